@@ -1,0 +1,47 @@
+/**
+ * The shape of a result: what the planner promises, what PostgreSQL sends in its binary format, and
+ * what both encoders turn into Arrow or JSON. It depends on the query alone, never on a row.
+ */
+
+import type { ScalarType } from "./column_types.ts";
+
+/**
+ * One field of a row, in selection order. All but `constant` take one column of the row, or one
+ * attribute of the record, or one element of the array that holds them, in this order.
+ */
+export type ResultField = ScalarField | ObjectField | ListField | ConstantField;
+
+/** A value of one PostgreSQL type. */
+export interface ScalarField {
+  readonly kind: "scalar";
+  /** Response name: the alias where one is given. */
+  readonly name: string;
+  readonly nullable: boolean;
+  readonly type: ScalarType;
+}
+
+/** A related row or a composite: a `record` in binary, a Struct, a JSON object; null when absent. */
+export interface ObjectField {
+  readonly kind: "object";
+  readonly name: string;
+  readonly nullable: boolean;
+  readonly fields: readonly ResultField[];
+}
+
+/**
+ * Related rows, or a PostgreSQL array: an array in binary, a List, a JSON array.
+ * More than one dimension is UNREPRESENTABLE. The item's name is `item`.
+ */
+export interface ListField {
+  readonly kind: "list";
+  readonly name: string;
+  readonly nullable: boolean;
+  readonly item: ScalarField | ObjectField;
+}
+
+/** A text known beforehand (`__typename`); takes no column. */
+export interface ConstantField {
+  readonly kind: "constant";
+  readonly name: string;
+  readonly value: string;
+}

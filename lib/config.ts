@@ -1,0 +1,320 @@
+/**
+ * Configuration: a flag beats the environment, the environment beats `fraiseql.toml`, and that
+ * beats the default. One table says everything about a key; all faults are listed at once, since a
+ * person would rather mend four keys than start four times.
+ */
+
+import { parse as parseToml } from "smol-toml";
+import { AppError } from "./errors.ts";
+import { type LimitName, LIMITS, type Limits } from "./limits.ts";
+
+export type Topology = "http" | "dual" | "arrow" | "full";
+export type Unrepresentable = "error" | "null";
+
+/** What the program was told, complete and checked. */
+export interface Config {
+  /** Null: the embedded PostgreSQL. */
+  readonly databaseUrl: string | null;
+  readonly topology: Topology;
+  readonly bindAddr: Address;
+  readonly flightBindAddr: Address;
+  readonly dbSchemas: readonly string[];
+  readonly dataDir: string;
+  readonly unrepresentable: Unrepresentable;
+  /** Null: not said, so `shop` when the database is embedded and empty. */
+  readonly sample: "shop" | "none" | null;
+  readonly corsOrigins: readonly string[];
+  /** Views that `OptimizedView` offers beside those whose name begins with `va_`. */
+  readonly flightViews: readonly string[];
+  readonly logLevel: "debug" | "info" | "warn" | "error";
+  readonly limits: Limits;
+}
+
+export interface Address {
+  readonly hostname: string;
+  readonly port: number;
+}
+
+export interface ConfigKey {
+  /** As in `fraiseql.toml`. */
+  readonly key: string;
+  readonly env: string;
+  readonly help: string;
+  readonly default: string;
+  /** Secrets can also come from a file (`<env>_FILE`) and are never printed. */
+  readonly secret?: true;
+  /** What brings it: until then the key is refused. */
+  readonly later?: string;
+  /** Gives the value, or a sentence that says what is wrong with it. */
+  readonly read?: (text: string) => unknown | Fault;
+}
+
+/** A value that cannot be taken, and why. */
+export class Fault {
+  constructor(readonly text: string) {}
+}
+
+const oneOf = (...words: string[]) => (text: string) =>
+  words.includes(text) ? text : new Fault(`must be one of ${words.join(", ")}`);
+
+function address(text: string): Address | Fault {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:\s]*)):(\d{1,5})$/.exec(text);
+  const port = Number(match?.[3]);
+  if (!match || port > 65_535) {
+    return new Fault("must be host:port, for example 127.0.0.1:8080 or [::1]:8080");
+  }
+  return { hostname: match[1] ?? (match[2] || "0.0.0.0"), port };
+}
+
+const list = (text: string) => text.split(",").map((part) => part.trim()).filter((part) => part);
+
+function someNames(text: string): string[] | Fault {
+  const names = list(text);
+  return names.length > 0 ? names : new Fault("must name at least one, comma separated");
+}
+
+function databaseUrl(text: string): string | Fault {
+  return /^postgres(ql)?:\/\//.test(text)
+    ? text
+    : new Fault("must begin with postgres:// or postgresql://");
+}
+
+const events = "the event path";
+const auth = "authentication";
+
+// deno-fmt-ignore: a table reads best as one
+export const CONFIG_KEYS: readonly ConfigKey[] = [
+  { key: "database_url", env: "DATABASE_URL", default: "", secret: true, read: databaseUrl, help: "the PostgreSQL database to serve (default: an embedded one)" },
+  { key: "topology", env: "FRAISEQL_TOPOLOGY", default: "", read: oneOf("http", "dual", "arrow", "full"), help: "http, dual (HTTP and Flight), arrow (Flight) or full" },
+  { key: "bind_addr", env: "FRAISEQL_BIND_ADDR", default: "127.0.0.1:8080", read: address, help: "address of HTTP; port 0 takes a free one" },
+  { key: "flight_bind_addr", env: "FRAISEQL_FLIGHT_BIND_ADDR", default: "127.0.0.1:50051", read: address, help: "address of Flight; port 0 takes a free one" },
+  { key: "db_schemas", env: "FRAISEQL_DB_SCHEMAS", default: "public", read: someNames, help: "PostgreSQL schemas to expose, comma separated" },
+  { key: "data_dir", env: "FRAISEQL_DATA_DIR", default: ".fraiseql", help: "where embedded services keep their data" },
+  { key: "unrepresentable", env: "FRAISEQL_UNREPRESENTABLE", default: "error", read: oneOf("error", "null"), help: "what to do with a value that the format cannot hold: error, or null" },
+  { key: "sample", env: "FRAISEQL_SAMPLE", default: "", read: oneOf("shop", "none"), help: "sample data for an empty embedded database: shop or none (default: shop)" },
+  { key: "cors_origins", env: "FRAISEQL_CORS_ORIGINS", default: "", read: list, help: "origins whose pages may ask, comma separated; * for all (default: none)" },
+  { key: "flight_views", env: "FRAISEQL_FLIGHT_VIEWS", default: "", read: list, help: "views for OptimizedView tickets beside those named va_..., comma separated" },
+  { key: "log_level", env: "FRAISEQL_LOG_LEVEL", default: "info", read: oneOf("debug", "info", "warn", "error"), help: "debug, info, warn or error" },
+  { key: "schema", env: "FRAISEQL_SCHEMA", default: "", later: "the schema file", help: "GraphQL SDL file with directives" },
+  { key: "nats_url", env: "FRAISEQL_NATS_URL", default: "", later: events, help: "NATS server" },
+  { key: "clickhouse_url", env: "FRAISEQL_CLICKHOUSE_URL", default: "", later: events, help: "ClickHouse server" },
+  { key: "clickhouse_user", env: "FRAISEQL_CLICKHOUSE_USER", default: "", later: events, help: "ClickHouse user" },
+  { key: "clickhouse_password", env: "FRAISEQL_CLICKHOUSE_PASSWORD", default: "", secret: true, later: events, help: "ClickHouse password" },
+  { key: "clickhouse_database", env: "FRAISEQL_CLICKHOUSE_DATABASE", default: "", later: events, help: "ClickHouse database" },
+  { key: "elasticsearch_url", env: "FRAISEQL_ELASTICSEARCH_URL", default: "", later: events, help: "Elasticsearch node" },
+  { key: "elasticsearch_api_key", env: "FRAISEQL_ELASTICSEARCH_API_KEY", default: "", secret: true, later: events, help: "Elasticsearch API key" },
+  { key: "elasticsearch_user", env: "FRAISEQL_ELASTICSEARCH_USER", default: "", later: events, help: "Elasticsearch user" },
+  { key: "elasticsearch_password", env: "FRAISEQL_ELASTICSEARCH_PASSWORD", default: "", secret: true, later: events, help: "Elasticsearch password" },
+  { key: "sinks", env: "FRAISEQL_SINKS", default: "", later: events, help: "sinks that must confirm" },
+  { key: "change_log_full", env: "FRAISEQL_CHANGE_LOG_FULL", default: "", later: events, help: "stop-capturing or refuse-writes" },
+  { key: "event_retention_days", env: "FRAISEQL_EVENT_RETENTION_DAYS", default: "", later: events, help: "days that events are kept" },
+  { key: "jwt_secret", env: "FRAISEQL_JWT_SECRET", default: "", secret: true, later: auth, help: "secret of HS256 tokens" },
+  { key: "jwks_url", env: "FRAISEQL_JWKS_URL", default: "", later: auth, help: "keys of tokens" },
+  { key: "issuer", env: "FRAISEQL_ISSUER", default: "", later: auth, help: "issuer of tokens" },
+  { key: "audience", env: "FRAISEQL_AUDIENCE", default: "", later: auth, help: "audience of tokens" },
+  { key: "algorithms", env: "FRAISEQL_ALGORITHMS", default: "", later: auth, help: "algorithms of tokens" },
+  { key: "tls_cert", env: "FRAISEQL_TLS_CERT", default: "", later: "TLS", help: "certificate of both transports" },
+  { key: "tls_key", env: "FRAISEQL_TLS_KEY", default: "", later: "TLS", help: "private key of both transports" },
+  { key: "tls_client_ca", env: "FRAISEQL_TLS_CLIENT_CA", default: "", later: "TLS", help: "authority of client certificates" },
+  { key: "mode", env: "FRAISEQL_MODE", default: "", later: "production mode", help: "development or production" },
+];
+
+/** Where configuration comes from; tests give their own. */
+export interface ConfigSources {
+  /** Flags by the key's name in the file; limits as `limits.<name>`. */
+  readonly flags: Readonly<Record<string, string>>;
+  readonly env: Readonly<Record<string, string>>;
+  /** Text of `fraiseql.toml`, null where there is none. */
+  readonly file: { readonly path: string; readonly text: string } | null;
+  readonly readSecret: (path: string) => string;
+}
+
+export const CONFIG_FILE_ENV = "FRAISEQL_CONFIG";
+const limitEnvPrefix = "FRAISEQL_LIMITS_";
+
+/** `statementSecondsMax` as in the file: `statement_seconds_max`. */
+export function snakeCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => "_" + letter.toLowerCase());
+}
+
+/** Reads and checks everything; throws one `AppError` that lists every fault. */
+export function readConfig(sources: ConfigSources): Config {
+  const faults: string[] = [];
+  const file = sources.file ? readFile(sources.file, faults) : {};
+  refuseUnknown(sources, file, faults);
+
+  const values: Record<string, unknown> = {};
+  for (const row of CONFIG_KEYS) {
+    const found = find(row, sources, file, faults);
+    if (found === undefined) {
+      values[row.key] = row.default && row.read ? row.read(row.default) : row.default;
+      continue;
+    }
+    if (row.later) {
+      faults.push(`${found.from}: not supported yet, it comes with ${row.later}; remove it`);
+      continue;
+    }
+    const value = row.read ? row.read(found.text) : found.text;
+    if (value instanceof Fault) {
+      const seen = row.secret ? "" : ` (is ${JSON.stringify(found.text)})`;
+      faults.push(`${found.from}: ${value.text}${seen}`);
+    } else values[row.key] = value;
+  }
+  const limits = readLimits(sources, file, faults);
+
+  if (faults.length > 0) {
+    const head = faults.length === 1 ? "1 fault" : `${faults.length} faults`;
+    throw new AppError("BAD_INPUT", `configuration has ${head}:\n  ${faults.join("\n  ")}`, {
+      hint: "fraiseql serve --help lists every key",
+    });
+  }
+  const given = (key: string) => values[key] === "" ? null : values[key];
+  return {
+    databaseUrl: given("database_url") as string | null,
+    topology: (given("topology") ?? (values.database_url ? "dual" : "full")) as Topology,
+    bindAddr: values.bind_addr as Address,
+    flightBindAddr: values.flight_bind_addr as Address,
+    dbSchemas: values.db_schemas as string[],
+    dataDir: values.data_dir as string,
+    unrepresentable: values.unrepresentable as Unrepresentable,
+    sample: given("sample") as Config["sample"],
+    corsOrigins: (given("cors_origins") ?? []) as string[],
+    flightViews: (given("flight_views") ?? []) as string[],
+    logLevel: values.log_level as Config["logLevel"],
+    limits,
+  };
+}
+
+type FileKeys = Readonly<Record<string, unknown>>;
+
+function readFile(file: { path: string; text: string }, faults: string[]): FileKeys {
+  try {
+    return parseToml(file.text);
+  } catch (error) {
+    const message = error instanceof Error ? error.message.split("\n")[0] : String(error);
+    faults.push(`${file.path}: ${message}`);
+    return {};
+  }
+}
+
+function refuseUnknown(sources: ConfigSources, file: FileKeys, faults: string[]): void {
+  const keys = CONFIG_KEYS.map((row) => row.key);
+  for (const key of Object.keys(file)) {
+    if (key !== "limits" && !keys.includes(key)) {
+      faults.push(`${key} in ${sources.file?.path}: no such key${suggestion(key, keys)}`);
+    }
+  }
+  const limitKeys = Object.keys(LIMITS).map(snakeCase);
+  const limits = file.limits;
+  if (limits !== undefined && !isTable(limits)) {
+    faults.push(`limits in ${sources.file?.path}: must be a table`);
+  }
+  for (const key of Object.keys(isTable(limits) ? limits : {})) {
+    if (!limitKeys.includes(key)) {
+      faults.push(
+        `limits.${key} in ${sources.file?.path}: no such limit${suggestion(key, limitKeys)}`,
+      );
+    }
+  }
+  const envs = [
+    CONFIG_FILE_ENV,
+    ...CONFIG_KEYS.flatMap((row) => row.secret ? [row.env, `${row.env}_FILE`] : [row.env]),
+    ...limitKeys.map((key) => limitEnvPrefix + key.toUpperCase()),
+  ];
+  for (const env of Object.keys(sources.env)) {
+    if (env.startsWith("FRAISEQL_") && !envs.includes(env)) {
+      faults.push(`${env} in the environment: no such variable${suggestion(env, envs)}`);
+    }
+  }
+}
+
+function find(
+  row: ConfigKey,
+  sources: ConfigSources,
+  file: FileKeys,
+  faults: string[],
+): { text: string; from: string } | undefined {
+  const flag = sources.flags[row.key];
+  if (flag !== undefined) return { text: flag, from: `--${row.key.replaceAll("_", "-")}` };
+  const env = sources.env[row.env];
+  if (env !== undefined && env !== "") return { text: env, from: row.env };
+  const secretPath = row.secret ? sources.env[`${row.env}_FILE`] : undefined;
+  if (secretPath) {
+    try {
+      return { text: sources.readSecret(secretPath).trim(), from: `${row.env}_FILE` };
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      faults.push(`${row.env}_FILE: cannot be read: ${reason}`);
+      return undefined;
+    }
+  }
+  const value = file[row.key];
+  if (value === undefined) return undefined;
+  const from = `${row.key} in ${sources.file?.path}`;
+  if (Array.isArray(value) && value.every((item) => typeof item === "string")) {
+    return { text: value.join(","), from };
+  }
+  if (typeof value === "string") return { text: value, from };
+  faults.push(`${from}: must be a text`);
+  return undefined;
+}
+
+function readLimits(sources: ConfigSources, file: FileKeys, faults: string[]): Limits {
+  const values: Partial<Record<LimitName, number>> = {};
+  const inFile = isTable(file.limits) ? file.limits : {};
+  for (const [name, row] of Object.entries(LIMITS) as [LimitName, typeof LIMITS[LimitName]][]) {
+    const key = snakeCase(name);
+    const env = limitEnvPrefix + key.toUpperCase();
+    const flag = sources.flags[`limits.${key}`];
+    const [found, from] = flag !== undefined
+      ? [flag, `--limits-${key.replaceAll("_", "-")}`]
+      : sources.env[env]
+      ? [sources.env[env], env]
+      : [inFile[key], `limits.${key} in ${sources.file?.path}`];
+    if (found === undefined) {
+      values[name] = row.value;
+      continue;
+    }
+    const text = typeof found === "bigint" || typeof found === "number" ? String(found) : found;
+    const number = typeof text === "string" && /^\d[\d_]*$/.test(text)
+      ? Number(text.replaceAll("_", ""))
+      : NaN;
+    if (number >= row.min && number <= row.max) values[name] = number;
+    else {
+      faults.push(
+        `${from}: must be a whole number from ${row.min} to ${row.max} (is ${
+          JSON.stringify(text)
+        })`,
+      );
+    }
+  }
+  return values as Limits;
+}
+
+function isTable(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** `, did you mean x?` where one of the words is near, else nothing. */
+export function suggestion(word: string, words: readonly string[]): string {
+  let nearest = "";
+  let least = Math.max(2, Math.floor(word.length / 3)) + 1;
+  for (const other of words) {
+    const distance = editDistance(word, other);
+    if (distance < least) [nearest, least] = [other, distance];
+  }
+  return nearest ? `, did you mean ${nearest}?` : "";
+}
+
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const replaced = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}

@@ -1,0 +1,186 @@
+/**
+ * Every limit: its default, the least and the most it can be set to, and the reason for the number.
+ *
+ * The name ends in the unit and then `Max`. `statementSecondsMax` is `[limits]
+ * statement_seconds_max` in the file, `FRAISEQL_LIMITS_STATEMENT_SECONDS_MAX` in the environment
+ * and `--limits-statement-seconds-max` as a flag.
+ */
+
+export interface LimitRow {
+  readonly value: number;
+  readonly min: number;
+  readonly max: number;
+  readonly why: string;
+}
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+
+export const LIMITS = {
+  bodyBytesMax: {
+    value: MiB,
+    min: KiB,
+    max: 64 * MiB,
+    why: "a query names data, it does not carry it; variables may hold long lists of keys",
+  },
+  ticketBytesMax: {
+    value: 256 * KiB,
+    min: KiB,
+    max: 256 * KiB,
+    why: "a ticket names data, it does not carry it; clients rely on no more than 256 KiB",
+  },
+  queryDepthMax: {
+    value: 12,
+    min: 1,
+    max: 100,
+    why: "each level is a join; people's queries stay below 8",
+  },
+  queryAliasesMax: {
+    value: 100,
+    min: 0,
+    max: 10_000,
+    why: "aliases repeat work without a longer schema",
+  },
+  queryRootFieldsMax: {
+    value: 50,
+    min: 1,
+    max: 1000,
+    why: "each root field is a statement of its own",
+  },
+  queryTokensMax: {
+    value: 20_000,
+    min: 100,
+    max: 1_000_000,
+    why: "the parser stops here; a long query of people has 2,000",
+  },
+  queryCostMax: {
+    value: 10_000,
+    min: 10,
+    max: 100_000_000,
+    why:
+      "fields, each counted 1, related lists counted 10 times what they hold, see docs/limits.md",
+  },
+  filterConditionsMax: {
+    value: 500,
+    min: 1,
+    max: 50_000,
+    why: "the planner of PostgreSQL takes long over more",
+  },
+  statementSecondsMax: {
+    value: 300,
+    min: 1,
+    max: 86_400,
+    why: "the longest a statement may run, its sending to a slow reader included",
+  },
+  poolConnectionsMax: {
+    value: 16,
+    min: 1,
+    max: 1000,
+    why: "PostgreSQL takes 100 by default; HTTP and Flight have a pool each",
+  },
+  poolWaitMsMax: {
+    value: 10_000,
+    min: 1,
+    max: 600_000,
+    why: "who waits longer for a connection is better told so",
+  },
+  poolQueueMax: {
+    value: 1000,
+    min: 0,
+    max: 1_000_000,
+    why: "a longer queue for connections only hides an overload",
+  },
+  connectMsMax: {
+    value: 10_000,
+    min: 100,
+    max: 600_000,
+    why: "opening a connection to PostgreSQL, TLS and password included",
+  },
+  rowBytesMax: {
+    value: 256 * MiB,
+    min: 64 * KiB,
+    max: 1024 * MiB,
+    why: "one row lies in memory whole; PostgreSQL itself stops at 1 GiB",
+  },
+  batchRowsMax: {
+    value: 10_000,
+    min: 1,
+    max: 10_000,
+    why: "clients rely on no more rows in a record batch",
+  },
+  batchBytesMax: {
+    value: 2 * MiB,
+    min: 64 * KiB,
+    max: 2 * MiB,
+    why: "Go and Rust clients take gRPC messages of up to 4 MiB by default",
+  },
+  flightRowBytesMax: {
+    value: 64 * MiB,
+    min: 64 * KiB,
+    max: 1024 * MiB,
+    why: "a row above batchBytesMax goes alone, in one gRPC message",
+  },
+  httpStreamsMax: {
+    value: 200,
+    min: 1,
+    max: 100_000,
+    why:
+      "GraphQL answers under way at once; each holds a connection to PostgreSQL or waits for one",
+  },
+  flightStreamsMax: {
+    value: 100,
+    min: 1,
+    max: 10_000,
+    why: "DoGet streams under way at once, until each has ended",
+  },
+  httpConnectionsMax: {
+    value: 2000,
+    min: 1,
+    max: 100_000,
+    why: "open sockets, idle ones included",
+  },
+  httpRequestSecondsMax: {
+    value: 30,
+    min: 1,
+    max: 3600,
+    why:
+      "from a connection's or request's start to its last byte; who sends more slowly is cut off",
+  },
+  httpIdleSecondsMax: {
+    value: 75,
+    min: 1,
+    max: 3600,
+    why: "a kept-alive connection without a request",
+  },
+  httpStallSecondsMax: {
+    value: 60,
+    min: 1,
+    max: 3600,
+    why: "an answer of which the client takes no byte",
+  },
+  drainSecondsMax: {
+    value: 10,
+    min: 0,
+    max: 600,
+    why: "what is in flight at a shutdown may take this long",
+  },
+  planCacheEntriesMax: {
+    value: 1000,
+    min: 0,
+    max: 1_000_000,
+    why: "parsed and validated texts that are kept",
+  },
+} as const satisfies Readonly<Record<string, LimitRow>>;
+
+export type LimitName = keyof typeof LIMITS;
+
+/** The value of every limit. */
+export type Limits = Readonly<Record<LimitName, number>>;
+
+/** All limits at their defaults, with some set otherwise. */
+export function limits(some: Partial<Limits> = {}): Limits {
+  const defaults = Object.fromEntries(
+    Object.entries(LIMITS).map(([name, row]) => [name, row.value]),
+  ) as Record<LimitName, number>;
+  return { ...defaults, ...some };
+}

@@ -1,0 +1,84 @@
+/** Every metric of the program, in Prometheus' text format. (only door to npm:prom-client) */
+
+import {
+  AggregatorRegistry,
+  Counter,
+  Gauge,
+  Histogram,
+  type MetricObject,
+  Registry,
+} from "prom-client";
+
+/** From a point read to a long export. */
+const durationBucketsSeconds = [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 60, 300];
+
+export interface Metrics {
+  /** Requests by transport (`http`, `flight`) and code (`OK` or an error's code). */
+  readonly requests: Counter<"transport" | "code">;
+  readonly requestSeconds: Histogram<"transport">;
+  readonly rows: Counter<"transport">;
+  readonly bytes: Counter<"transport">;
+  /** Answers that are being streamed. */
+  readonly streams: Gauge<"transport">;
+  readonly connections: Gauge<"state">;
+  readonly flightRestarts: Counter;
+  /** The metrics as plain objects, to be sent to another process. */
+  snapshot(): Promise<MetricObject[]>;
+  /** Prometheus' text of these metrics and of other processes' snapshots. */
+  text(others?: readonly MetricObject[][]): Promise<string>;
+}
+
+export function createMetrics(): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  return {
+    requests: new Counter({
+      name: "fraiseql_requests_total",
+      help: "Requests by transport and code",
+      labelNames: ["transport", "code"],
+      registers,
+    }),
+    requestSeconds: new Histogram({
+      name: "fraiseql_request_duration_seconds",
+      help: "Time from a request's arrival to the end of its answer",
+      labelNames: ["transport"],
+      buckets: durationBucketsSeconds,
+      registers,
+    }),
+    rows: new Counter({
+      name: "fraiseql_rows_total",
+      help: "Rows of root fields sent",
+      labelNames: ["transport"],
+      registers,
+    }),
+    bytes: new Counter({
+      name: "fraiseql_bytes_total",
+      help: "Bytes of answers sent, before transport compression",
+      labelNames: ["transport"],
+      registers,
+    }),
+    streams: new Gauge({
+      name: "fraiseql_streams",
+      help: "Answers being streamed",
+      labelNames: ["transport"],
+      registers,
+    }),
+    connections: new Gauge({
+      name: "fraiseql_postgres_connections",
+      help: "PostgreSQL connections by state",
+      labelNames: ["state"],
+      registers,
+    }),
+    flightRestarts: new Counter({
+      name: "fraiseql_flight_restarts_total",
+      help: "Times the Flight process ended unasked and was started again",
+      registers,
+    }),
+    snapshot: () => registry.getMetricsAsJSON() as unknown as Promise<MetricObject[]>,
+    async text(others = []) {
+      if (others.length === 0) return await registry.metrics();
+      const own = await this.snapshot();
+      return await AggregatorRegistry.aggregate([own, ...others]).metrics();
+    },
+  };
+}

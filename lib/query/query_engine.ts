@@ -1,0 +1,94 @@
+/** The query pipeline as the transports see it: a text goes in, a plan and its rows come out. */
+
+import type { ResultField } from "../arrow/result_field.ts";
+import type { RowChunk } from "../arrow/row_chunk.ts";
+
+export interface QueryRequest {
+  readonly text: string;
+  readonly variables?: Readonly<Record<string, unknown>> | null;
+  readonly operationName?: string | null;
+}
+
+/** A read of one relation by PostgreSQL's own names (`OptimizedView`). */
+export interface ViewRequest {
+  readonly view: string;
+  readonly filter?: Readonly<Record<string, unknown>> | null;
+  /** A comma list of `name [ASC|DESC] [NULLS FIRST|LAST]`. */
+  readonly orderBy?: string | null;
+  readonly limit?: number | null;
+  readonly offset?: number | null;
+}
+
+/** One field of the operation's root, in selection order. */
+export type RootField = RowsRoot | ValueRoot;
+
+export interface RowsRoot {
+  /** `rows` is a list of objects; `row` is one object, or null when there is no row. */
+  readonly kind: "rows" | "row";
+  /** Response name. */
+  readonly name: string;
+  /** Name in the schema. */
+  readonly field: string;
+  readonly fields: readonly ResultField[];
+  /** Index of its statement, as `RowChunk.statement` has it. */
+  readonly statement: number;
+}
+
+/** What needs no database: `__typename`, `__schema`, `__type`. */
+export interface ValueRoot {
+  readonly kind: "value";
+  readonly name: string;
+  readonly field: string;
+  readonly value: unknown;
+}
+
+/** A checked, authorized and planned query. Making one touches no database. */
+export interface Plan {
+  readonly operationName: string | null;
+  readonly roots: readonly RootField[];
+}
+
+export interface RunOptions {
+  readonly signal: AbortSignal;
+  /** Only this root field's statement (its index in `roots`); all when absent. */
+  readonly root?: number;
+}
+
+/** A root list that needs no argument, for `ListFlights`. */
+export interface RootList {
+  /** Name of the root field, e.g. `orderItems`. */
+  readonly name: string;
+  /** A query for every plain column: `{ orderItems { id ... } }`. */
+  readonly text: string;
+  readonly description: string | null;
+  /** PostgreSQL's estimate; null where it has none. */
+  readonly rowsEstimate: number | null;
+}
+
+export interface QueryEngine {
+  /**
+   * Parses, validates and plans; no row is read. Throws `AppError` with all that was found:
+   * `PARSE_ERROR`, `VALIDATION_ERROR`, `BAD_INPUT`, `UNSUPPORTED` (mutations, subscriptions).
+   */
+  plan(request: QueryRequest): Plan;
+
+  /** The same for a view by PostgreSQL's own names; `NOT_FOUND` for one that is not offered. */
+  planView(request: ViewRequest): Plan;
+
+  /** The plan of one root list with every plain column (a path of one word); `NOT_FOUND`. */
+  planWord(word: string): Plan;
+
+  /** Runs a plan in one read-only snapshot; see `Database.rows` for what the caller owes. */
+  rows(plan: Plan, options: RunOptions): AsyncIterable<RowChunk>;
+
+  rootLists(): readonly RootList[];
+
+  /** The schema as SDL. */
+  sdl(): string;
+
+  /** Reads the catalog again; running queries end with the schema they began with. */
+  refresh(): Promise<void>;
+
+  /** Throws `UNAVAILABLE` when PostgreSQL does not answer. */
+  ping(signal: AbortSignal): Promise<void>;
+}
