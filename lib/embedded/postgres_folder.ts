@@ -1,0 +1,112 @@
+/** The folder of the embedded PostgreSQL: where it lies, whose it is, and that one program uses it. */
+
+import { dirname, join, resolve } from "node:path";
+import { AppError } from "../errors.ts";
+
+/** Who runs PostgreSQL; it refuses to run as root. */
+export interface RunAs {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** A folder that is held for this program until `close`. */
+export interface PostgresFolder {
+  readonly path: string;
+  /** The database's files. */
+  readonly data: string;
+  /** Null: as the user who runs us. */
+  readonly runAs: RunAs | null;
+  close(): void;
+}
+
+/** Makes the folder where there is none and holds it; throws when another program does. */
+export async function openFolder(dataDir: string): Promise<PostgresFolder> {
+  const asked = resolve(dataDir);
+  try {
+    await Deno.mkdir(join(asked, "postgres"), { recursive: true });
+    const home = join(await Deno.realPath(asked), "postgres");
+    const lock = await holdLock(home);
+    try {
+      const runAs = await whoRuns();
+      const path = await reachablePath(home, runAs);
+      const data = join(path, "data");
+      return {
+        path,
+        data,
+        runAs: runAs && (await ownerOf(data) ?? runAs),
+        close: () => lock.close(),
+      };
+    } catch (error) {
+      lock.close();
+      throw error;
+    }
+  } catch (error) {
+    if (error instanceof AppError) throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new AppError("BAD_INPUT", `cannot keep data in ${asked}: ${reason}`, {
+      hint: "name a folder that can be written with FRAISEQL_DATA_DIR",
+      cause: error,
+    });
+  }
+}
+
+/**
+ * The kernel ends the lock with the program, however that ends, so a lock left behind does not
+ * exist. The file's text only tells people who holds it.
+ */
+async function holdLock(home: string): Promise<Deno.FsFile> {
+  const path = join(home, "lock");
+  const file = await Deno.open(path, { read: true, write: true, create: true });
+  if (!await file.tryLock(true)) {
+    file.close();
+    const holder = (await Deno.readTextFile(path)).trim();
+    throw new AppError("UNAVAILABLE", `${dirname(home)} is in use by process ${holder}`, {
+      hint: `stop process ${holder}, or name another folder with FRAISEQL_DATA_DIR`,
+    });
+  }
+  await file.truncate(0);
+  await file.write(new TextEncoder().encode(`${Deno.pid}\n`));
+  return file;
+}
+
+/** For root the user `postgres`, else `nobody`; everyone else runs it themselves. */
+async function whoRuns(): Promise<RunAs | null> {
+  if (Deno.build.os === "windows" || Deno.uid() !== 0) return null;
+  const users = (await Deno.readTextFile("/etc/passwd")).split("\n").map((l) => l.split(":"));
+  const user = users.find(([name]) => name === "postgres") ??
+    users.find(([name]) => name === "nobody");
+  if (user) return { uid: Number(user[2]) >>> 0, gid: Number(user[3]) >>> 0 };
+  throw new AppError("UNSUPPORTED", "PostgreSQL does not run as root, and there is no other user", {
+    hint: "add a user named postgres, or start fraiseql as an ordinary user",
+  });
+}
+
+/** Whose the data is that an earlier start made, where that was not root. */
+async function ownerOf(data: string): Promise<RunAs | null> {
+  const info = await Deno.stat(data).catch(() => null);
+  return info?.uid ? { uid: info.uid, gid: info.gid ?? info.uid } : null;
+}
+
+/**
+ * The folder itself, or one below `/var/lib/fraiseql` where it lies in root's home or another
+ * place that the user who runs PostgreSQL cannot enter. A file in the folder tells which, so that
+ * whoever removes the folder starts anew.
+ */
+async function reachablePath(home: string, runAs: RunAs | null): Promise<string> {
+  if (!runAs || await canEnter(home, runAs)) return home;
+  const pointer = join(home, "location");
+  const known = await Deno.readTextFile(pointer).catch(() => "");
+  const path = known.trim() || join("/var/lib/fraiseql", crypto.randomUUID());
+  await Deno.mkdir(path, { recursive: true });
+  if (!known) await Deno.writeTextFile(pointer, `${path}\n`);
+  return path;
+}
+
+async function canEnter(path: string, { uid, gid }: RunAs): Promise<boolean> {
+  for (let folder = path;; folder = dirname(folder)) {
+    const info = await Deno.stat(folder);
+    const bit = info.uid === uid ? 0o100 : info.gid === gid ? 0o010 : 0o001;
+    if (((info.mode ?? 0) & bit) === 0) return false;
+    if (folder === dirname(folder)) return true;
+  }
+}
