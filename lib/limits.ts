@@ -133,6 +133,31 @@ export const LIMITS = {
     max: 10_000,
     why: "DoGet streams under way at once, until each has ended",
   },
+  ticketLevelsMax: {
+    value: 64,
+    min: 8,
+    max: 1000,
+    why: "JSON nested deeper is no filter of a person, and costs stack to walk",
+  },
+  flightHeaderBytesMax: {
+    value: 16 * KiB,
+    min: KiB,
+    max: 48 * KiB,
+    why: "request headers of a call; a token has 1 to 4 KiB, HTTP/2 itself stops at 64 KiB",
+  },
+  flightConnectionCallsMax: {
+    value: 200,
+    min: 1,
+    max: 10_000,
+    why: "calls under way on one connection; the client itself keeps further ones waiting",
+  },
+  flightConnectionCancelsMax: {
+    value: 10,
+    min: 1,
+    max: 1_000_000,
+    why:
+      "calls broken off on one connection before it is asked to reconnect: each makes the next slower",
+  },
   httpConnectionsMax: {
     value: 2000,
     min: 1,
