@@ -60,6 +60,12 @@ export const LIMITS = {
     why:
       "fields, each counted 1, related lists counted 10 times what they hold, see docs/limits.md",
   },
+  queryNestingMax: {
+    value: 200,
+    min: 10,
+    max: 2000,
+    why: "brackets in brackets in a text or its variables; the parsers recurse on them",
+  },
   filterConditionsMax: {
     value: 500,
     min: 1,

@@ -50,7 +50,10 @@ export interface Plan {
 
 export interface RunOptions {
   readonly signal: AbortSignal;
-  /** Only this root field's statement (its index in `roots`); all when absent. */
+  /**
+   * Only the root field of this index in `roots`, and its chunks then say `statement: 0`; all root
+   * fields when absent.
+   */
   readonly root?: number;
 }
 

@@ -1,0 +1,272 @@
+/** Reads what the exposed schemas hold from PostgreSQL's own catalog. */
+
+import { AppError } from "../errors.ts";
+import type {
+  Catalog,
+  CatalogColumn,
+  CatalogForeignKey,
+  CatalogRelation,
+  CatalogType,
+  RelationKind,
+} from "../query/catalog.ts";
+import type { Database } from "../query/database.ts";
+import { arrayLiteral } from "../query/operators.ts";
+
+type Row = readonly (string | null)[];
+
+/**
+ * The relations, columns, types and foreign keys that this user may read. Partitions are hidden
+ * behind their root, and what an extension made is left out. A schema that does not exist is
+ * `BAD_INPUT`.
+ */
+export async function readCatalog(
+  database: Pick<Database, "query">,
+  schemas: readonly string[],
+): Promise<Catalog> {
+  const names = arrayLiteral(schemas);
+  await refuseUnknownSchemas(database, schemas);
+  const [relationRows, columnRows, keyRows, typeRows, enumRows, attributeRows, foreignRows] =
+    await Promise.all([
+      database.query(RELATIONS, [names]),
+      database.query(COLUMNS, [names]),
+      database.query(KEYS, [names]),
+      database.query(TYPES),
+      database.query(ENUMS),
+      database.query(ATTRIBUTES),
+      database.query(FOREIGN_KEYS, [names]),
+    ]);
+
+  const columns = groupColumns(columnRows);
+  const keys = new Map(keyRows.map((row) => [number(row[0]), numbers(row[1])]));
+  const relations = relationRows.map((row): CatalogRelation => {
+    const oid = number(row[0]);
+    const own = columns.get(oid) ?? [];
+    const key = keys.get(oid) ?? null;
+    const seen = new Set(own.map((column) => column.number));
+    return {
+      oid,
+      schema: text(row[1]),
+      name: text(row[2]),
+      kind: KINDS[text(row[3])] ?? "table",
+      comment: row[4] ?? null,
+      rowsEstimate: Number(row[5]) < 0 ? null : Number(row[5]),
+      columns: own,
+      // A key with a column that may not be read is no key for us.
+      key: key?.every((column) => seen.has(column)) ? key : null,
+    };
+  }).filter((relation) => relation.columns.length > 0);
+
+  const place = new Map(schemas.map((name, index) => [name, index]));
+  relations.sort((a, b) =>
+    (place.get(a.schema) ?? 0) - (place.get(b.schema) ?? 0) || compare(a.name, b.name)
+  );
+  return {
+    relations,
+    types: readTypes(typeRows, enumRows, groupColumns(attributeRows)),
+    foreignKeys: foreignRows.map((row): CatalogForeignKey => ({
+      name: text(row[0]),
+      comment: row[1] ?? null,
+      sourceOid: number(row[2]),
+      sourceColumns: numbers(row[3]),
+      targetOid: number(row[4]),
+      targetColumns: numbers(row[5]),
+    })),
+  };
+}
+
+async function refuseUnknownSchemas(
+  database: Pick<Database, "query">,
+  schemas: readonly string[],
+): Promise<void> {
+  const rows = await database.query(
+    "select nspname from pg_catalog.pg_namespace where nspname !~ '^pg_(toast|temp)' order by 1",
+  );
+  const present = rows.map((row) => text(row[0]));
+  const missing = schemas.filter((name) => !present.includes(name));
+  if (missing.length === 0) return;
+  throw new AppError("BAD_INPUT", `the database has no schema named ${missing.join(", ")}`, {
+    hint: `FRAISEQL_DB_SCHEMAS may name: ${
+      present.filter((name) => !/^pg_|^information_schema$/.test(name)).join(", ")
+    }`,
+  });
+}
+
+const KINDS: Readonly<Record<string, RelationKind>> = {
+  r: "table",
+  p: "partitioned",
+  v: "view",
+  m: "materialized",
+  f: "foreign",
+};
+
+function readTypes(
+  typeRows: readonly Row[],
+  enumRows: readonly Row[],
+  attributes: ReadonlyMap<number, CatalogColumn[]>,
+): Map<number, CatalogType> {
+  const labels = new Map<number, string[]>();
+  for (const row of enumRows) {
+    const oid = number(row[0]);
+    labels.set(oid, [...labels.get(oid) ?? [], text(row[1])]);
+  }
+  const types = new Map<number, CatalogType>();
+  for (const row of typeRows) {
+    const oid = number(row[0]);
+    const common = {
+      oid,
+      schema: text(row[1]),
+      name: text(row[2]),
+      comment: row[3] ?? null,
+      orderable: row[4] === "t",
+    };
+    const itemOid = number(row[6]);
+    switch (text(row[5])) {
+      case "array":
+        types.set(oid, { ...common, form: "array", itemOid });
+        break;
+      case "d":
+        types.set(oid, {
+          ...common,
+          form: "domain",
+          baseOid: number(row[7]),
+          baseModifier: number(row[8]),
+        });
+        break;
+      case "e":
+        types.set(oid, { ...common, form: "enum", labels: labels.get(oid) ?? [] });
+        break;
+      case "c":
+        types.set(oid, {
+          ...common,
+          form: "composite",
+          attributes: attributes.get(number(row[9])) ?? [],
+        });
+        break;
+      case "b":
+        types.set(oid, { ...common, form: "base" });
+        break;
+      default:
+        types.set(oid, { ...common, form: "other" });
+    }
+  }
+  return types;
+}
+
+function groupColumns(rows: readonly Row[]): Map<number, CatalogColumn[]> {
+  const groups = new Map<number, CatalogColumn[]>();
+  for (const row of rows) {
+    const oid = number(row[0]);
+    const column: CatalogColumn = {
+      number: number(row[1]),
+      name: text(row[2]),
+      typeOid: number(row[3]),
+      typeModifier: number(row[4]),
+      notNull: row[5] === "t",
+      comment: row[6] ?? null,
+    };
+    const group = groups.get(oid);
+    if (group) group.push(column);
+    else groups.set(oid, [column]);
+  }
+  return groups;
+}
+
+const text = (value: string | null | undefined) => value ?? "";
+const number = (value: string | null | undefined) => Number(value ?? 0);
+const numbers = (value: string | null | undefined) =>
+  text(value).split(/[\s,]+/).filter((part) => part).map(Number);
+const compare = (a: string, b: string) => a < b ? -1 : a > b ? 1 : 0;
+
+/** Tables and their like in the given schemas, without partitions and without what extensions own. */
+const EXPOSED = `
+  from pg_catalog.pg_class c
+  join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+  where n.nspname = any($1::pg_catalog.text[])
+    and c.relkind in ('r', 'p', 'v', 'm', 'f')
+    and not c.relispartition
+    and pg_catalog.has_schema_privilege(n.oid, 'USAGE')
+    and not exists (
+      select from pg_catalog.pg_depend d
+      where d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+        and d.objid = c.oid and d.deptype = 'e'
+    )`;
+
+const RELATIONS = `
+  select c.oid, n.nspname, c.relname, c.relkind,
+    pg_catalog.obj_description(c.oid, 'pg_class'),
+    case when c.relkind = 'v' then -1 else c.reltuples end
+  ${EXPOSED}`;
+
+const COLUMNS = `
+  select a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod,
+    a.attnotnull and c.relkind in ('r', 'p', 'f'),
+    pg_catalog.col_description(a.attrelid, a.attnum)
+  from pg_catalog.pg_attribute a
+  join pg_catalog.pg_class c on c.oid = a.attrelid
+  where a.attrelid in (select c.oid ${EXPOSED})
+    and a.attnum > 0 and not a.attisdropped
+    and pg_catalog.has_column_privilege(a.attrelid, a.attnum, 'SELECT')
+  order by a.attrelid, a.attnum`;
+
+/** One key a relation: the primary key first, then the shortest unique index that holds no null. */
+const KEYS = `
+  select distinct on (i.indrelid) i.indrelid, i.indkey
+  from pg_catalog.pg_index i
+  join pg_catalog.pg_class x on x.oid = i.indexrelid
+  where i.indrelid in (select c.oid ${EXPOSED})
+    and i.indisunique and i.indisvalid and i.indimmediate
+    and i.indpred is null and i.indexprs is null
+    and i.indnkeyatts = i.indnatts
+    and not exists (
+      select from pg_catalog.unnest(i.indkey::pg_catalog.int2[]) k(attnum)
+      join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
+      where not a.attnotnull
+    )
+  order by i.indrelid, i.indisprimary desc, i.indnatts, x.relname`;
+
+const TYPES = `
+  select t.oid, n.nspname, t.typname, pg_catalog.obj_description(t.oid, 'pg_type'),
+    exists (
+      select from pg_catalog.pg_opclass o
+      join pg_catalog.pg_am m on m.oid = o.opcmethod
+      where m.amname = 'btree' and o.opcdefault
+        and (o.opcintype = t.oid or (t.typtype = 'e' and o.opcintype = 'pg_catalog.anyenum'::pg_catalog.regtype)
+          or (t.typtype = 'r' and o.opcintype = 'pg_catalog.anyrange'::pg_catalog.regtype)
+          or (t.oid = 1043 and o.opcintype = 25))
+    ),
+    case when t.typelem <> 0 and t.typlen = -1 and t.typsubscript_is_array then 'array' else t.typtype::pg_catalog.text end,
+    t.typelem, t.typbasetype, t.typtypmod, t.typrelid
+  from (
+    select t.*, (select count(*) > 0 from pg_catalog.pg_type e where e.typarray = t.oid) typsubscript_is_array
+    from pg_catalog.pg_type t
+  ) t
+  join pg_catalog.pg_namespace n on n.oid = t.typnamespace
+  where t.typtype <> 'p' or t.typelem <> 0`;
+
+const ENUMS = `
+  select enumtypid, enumlabel from pg_catalog.pg_enum order by enumtypid, enumsortorder`;
+
+const ATTRIBUTES = `
+  select a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod, false,
+    pg_catalog.col_description(a.attrelid, a.attnum)
+  from pg_catalog.pg_attribute a
+  join pg_catalog.pg_class c on c.oid = a.attrelid
+  join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+  where a.attnum > 0 and not a.attisdropped
+    and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+    and (c.relkind = 'c' or exists (
+      select from pg_catalog.pg_attribute u
+      join pg_catalog.pg_type t on t.oid = u.atttypid
+      where t.oid = c.reltype or t.typelem = c.reltype
+    ))
+  order by a.attrelid, a.attnum`;
+
+const FOREIGN_KEYS = `
+  select k.conname, pg_catalog.obj_description(k.oid, 'pg_constraint'), k.conrelid,
+    pg_catalog.array_to_string(k.conkey, ','), k.confrelid,
+    pg_catalog.array_to_string(k.confkey, ',')
+  from pg_catalog.pg_constraint k
+  where k.contype = 'f' and k.conparentid = 0
+    and k.conrelid in (select c.oid ${EXPOSED})
+    and k.confrelid in (select c.oid ${EXPOSED})
+  order by k.conrelid, k.conname`;

@@ -1,0 +1,57 @@
+/** PostgreSQL's catalog as plain data; `lib/postgres/catalog.ts` reads it, `schema.ts` names it. */
+
+export interface Catalog {
+  readonly relations: readonly CatalogRelation[];
+  readonly types: ReadonlyMap<number, CatalogType>;
+  readonly foreignKeys: readonly CatalogForeignKey[];
+}
+
+export type RelationKind = "table" | "partitioned" | "view" | "materialized" | "foreign";
+
+export interface CatalogRelation {
+  readonly oid: number;
+  readonly schema: string;
+  readonly name: string;
+  readonly kind: RelationKind;
+  readonly comment: string | null;
+  /** Null where PostgreSQL never counted. */
+  readonly rowsEstimate: number | null;
+  readonly columns: readonly CatalogColumn[];
+  /** Attribute numbers of the primary key, else of a unique index over NOT NULL columns. */
+  readonly key: readonly number[] | null;
+}
+
+export interface CatalogColumn {
+  readonly number: number;
+  readonly name: string;
+  readonly typeOid: number;
+  readonly typeModifier: number;
+  readonly notNull: boolean;
+  readonly comment: string | null;
+}
+
+export type CatalogType = {
+  readonly oid: number;
+  readonly schema: string;
+  readonly name: string;
+  readonly comment: string | null;
+  /** Has a default B-tree order, so `=`, `<` and ORDER BY work. */
+  readonly orderable: boolean;
+} & CatalogTypeForm;
+
+export type CatalogTypeForm =
+  | { readonly form: "base" | "other" }
+  | { readonly form: "array"; readonly itemOid: number }
+  | { readonly form: "domain"; readonly baseOid: number; readonly baseModifier: number }
+  | { readonly form: "enum"; readonly labels: readonly string[] }
+  | { readonly form: "composite"; readonly attributes: readonly CatalogColumn[] };
+
+export interface CatalogForeignKey {
+  readonly name: string;
+  readonly comment: string | null;
+  /** The relation that has the key's columns, and the one they lead to. */
+  readonly sourceOid: number;
+  readonly sourceColumns: readonly number[];
+  readonly targetOid: number;
+  readonly targetColumns: readonly number[];
+}

@@ -1,0 +1,142 @@
+/** `OptimizedView`: a relation by PostgreSQL's own names, its columns in the view's order. */
+
+import { coerceInputValue, type GraphQLError, type GraphQLInputType } from "graphql";
+import { AppError } from "../errors.ts";
+import { suggestion } from "../config.ts";
+import type { Limits } from "../limits.ts";
+import { ConditionBudget, toCondition, toCount } from "./conditions.ts";
+import type { ViewRequest } from "./query_engine.ts";
+import type { OrderDirection, OrderTerm, Read } from "./read_plan.ts";
+import { short } from "./scalars.ts";
+import type { Column, DataSchema, Relation } from "./schema.ts";
+import { wholeColumn } from "./sql.ts";
+
+export interface ViewOffer {
+  /** Views offered beside those whose name begins with `va_`. */
+  readonly names: readonly string[];
+  readonly filterOf: (type: Column["type"]) => GraphQLInputType;
+}
+
+/** The read of a view; `NOT_FOUND` for one that is not offered, `BAD_INPUT` for what it has not. */
+export function planView(
+  request: ViewRequest,
+  data: DataSchema,
+  offer: ViewOffer,
+  limits: Pick<Limits, "filterConditionsMax" | "queryNestingMax">,
+): Read {
+  const relation = findView(request.view, data, offer.names);
+  const columns = new Map(relation.columns.map((column) => [column.column, column]));
+  const filter = request.filter
+    ? coerceFilter(request.filter, columns, offer, "filter", limits.queryNestingMax)
+    : null;
+  return {
+    relation,
+    selection: relation.columns.map((column) => wholeColumn(column, true)),
+    where: toCondition(filter, columns, "filter", new ConditionBudget(limits.filterConditionsMax)),
+    order: parseOrder(request.orderBy ?? "", columns),
+    limit: toCount(request.limit, "limit"),
+    offset: toCount(request.offset, "offset"),
+  };
+}
+
+function findView(name: string, data: DataSchema, names: readonly string[]): Relation {
+  const offered = data.relations.filter((relation) =>
+    relation.name.startsWith("va_") || names.includes(relation.name) ||
+    names.includes(`${relation.schema}.${relation.name}`)
+  );
+  const found = offered.find((relation) =>
+    relation.name === name || `${relation.schema}.${relation.name}` === name
+  );
+  if (found) return found;
+  const offeredNames = offered.map((relation) => relation.name);
+  const near = suggestion(name, offeredNames).replace(/^, /, "");
+  throw new AppError("NOT_FOUND", `no view named ${short(name)} is offered`, {
+    hint: near ||
+      (offeredNames.length > 0
+          ? `offered are ${offeredNames.slice(0, 20).join(", ")}`
+          : "none is") +
+        "; views named va_... are, and those listed in flight_views",
+  });
+}
+
+type Input = Readonly<Record<string, unknown>>;
+type Columns = ReadonlyMap<string, Column>;
+
+/** What GraphQL's coercion does for `where`, by PostgreSQL's names. */
+function coerceFilter(
+  input: unknown,
+  columns: Columns,
+  offer: ViewOffer,
+  place: string,
+  depthLeft: number,
+): Input {
+  if (typeof input !== "object" || input === null || Array.isArray(input)) {
+    throw new AppError("BAD_INPUT", `${place}: ${short(input)} is not an object of conditions`, {
+      hint: 'write it like {"status": {"eq": "paid"}}',
+    });
+  }
+  if (depthLeft === 0) throw new AppError("TOO_LARGE", "the filter is nested too deep");
+  const inner = (value: unknown, at: string) =>
+    coerceFilter(value, columns, offer, at, depthLeft - 1);
+  return Object.fromEntries(
+    Object.entries(input).map(([name, value]) => {
+      const at = `${place}.${name}`;
+      const column = columns.get(name);
+      if (name === "not") return [name, inner(value, at)];
+      if (name === "and" || name === "or") {
+        const list = Array.isArray(value) ? value : [value];
+        return [name, list.map((item, i) => inner(item, `${at}[${i}]`))];
+      }
+      if (!column) {
+        throw new AppError("BAD_INPUT", `${at}: the view has no column ${short(name)}`, {
+          hint: suggestion(name, [...columns.keys()]).replace(/^, /, "") ||
+            `it has ${[...columns.keys()].join(", ")}`,
+        });
+      }
+      return [name, coerce(value, offer.filterOf(column.type), at)];
+    }),
+  );
+}
+
+function coerce(value: unknown, type: GraphQLInputType, place: string): unknown {
+  return coerceInputValue(value, type, (path, invalid, error: GraphQLError) => {
+    throw new AppError("BAD_INPUT", `${[place, ...path].join(".")}: ${error.message}`, {
+      cause: invalid,
+    });
+  });
+}
+
+const orderItem = /^("(?:[^"]|"")+"|[^\s"]+)(?:\s+(asc|desc))?(?:\s+nulls\s+(first|last))?$/i;
+
+/** `name [ASC|DESC] [NULLS FIRST|LAST], ...`: parsed, never pasted into SQL. */
+function parseOrder(text: string, columns: Columns): OrderTerm[] {
+  if (text.trim() === "") return [];
+  const items = text.match(/(?:"(?:[^"]|"")*"|[^,"])+/g) ?? [text];
+  return items.map((item): OrderTerm => {
+    const match = orderItem.exec(item.trim());
+    if (!match) {
+      throw new AppError("BAD_INPUT", `order_by: ${short(item.trim())} cannot be read`, {
+        hint: "write a comma list of: name [ASC|DESC] [NULLS FIRST|LAST]",
+      });
+    }
+    const [, word = "", direction = "asc", nulls] = match;
+    const name = word.startsWith('"') ? word.slice(1, -1).replaceAll('""', '"') : word;
+    const column = columns.get(name);
+    if (column?.type.kind !== "leaf" || !column.type.orderable) {
+      throw new AppError(
+        "BAD_INPUT",
+        `order_by: the view has no column ${short(name)} to order by`,
+        {
+          hint: suggestion(name, [...columns.keys()]).replace(/^, /, "") ||
+            `it has ${[...columns.keys()].join(", ")}`,
+        },
+      );
+    }
+    const suffix = nulls ? `_NULLS_${nulls.toUpperCase()}` : "";
+    return {
+      links: [],
+      column,
+      direction: `${direction.toUpperCase()}${suffix}` as OrderDirection,
+    };
+  });
+}
