@@ -170,6 +170,12 @@ export const LIMITS = {
     max: 100_000,
     why: "open sockets, idle ones included",
   },
+  httpHeaderBytesMax: {
+    value: 32 * KiB,
+    min: 8 * KiB,
+    max: MiB,
+    why: "URL and headers of a request; long queries go by POST",
+  },
   httpRequestSecondsMax: {
     value: 30,
     min: 1,
