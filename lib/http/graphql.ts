@@ -1,0 +1,200 @@
+/** `/graphql`: GraphQL over HTTP, https://graphql.github.io/graphql-over-http/draft/. */
+
+import type { Unrepresentable } from "../config.ts";
+import { AppError, type ErrorCode } from "../errors.ts";
+import type { Limits } from "../limits.ts";
+import type { Log } from "../log.ts";
+import type { Metrics } from "../metrics.ts";
+import type { Plan, QueryEngine, QueryRequest } from "../query/query_engine.ts";
+import { entriesOf, type Exchange, sendError, shownError } from "./exchange.ts";
+import { requestFromBody, requestFromUrl } from "./graphql_request.ts";
+import { HeldBody } from "./held_body.ts";
+import { HttpFault, methodNotAllowed } from "./http_fault.ts";
+import { acceptsGzip, ANSWER_TYPES, type AnswerType, chooseType } from "./negotiate.ts";
+import { JsonDocument } from "./to_json.ts";
+
+/** What the route needs of the server. */
+export interface GraphqlService {
+  readonly engine: QueryEngine;
+  readonly limits: Limits;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly unrepresentable: Unrepresentable;
+  /** Takes a place among the answers under way, given back by the function; throws when there is none. */
+  enter(): () => void;
+}
+
+/** What became of a request, for the log and the metrics. */
+interface Outcome {
+  status: number;
+  code: ErrorCode | "OK";
+  operation: string | null;
+  rows: number;
+  bytes: number;
+  /** The status was sent before the error came. */
+  late: boolean;
+}
+
+/** Answers one request and writes its line in the log. Never throws. */
+export async function answerGraphql(exchange: Exchange, service: GraphqlService): Promise<void> {
+  const started = performance.now();
+  const outcome: Outcome = {
+    status: 0,
+    code: "OK",
+    operation: null,
+    rows: 0,
+    bytes: 0,
+    late: false,
+  };
+  await answer(exchange, service, outcome);
+  const { log, metrics } = service;
+  const seconds = (performance.now() - started) / 1000;
+  metrics.requests.inc({ transport: "http", code: outcome.code });
+  metrics.requestSeconds.observe({ transport: "http" }, seconds);
+  metrics.rows.inc({ transport: "http" }, outcome.rows);
+  metrics.bytes.inc({ transport: "http" }, outcome.bytes);
+  log.info("request", {
+    id: exchange.id,
+    operation: outcome.operation,
+    milliseconds: Math.round(seconds * 1e6) / 1000,
+    rows: outcome.rows,
+    bytes: outcome.bytes,
+    status: outcome.status,
+    code: outcome.code,
+    ...(outcome.late && { late: true }),
+  });
+}
+
+async function answer(
+  exchange: Exchange,
+  service: GraphqlService,
+  outcome: Outcome,
+): Promise<void> {
+  let type: AnswerType = "application/json";
+  let leave: (() => void) | null = null;
+  try {
+    checkMethod(exchange);
+    type = answerType(exchange.request.headers.accept);
+    const asked = exchange.request.method === "POST"
+      ? await requestFromBody(exchange.request, service.limits)
+      : requestFromUrl(exchange.search, service.limits);
+    outcome.operation = asked.operationName?.slice(0, 200) ?? null;
+    leave = service.enter();
+    const plan = planFor(exchange, service.engine, asked);
+    outcome.operation = plan.operationName;
+    await sendData(exchange, service, plan, type, outcome);
+  } catch (error) {
+    const shown = shownError(error, exchange, service.log);
+    outcome.code = shown.code;
+    if (exchange.client.signal.aborted) outcome.status = 499;
+    else outcome.status = sendError(exchange, shown, type);
+  } finally {
+    leave?.();
+  }
+}
+
+const allow = "GET, HEAD, POST, OPTIONS";
+
+function checkMethod({ request, path }: Exchange): void {
+  const method = request.method ?? "";
+  if (!["GET", "HEAD", "POST"].includes(method)) throw methodNotAllowed(method, path, allow);
+}
+
+function answerType(accept: string | undefined): AnswerType {
+  const type = chooseType(accept, ANSWER_TYPES);
+  if (type) return type;
+  throw new HttpFault(406, "BAD_INPUT", `accept: ${accept} names no type that is offered`, {
+    hint: `accept ${ANSWER_TYPES.join(" or ")}`,
+  });
+}
+
+/** The plan; what the engine cannot do by GET is refused by HTTP's own status. */
+function planFor({ request, path }: Exchange, engine: QueryEngine, asked: QueryRequest): Plan {
+  try {
+    return engine.plan(asked);
+  } catch (error) {
+    // A mutation by GET must be 405, and so is all else that only POST could ever do.
+    if (request.method === "POST" || !(error instanceof AppError)) throw error;
+    if (error.code !== "UNSUPPORTED") throw error;
+    throw new HttpFault(405, "UNSUPPORTED", error.message, {
+      hint: error.hint ?? `${request.method} ${path} takes queries only`,
+      headers: { allow: "POST" },
+    });
+  }
+}
+
+/** Streams the rows; throws only while the status is still open. */
+async function sendData(
+  exchange: Exchange,
+  service: GraphqlService,
+  plan: Plan,
+  type: AnswerType,
+  outcome: Outcome,
+): Promise<void> {
+  const { request, response, client, work } = exchange;
+  const headers = { ...exchange.headers, "content-type": `${type}; charset=utf-8` };
+  outcome.status = 200;
+  if (request.method === "HEAD") {
+    response.writeHead(200, headers).end();
+    return;
+  }
+  const body = new HeldBody(response, {
+    status: 200,
+    headers,
+    gzip: acceptsGzip(request.headers["accept-encoding"]?.toString()),
+    stallSecondsMax: service.limits.httpStallSecondsMax,
+    client,
+  });
+  const document = new JsonDocument(plan.roots, service.unrepresentable);
+  try {
+    if (plan.roots.some((root) => root.kind !== "value")) {
+      for await (const chunk of service.engine.rows(plan, { signal: work.signal })) {
+        await body.write(document.push(chunk));
+      }
+    }
+    await body.write(document.end());
+    await body.end();
+  } catch (error) {
+    const failed = placed(error, document);
+    if (!body.begun) throw failed;
+    const shown = shownError(failed, exchange, service.log);
+    outcome.code = shown.code;
+    outcome.late = true;
+    await closeLate(body, document, entriesOf(shown, exchange.id), client.signal);
+  } finally {
+    outcome.rows = document.rows;
+    outcome.bytes = body.begun ? body.bytes : 0;
+  }
+}
+
+/** The error with the place where it happened, unless it names one itself. */
+function placed(error: unknown, document: JsonDocument): unknown {
+  if (!(error instanceof AppError) || error.path || error instanceof HttpFault) return error;
+  const path = document.path();
+  if (path.length === 0) return error;
+  return new AppError(error.code, error.message, {
+    cause: error.cause,
+    path,
+    others: error.others,
+    ...(error.hint !== undefined && { hint: error.hint }),
+    ...(error.locations && { locations: error.locations }),
+    ...(error.retryAfterSeconds !== undefined && { retryAfterSeconds: error.retryAfterSeconds }),
+  });
+}
+
+/** Ends a started document as valid JSON, or the connection where its client is gone. */
+async function closeLate(
+  body: HeldBody,
+  document: JsonDocument,
+  entries: ReturnType<typeof entriesOf>,
+  left: AbortSignal,
+): Promise<void> {
+  try {
+    if (left.aborted) throw left.reason;
+    await body.write(document.fail(entries));
+    await body.end();
+  } catch {
+    // Nobody is there to be told: a cut has no terminal chunk, which says that the answer is not whole.
+    body.cut();
+  }
+}

@@ -1,0 +1,119 @@
+/** A plan and its rows -> the bytes of a GraphQL answer, `{"data":{...}}`. Knows no socket. */
+
+import type { RowChunk } from "../arrow/row_chunk.ts";
+import type { Unrepresentable } from "../config.ts";
+import type { ErrorEntry } from "../errors.ts";
+import { JsonRows } from "../json/json_rows.ts";
+import type { RootField, RowsRoot } from "../query/query_engine.ts";
+
+const encoder = new TextEncoder();
+
+/**
+ * Writes the document root by root, in selection order, while chunks come in. Whatever happens, it
+ * can be closed as valid JSON: by `end()`, or by `fail()` with the errors.
+ */
+export class JsonDocument {
+  private readonly roots: readonly RootField[];
+  private readonly options: { readonly unrepresentable: Unrepresentable };
+  /** Index of the root that is being written. */
+  private at = -1;
+  private current: { readonly root: RowsRoot; readonly rows: JsonRows } | null = null;
+  private rowsOfClosedRoots = 0;
+  /** Text that comes before the next bytes. */
+  private text = '{"data":{';
+  private pieces: Uint8Array[] = [];
+
+  constructor(roots: readonly RootField[], unrepresentable: Unrepresentable) {
+    this.roots = roots;
+    this.options = { unrepresentable };
+  }
+
+  /** Rows of root fields written so far. */
+  get rows(): number {
+    return this.rowsOfClosedRoots + (this.current?.rows.rows ?? 0);
+  }
+
+  /** The bytes that this chunk adds. When it throws, `fail()` gives the rows before the bad one. */
+  push(chunk: RowChunk): Uint8Array[] {
+    while (this.current?.root.statement !== chunk.statement) {
+      this.close();
+      if (!this.open()) {
+        throw new Error(`statement ${chunk.statement} gave rows out of the order of the roots`);
+      }
+    }
+    this.current.rows.push(chunk);
+    this.take(this.current.rows);
+    return this.given();
+  }
+
+  /** The rest of the document, all rows having come. */
+  end(): Uint8Array[] {
+    do this.close(); while (this.open());
+    this.text += "}}";
+    return this.given();
+  }
+
+  /** The rest of the document where no more rows come: what was not read is null, errors follow. */
+  fail(entries: readonly ErrorEntry[]): Uint8Array[] {
+    this.close();
+    for (this.at++; this.at < this.roots.length; this.at++) {
+      const root = this.roots[this.at]!;
+      this.text += this.key(root) + (root.kind === "value" ? JSON.stringify(root.value) : "null");
+    }
+    this.text += `},"errors":${JSON.stringify(entries)}}`;
+    return this.given();
+  }
+
+  /** Where writing stands: the root's name and, in a list, the row's index. */
+  path(): (string | number)[] {
+    if (!this.current) return [];
+    const { root, rows } = this.current;
+    return root.kind === "rows" ? [root.name, rows.rows] : [root.name];
+  }
+
+  private key(root: RootField): string {
+    return (this.at > 0 ? "," : "") + JSON.stringify(root.name) + ":";
+  }
+
+  /** Goes on to the next root; false when there is none. */
+  private open(): boolean {
+    const root = this.roots[++this.at];
+    if (!root) return false;
+    this.text += this.key(root);
+    if (root.kind === "value") this.text += JSON.stringify(root.value);
+    else {
+      this.current = { root, rows: new JsonRows(root.fields, this.options) };
+      if (root.kind === "rows") this.text += "[";
+    }
+    return true;
+  }
+
+  private close(): void {
+    if (!this.current) return;
+    const { root, rows } = this.current;
+    this.take(rows);
+    if (root.kind === "rows") this.text += "]";
+    else if (rows.rows === 0) this.text += "null";
+    this.rowsOfClosedRoots += rows.rows;
+    this.current = null;
+  }
+
+  private take(rows: JsonRows): void {
+    if (rows.byteLength === 0) return;
+    this.flush();
+    this.pieces.push(rows.take());
+  }
+
+  private given(): Uint8Array[] {
+    this.flush();
+    const pieces = this.pieces;
+    this.pieces = [];
+    return pieces;
+  }
+
+  private flush(): void {
+    if (this.text === "") return;
+    this.pieces.push(encoder.encode(this.text));
+    this.text = "";
+  }
+}
