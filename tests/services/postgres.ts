@@ -10,6 +10,7 @@
 
 import { AppError } from "../../lib/errors.ts";
 import { type EmbeddedPostgres, startPostgres } from "../../lib/embedded/postgres.ts";
+import { loadSampleShop, type ShopQuery } from "../../lib/embedded/sample_shop.ts";
 import { createLog } from "../../lib/log.ts";
 import postgres from "postgres";
 
@@ -18,11 +19,15 @@ export interface TestPostgres {
   readonly url: string;
   /** Creates and drops databases. */
   readonly adminUrl: string;
-  /** Gives a new empty database. It goes away with the server, or at the next run. */
+  /** A database with the sample shop of 10,000 orders, the same for all: to be read only. */
+  shop(): Promise<string>;
+  /** A copy of the shop that a test can write to. */
+  createShop(): Promise<string>;
+  /** A new empty database. Whatever its name, it is dropped at the latest by the next run. */
   createDatabase(name?: string): Promise<string>;
   /** Ends the sessions in a database and drops it. */
   dropDatabase(url: string): Promise<void>;
-  /** Runs statements and gives rows of text, at `url` or in the database that is named. */
+  /** Runs statements and gives the last one's rows, at `url` or in the database that is named. */
   query(sql: string, inDatabase?: string): Promise<Record<string, unknown>[]>;
 }
 
@@ -68,9 +73,11 @@ export async function startTestServer(
 /** So many runs at once are a mistake. */
 const serversMax = 8;
 
-const prefix = "test_";
+/** Databases of tests, and of nobody else. */
+const prefix = "fraiseql_test_";
 
-async function dropLeftovers(url: string): Promise<void> {
+/** Drops the databases that earlier runs left. */
+export async function dropLeftovers(url: string): Promise<void> {
   await withClient(url, async (sql) => {
     const rows = await sql<{ datname: string }[]>`
       select datname from pg_database where starts_with(datname, ${prefix})`;
@@ -84,23 +91,58 @@ function serverAt(url: string): TestPostgres {
     other.pathname = `/${database}`;
     return other.href;
   };
+  const create = async (name: string, template: string) => {
+    if (template === shopTemplate) await once(url, template, () => makeShop(at(template)));
+    // Copying files is quickest, and asks only that nobody is in the template.
+    await withClient(
+      url,
+      (sql) => sql.unsafe(`create database "${name}" template "${template}" strategy file_copy`),
+    );
+    return name;
+  };
+  const makeShop = async (target: string) => {
+    await create(shopTemplate, "template0");
+    await withClient(target, (sql) => loadSampleShop(shopQuery(sql)));
+  };
   return {
     url,
     adminUrl: url,
-    async createDatabase(name = prefix + crypto.randomUUID().replaceAll("-", "").slice(0, 12)) {
-      // Copying files is quickest, and needs nobody to be in the template.
-      await withClient(
-        url,
-        (sql) => sql.unsafe(`create database "${name}" template template0 strategy file_copy`),
-      );
+    shop: async () => {
+      const name = `${prefix}shop`;
+      await once(url, name, () => create(name, shopTemplate));
       return at(name);
     },
+    createShop: async () => at(await create(newName(), shopTemplate)),
+    createDatabase: async (name) => at(await create(name ? prefix + name : newName(), "template0")),
     async dropDatabase(dropped) {
       const name = decodeURIComponent(new URL(dropped).pathname.slice(1));
       await withClient(url, (sql) => sql.unsafe(`drop database if exists "${name}" with (force)`));
     },
     query: (text, inDatabase = url) =>
       withClient(inDatabase, async (sql) => [...await sql.unsafe(text)]),
+  };
+}
+
+const shopTemplate = `${prefix}shop_template`;
+
+function newName(): string {
+  return prefix + crypto.randomUUID().replaceAll("-", "").slice(0, 12);
+}
+
+/** Makes a database where there is none, in one test file while the others wait. */
+async function once(url: string, name: string, make: () => Promise<unknown>): Promise<void> {
+  await withClient(url, async (sql) => {
+    await sql`select pg_advisory_lock(hashtextextended(${name}, 0))`;
+    const [row] = await sql`select from pg_database where datname = ${name}`;
+    if (!row) await make();
+  });
+}
+
+/** The shop's loader on a client of one connection. */
+export function shopQuery(sql: postgres.Sql): ShopQuery {
+  return async (text, parameters = []) => {
+    const rows = await sql.unsafe(text, parameters).values();
+    return rows.map((row: unknown[]) => row.map((value) => value === null ? null : String(value)));
   };
 }
 

@@ -12,8 +12,24 @@ Deno.test("createDatabase() gives an empty database of its own each time", async
 });
 
 Deno.test("dropDatabase() drops it while somebody is in it", async () => {
-  const url = await server.createDatabase("test_dropped");
+  const url = await server.createDatabase("dropped");
   await server.dropDatabase(url);
-  const rows = await server.query("select from pg_database where datname = 'test_dropped'");
+  const rows = await server.query(
+    "select from pg_database where datname = 'fraiseql_test_dropped'",
+  );
   equal(rows.length, 0);
+});
+
+Deno.test("shop() gives the same shop to everyone", async () => {
+  const [one, two] = await Promise.all([server.shop(), server.shop()]);
+  equal(one, two);
+  const [row] = await server.query("select count(*) from orders", one);
+  equal(row?.count, "10000");
+});
+
+Deno.test("createShop() gives a shop that can be written to, while others read theirs", async () => {
+  const url = await server.createShop();
+  await server.query("delete from orders", url);
+  const [row] = await server.query("select count(*) from orders", await server.shop());
+  equal(row?.count, "10000");
 });
