@@ -1,0 +1,362 @@
+/**
+ * The line on npm:@grpc/grpc-js. (its only door)
+ *
+ * grpc-js' own handlers queue messages as objects and serialize them later, when their bytes may
+ * be overwritten. So each call is taken over in an interceptor, which is handed the bare call:
+ * `sendMessage` serializes at once and calls back when the client took the bytes.
+ */
+
+import {
+  logVerbosity,
+  Metadata,
+  Server,
+  ServerCredentials,
+  ServerInterceptingCall,
+  type ServerInterceptor,
+  setLogVerbosity,
+  status as grpcStatus,
+} from "@grpc/grpc-js";
+import type { Buffer } from "node:buffer";
+import type { ServerHttp2Session, ServerHttp2Stream } from "node:http2";
+import { AppError } from "../lib/errors.ts";
+import {
+  type Call,
+  CallStatus,
+  type Line,
+  type LineOptions,
+  type Message,
+  type Method,
+} from "./line.ts";
+
+type BareCall = Parameters<ServerInterceptor>[1];
+type Status = Parameters<BareCall["sendStatus"]>[0];
+
+/**
+ * Bytes given to HTTP/2 and not yet taken. Two batches of the usual size: the next is made while
+ * the last is on its way.
+ */
+const unsentBytesMax = 1024 * 1024;
+
+/** An error waits behind what is unsent; who takes none of it for so long will not read it either. */
+const errorLingerMsMax = 10_000;
+
+/** A client that answers no ping for so long is gone, and its queries with it. */
+const keepaliveTimeMs = 20_000;
+const keepaliveTimeoutMs = 10_000;
+
+/** Listens; see `OpenLine`. */
+export async function openGrpcJsLine(options: LineOptions): Promise<Line> {
+  // It would write its own lines to standard error; what it reports comes back as errors too.
+  setLogVerbosity(logVerbosity.NONE);
+  const sessions = new SessionWatch(options.connectionCancelsMax);
+  const methods = new Map(options.methods.map((method) => [method.path, method]));
+  const server = new Server({
+    "grpc.max_receive_message_length": options.messageBytesMax,
+    "grpc.max_send_message_length": -1,
+    "grpc.max_concurrent_streams": options.connectionCallsMax,
+    "grpc.keepalive_time_ms": keepaliveTimeMs,
+    "grpc.keepalive_timeout_ms": keepaliveTimeoutMs,
+    "grpc.enable_channelz": 0,
+    interceptors: [(definition, bare) => {
+      const method = methods.get(definition.path);
+      if (!method) throw new Error(`${definition.path} is not registered`);
+      return new TakenOverCall(method, bare, options, sessions);
+    }],
+  });
+  for (const { path, requests, responses } of options.methods) {
+    const kind = requests === "one"
+      ? (responses === "one" ? "unary" : "serverStream")
+      : (responses === "one" ? "clientStream" : "bidi");
+    server.register(path, neverCalled, oneCopy, asIs, kind);
+  }
+  const port = await bind(server, options.address);
+  return {
+    address: { hostname: options.address.hostname, port },
+    stop: (graceMs) => stop(server, graceMs),
+  };
+}
+
+/** Runs the handler in place of what grpc-js would do with the call. */
+class TakenOverCall extends ServerInterceptingCall {
+  constructor(
+    private readonly method: Method,
+    private readonly bare: BareCall,
+    private readonly options: LineOptions,
+    private readonly sessions: SessionWatch,
+  ) {
+    super(bare);
+  }
+
+  override start(): void {
+    new RunningCall(this.method, this.bare, this.options, this.sessions);
+  }
+}
+
+/** One call from its headers to its last byte. */
+class RunningCall implements Call {
+  readonly path: string;
+  readonly peer: string;
+  readonly signal: AbortSignal;
+  readonly ended: Promise<void>;
+
+  private readonly controller = new AbortController();
+  private headers = new Metadata();
+  private readonly received: Uint8Array[] = [];
+  private receivedAll = false;
+  private unsentBytes = 0;
+  private statusSent = false;
+  private hasEnded = false;
+  private linger: ReturnType<typeof setTimeout> | undefined;
+  private readonly resolveEnded: () => void;
+  /** Wakes whoever waits for a request, for room, or for the end; set anew each time. */
+  private wake: () => void = () => {};
+  private readonly sendBareStatus: (status: Status) => void;
+
+  constructor(
+    private readonly method: Method,
+    private readonly bare: BareCall,
+    private readonly options: LineOptions,
+    private readonly sessions: SessionWatch,
+  ) {
+    this.path = method.path;
+    this.peer = bare.getPeer();
+    this.signal = this.controller.signal;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.ended = promise;
+    this.resolveEnded = resolve;
+    this.sendBareStatus = bare.sendStatus.bind(bare);
+    // grpc-js ends calls by itself: at the deadline, and where it cannot read the request.
+    bare.sendStatus = (status) => this.endedByGrpcJs(status);
+    bare.start({
+      onReceiveMetadata: (headers) => this.begin(headers),
+      onReceiveMessage: (message: Uint8Array) => {
+        this.received.push(message);
+        this.wake();
+      },
+      onReceiveHalfClose: () => {
+        this.receivedAll = true;
+        this.wake();
+      },
+      onCancel: () => this.end(),
+    });
+  }
+
+  header(name: string): string | undefined {
+    const value = this.headers.get(name)[0];
+    return typeof value === "string" ? value : undefined;
+  }
+
+  get requests(): AsyncIterable<Uint8Array> {
+    return this.readRequests();
+  }
+
+  abort(reason: AppError): void {
+    this.controller.abort(reason);
+    this.wake();
+  }
+
+  private async *readRequests(): AsyncGenerator<Uint8Array> {
+    while (!this.signal.aborted) {
+      const message = this.received.shift();
+      if (message) {
+        yield message;
+        continue;
+      }
+      if (this.receivedAll) return;
+      const waked = this.waked();
+      this.bare.startRead();
+      await waked;
+    }
+    throw this.signal.reason;
+  }
+
+  private begin(headers: Metadata): void {
+    this.headers = headers;
+    if (headerBytes(headers) > this.options.headerBytesMax) {
+      const { headerBytesMax } = this.options;
+      return this.refuse(
+        new CallStatus(
+          grpcStatus.RESOURCE_EXHAUSTED,
+          `the request's headers are longer than ${headerBytesMax} bytes`,
+        ),
+      );
+    }
+    void this.run();
+  }
+
+  private async run(): Promise<void> {
+    try {
+      for await (const message of this.method.handle(this)) {
+        if (this.isOver) break;
+        this.send(message);
+        while (this.unsentBytes >= unsentBytesMax && !this.signal.aborted) await this.waked();
+        if (this.isOver) break;
+      }
+      this.finish({ code: grpcStatus.OK, details: "OK", metadata: null });
+    } catch (error) {
+      this.finish(toStatus(error));
+    }
+  }
+
+  /** Nothing more can be said to the client. */
+  private get isOver(): boolean {
+    return this.statusSent || this.hasEnded;
+  }
+
+  private send(message: Message): void {
+    const { byteLength } = message;
+    this.unsentBytes += byteLength;
+    this.bare.sendMessage(message, () => {
+      this.unsentBytes -= byteLength;
+      this.wake();
+    });
+  }
+
+  private finish(status: Status): void {
+    if (this.isOver) return;
+    this.statusSent = true;
+    this.sendBareStatus(status);
+    const isOk = status.code === grpcStatus.OK;
+    this.lingerAtMost(isOk ? this.options.lingerMsMax : errorLingerMsMax);
+  }
+
+  /** A client that takes nothing would keep the call, and its place, for ever. */
+  private lingerAtMost(ms: number): void {
+    if (this.hasEnded) return;
+    this.linger = setTimeout(() => {
+      bareStream(this.bare)?.close(http2Cancel);
+      this.end();
+    }, ms);
+  }
+
+  private endedByGrpcJs(status: Status): void {
+    const code = status.code ?? grpcStatus.UNKNOWN;
+    const details = status.details ?? "";
+    if (code === grpcStatus.DEADLINE_EXCEEDED) {
+      this.abort(new AppError("TIMEOUT", "the client's deadline has passed"));
+      this.finish(status);
+      return;
+    }
+    // What the client sent cannot be read: its fault, though grpc-js calls it INTERNAL.
+    const isClients = code === grpcStatus.INTERNAL && /grpc-timeout|decompress/.test(details);
+    this.refuse(new CallStatus(isClients ? grpcStatus.INVALID_ARGUMENT : code, details));
+  }
+
+  private refuse(status: CallStatus): void {
+    if (!this.statusSent) this.options.onRefused?.(this.path, this.peer, status);
+    this.abort(new AppError("CANCELLED", status.message));
+    this.finish(toStatus(status));
+  }
+
+  private end(): void {
+    if (this.hasEnded) return;
+    this.hasEnded = true;
+    clearTimeout(this.linger);
+    if (!this.statusSent) {
+      this.abort(new AppError("CANCELLED", "the client cancelled the call or went away"));
+      this.sessions.cancelled(this.bare);
+    }
+    this.wake();
+    this.resolveEnded();
+  }
+
+  private waked(): Promise<void> {
+    return new Promise((resolve) => this.wake = resolve);
+  }
+}
+
+/**
+ * Counts broken-off calls by connection and asks a connection that had many to go: under Deno's
+ * node:http2 each further one on the same connection costs more time and memory.
+ */
+class SessionWatch {
+  private readonly cancels = new WeakMap<ServerHttp2Session, number>();
+
+  constructor(private readonly cancelsMax: number) {}
+
+  cancelled(bare: BareCall): void {
+    const session = bareStream(bare)?.session as ServerHttp2Session | undefined;
+    if (!session || session.closed || session.destroyed) return;
+    const count = (this.cancels.get(session) ?? 0) + 1;
+    this.cancels.set(session, count);
+    // GOAWAY: calls under way end as usual, the client opens a new connection for the next.
+    if (count === this.cancelsMax) session.close();
+  }
+}
+
+/** `CANCEL` of RFC 9113, section 7. */
+const http2Cancel = 8;
+
+/** grpc-js 1.14.7 keeps the HTTP/2 stream here; without it the call only waits longer. */
+function bareStream(bare: BareCall): ServerHttp2Stream | undefined {
+  return (bare as unknown as { stream?: ServerHttp2Stream }).stream;
+}
+
+function toStatus(error: unknown): Status {
+  const status = error instanceof CallStatus
+    ? error
+    : new CallStatus(grpcStatus.INTERNAL, "internal error");
+  const metadata = new Metadata();
+  for (const [name, value] of Object.entries(status.trailers)) metadata.set(name, value);
+  // Half a surrogate pair cannot be percent-encoded, and grpc-js would throw.
+  return { code: status.code, details: status.message.toWellFormed(), metadata };
+}
+
+function headerBytes(headers: Metadata): number {
+  let bytes = 0;
+  for (const [name, values] of Object.entries(headers.toHttp2Headers())) {
+    for (const value of [values].flat()) bytes += name.length + String(value).length;
+  }
+  return bytes;
+}
+
+/**
+ * grpc-js 1.14.7 asks nothing else of a serialized message than `byteLength` and `copy`, so the
+ * bytes are written once, straight into the buffer that goes out.
+ */
+function oneCopy(message: Message): Buffer {
+  const serialized = {
+    byteLength: message.byteLength,
+    copy: (target: Uint8Array, at: number) => message.writeTo(target, at),
+  };
+  return serialized as unknown as Buffer;
+}
+
+const asIs = (bytes: Buffer): Uint8Array => bytes;
+
+const neverCalled = () => {
+  throw new Error("every call is taken over by the interceptor");
+};
+
+function bind(server: Server, address: { hostname: string; port: number }): Promise<number> {
+  const host = address.hostname.includes(":") ? `[${address.hostname}]` : address.hostname;
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  server.bindAsync(`${host}:${address.port}`, ServerCredentials.createInsecure(), (error, port) => {
+    if (!error) return resolve(port);
+    const inUse = /EADDRINUSE|AddrInUse|in use/i.test(error.message);
+    reject(
+      new AppError(
+        "BAD_INPUT",
+        `Flight cannot listen on ${host}:${address.port}: ${error.message}`,
+        {
+          hint: inUse
+            ? "another program uses this port; set FRAISEQL_FLIGHT_BIND_ADDR to another, or port 0"
+            : "check FRAISEQL_FLIGHT_BIND_ADDR",
+          cause: error,
+        },
+      ),
+    );
+  });
+  return promise;
+}
+
+async function stop(server: Server, graceMs: number): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(() => {
+    server.forceShutdown();
+    resolve();
+  }, graceMs);
+  server.tryShutdown(() => resolve());
+  await promise;
+  clearTimeout(timer);
+}

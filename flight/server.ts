@@ -1,0 +1,229 @@
+/**
+ * The Flight server: the service's methods on a line. The edge where codes become gRPC statuses,
+ * and where every call is logged and counted.
+ */
+
+import { type Address, type Unrepresentable } from "../lib/config.ts";
+import { abortError, AppError, CODES, type ErrorCode, type ErrorEntry } from "../lib/errors.ts";
+import type { Limits } from "../lib/limits.ts";
+import type { Log } from "../lib/log.ts";
+import type { Metrics } from "../lib/metrics.ts";
+import type { QueryEngine } from "../lib/query/query_engine.ts";
+import { openGrpcJsLine } from "./grpc_js.ts";
+import { type Call, CallStatus, type Handler, type Message, type Method } from "./line.ts";
+import { RunningStreams } from "./running_streams.ts";
+import { type FlightCall, flightService, type ServiceMethod } from "./service.ts";
+
+export interface FlightOptions {
+  readonly engine: QueryEngine;
+  readonly address: Address;
+  readonly limits: Limits;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly unrepresentable: Unrepresentable;
+  /** What the action RefreshSchema does. */
+  readonly refresh: () => Promise<void>;
+}
+
+export interface FlightServer {
+  readonly address: Address;
+  /** `grpc://127.0.0.1:50051`, with the port it got. */
+  readonly url: string;
+  /** Refuses new calls, lets those under way end for so long, then cuts them. */
+  stop(drainSeconds: number): Promise<void>;
+}
+
+/** Serves Arrow Flight; throws `BAD_INPUT` when the address cannot be had. */
+export async function serveFlight(options: FlightOptions): Promise<FlightServer> {
+  const { limits, metrics } = options;
+  const streamMsMax = limits.statementSecondsMax * 1000;
+  const service = flightService({
+    ...options,
+    streams: new RunningStreams(
+      limits.flightStreamsMax,
+      streamMsMax,
+      (count) => metrics.streams.set({ transport }, count),
+    ),
+  });
+  const line = await openGrpcJsLine({
+    address: options.address,
+    methods: METHODS.map(({ name, requests, responses }): Method => ({
+      path: `/arrow.flight.protocol.FlightService/${name}`,
+      requests,
+      responses,
+      handle: edge(name, service[name], options),
+    })),
+    // Twice a ticket, so that one that is too long still gets our own answer.
+    messageBytesMax: 2 * limits.ticketBytesMax + envelopeBytes,
+    headerBytesMax: limits.flightHeaderBytesMax,
+    connectionCallsMax: limits.flightConnectionCallsMax,
+    connectionCancelsMax: limits.flightConnectionCancelsMax,
+    lingerMsMax: streamMsMax,
+    onRefused: (path, peer, status) => {
+      const code = codeOf(status.code);
+      metrics.requests.inc({ transport, code });
+      options.log.info("request", { transport, method: path, peer, code, message: status.message });
+    },
+  });
+  const { hostname, port } = line.address;
+  return {
+    address: line.address,
+    url: `grpc://${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`,
+    stop: (drainSeconds) => line.stop(drainSeconds * 1000),
+  };
+}
+
+const transport = "flight";
+
+// deno-fmt-ignore: a table reads best as one
+const METHODS = [
+  { name: "Handshake",      requests: "many", responses: "many" },
+  { name: "ListFlights",    requests: "one",  responses: "many" },
+  { name: "GetFlightInfo",  requests: "one",  responses: "one" },
+  { name: "PollFlightInfo", requests: "one",  responses: "one" },
+  { name: "GetSchema",      requests: "one",  responses: "one" },
+  { name: "DoGet",          requests: "one",  responses: "many" },
+  { name: "DoPut",          requests: "many", responses: "many" },
+  { name: "DoExchange",     requests: "many", responses: "many" },
+  { name: "DoAction",       requests: "one",  responses: "many" },
+  { name: "ListActions",    requests: "one",  responses: "many" },
+] as const;
+
+/** What stands around a ticket in a request: an action's FlightInfo holds many and a schema. */
+const envelopeBytes = 512 * 1024;
+
+/** A method as the line takes it: its faults become statuses, its calls are logged and counted. */
+function edge(
+  name: string,
+  method: ServiceMethod,
+  { log, metrics }: Pick<FlightOptions, "log" | "metrics">,
+): Handler {
+  return async function* handle(call: Call): AsyncGenerator<Message> {
+    const began = performance.now();
+    const requestId = shortHeader(call, "x-request-id") ?? crypto.randomUUID();
+    const told: FlightCall = {
+      signal: call.signal,
+      requests: call.requests,
+      ended: call.ended,
+      abort: (reason) => call.abort(reason),
+      operation: null,
+      rows: 0,
+    };
+    let bytes = 0;
+    let code: ErrorCode | "OK" = "OK";
+    let fault: AppError | undefined;
+
+    void call.ended.then(() => {
+      const ended = code === "OK" && call.signal.aborted ? abortError(call.signal).code : code;
+      const seconds = (performance.now() - began) / 1000;
+      metrics.requests.inc({ transport, code: ended });
+      metrics.requestSeconds.observe({ transport }, seconds);
+      metrics.rows.inc({ transport }, told.rows);
+      metrics.bytes.inc({ transport }, bytes);
+      log.info("request", {
+        transport,
+        requestId,
+        method: name,
+        operation: told.operation,
+        peer: call.peer,
+        code: ended,
+        // Of other codes the message can hold values of the query.
+        ...(fault?.code === "UNAVAILABLE" && { cause: fault }),
+        rows: told.rows,
+        bytes,
+        ms: Math.round(seconds * 1000),
+      });
+    });
+
+    try {
+      for await (const message of method(told)) {
+        // Also where the rows come without looking at the signal.
+        if (call.signal.aborted) throw abortError(call.signal);
+        bytes += message.byteLength;
+        yield message;
+      }
+      if (call.signal.aborted) throw abortError(call.signal);
+    } catch (error) {
+      if (error instanceof AppError) {
+        code = error.code;
+        fault = error;
+        throw toCallStatus(error);
+      }
+      code = "INTERNAL";
+      const id = crypto.randomUUID();
+      log.error("internal", { transport, id, requestId, method: name, cause: error });
+      throw internalStatus(id);
+    }
+  };
+}
+
+/** An error of ours as a gRPC status; its entries travel in the trailer `fraiseql-error`. */
+export function toCallStatus(error: AppError): CallStatus {
+  const hint = error.hint === undefined ? "" : ` (hint: ${error.hint})`;
+  const more = error.others.length === 0 ? "" : `; and ${error.others.length} more`;
+  const message = cut(error.message) + cut(hint) + more;
+  return new CallStatus(CODES[error.code].grpc, message, {
+    [errorTrailer]: trailerText(error.entries()),
+  });
+}
+
+function internalStatus(id: string): CallStatus {
+  const entry: ErrorEntry = {
+    message: "internal error",
+    extensions: { code: "INTERNAL", id },
+  };
+  return new CallStatus(CODES.INTERNAL.grpc, `internal error, logged as ${id}`, {
+    [errorTrailer]: trailerText([entry]),
+  });
+}
+
+/** The trailing header with the error's entries as JSON, as HTTP has them in `errors`. */
+const errorTrailer = "fraiseql-error";
+
+/** gRPC clients refuse more than 8 KiB of headers in all: message, hint and trailer share them. */
+const messageBytesMax = 1500;
+const trailerBytesMax = 3500;
+
+/** JSON in printable ASCII; of many entries as many as there is room for, but one. */
+function trailerText(entries: readonly ErrorEntry[]): string {
+  for (let count = entries.length; count > 1; count--) {
+    const text = ascii(entries.slice(0, count));
+    if (text.length <= trailerBytesMax) return text;
+  }
+  const [first] = entries;
+  const text = ascii(entries.slice(0, 1));
+  if (!first || text.length <= trailerBytesMax) return text;
+  return ascii([{
+    message: cut(first.message),
+    extensions: { code: first.extensions.code },
+  }]);
+}
+
+function ascii(value: unknown): string {
+  return JSON.stringify(value).replace(
+    /[^ -~]/g,
+    (letter) => "\\u" + letter.charCodeAt(0).toString(16).padStart(4, "0"),
+  );
+}
+
+/** The text, or its beginning where it is too long as gRPC writes it, percent-encoded. */
+function cut(text: string): string {
+  let end = Math.min(text.length, messageBytesMax);
+  while (encodeURI(text.slice(0, end).toWellFormed()).length > messageBytesMax) {
+    end = Math.floor(end * 0.8);
+  }
+  return end < text.length ? text.slice(0, end) + "..." : text;
+}
+
+/** A header that goes into the log, where it is no longer than an id. */
+function shortHeader(call: Call, name: string): string | undefined {
+  const value = call.header(name);
+  return value !== undefined && value.length <= 200 ? value : undefined;
+}
+
+/** The code of a status that the line gave by itself. */
+function codeOf(grpc: number): ErrorCode {
+  if (grpc === CODES.TOO_LARGE.grpc) return "TOO_LARGE";
+  const row = Object.entries(CODES).find(([, status]) => status.grpc === grpc);
+  return row ? row[0] as ErrorCode : "BAD_INPUT";
+}

@@ -1,0 +1,333 @@
+/**
+ * The methods of Arrow Flight over the query engine: each takes a call and gives messages. Knows
+ * neither gRPC nor PostgreSQL. https://arrow.apache.org/docs/format/Flight.html
+ */
+
+import { arrowSchemaMessage, encapsulated } from "../lib/arrow/record_batches.ts";
+import { suggestion, type Unrepresentable } from "../lib/config.ts";
+import { AppError } from "../lib/errors.ts";
+import type { Limits } from "../lib/limits.ts";
+import type { Plan, QueryEngine, RowsRoot } from "../lib/query/query_engine.ts";
+import type { Message } from "./line.ts";
+import {
+  ACTION,
+  ACTION_TYPE,
+  CANCEL_FLIGHT_INFO_REQUEST,
+  CANCEL_FLIGHT_INFO_RESULT,
+  CANCEL_STATUS,
+  CRITERIA,
+  decodeMessage,
+  DESCRIPTOR_TYPE,
+  encodeMessage,
+  FLIGHT_DESCRIPTOR,
+  FLIGHT_INFO,
+  HANDSHAKE,
+  type MessageOf,
+  POLL_INFO,
+  RESULT,
+  SCHEMA_RESULT,
+  TICKET,
+  wholeMessage,
+} from "./protobuf.ts";
+import type { RunningStreams } from "./running_streams.ts";
+import { decodeTicket, encodeTicket, type Ticket } from "./ticket.ts";
+import { toFlight } from "./to_flight.ts";
+
+/** What a method needs of its call, and what it tells for the log. */
+export interface FlightCall {
+  readonly signal: AbortSignal;
+  readonly requests: AsyncIterable<Uint8Array>;
+  /** When the client has all of the answer, or is gone. */
+  readonly ended: Promise<void>;
+  /** Aborts the signal with this reason, which becomes the call's status. */
+  abort(reason: AppError): void;
+  operation: string | null;
+  rows: number;
+}
+
+export interface ServiceOptions {
+  readonly engine: QueryEngine;
+  readonly limits: Limits;
+  readonly unrepresentable: Unrepresentable;
+  readonly streams: RunningStreams;
+  /** Reads the catalog again, here and wherever else it is kept. */
+  readonly refresh: () => Promise<void>;
+}
+
+export type ServiceMethod = (call: FlightCall) => AsyncIterable<Message>;
+
+/** Every method of `arrow.flight.protocol.FlightService` by its name. */
+export function flightService(options: ServiceOptions) {
+  const { engine, limits, streams } = options;
+
+  /** Open to everyone: whatever is presented is accepted. */
+  async function* handshake(call: FlightCall): AsyncGenerator<Message> {
+    for await (const bytes of call.requests) {
+      const { protocolVersion, payload } = decodeMessage(HANDSHAKE, bytes);
+      yield wholeMessage(encodeMessage(HANDSHAKE, { protocolVersion, payload }));
+    }
+  }
+
+  async function* listFlights(call: FlightCall): AsyncGenerator<Message> {
+    const { expression } = decodeMessage(CRITERIA, await oneRequest(call));
+    const wanted = utf8(expression, "the criteria");
+    for (const { name } of engine.rootLists()) {
+      if (!name.includes(wanted)) continue;
+      const ticket: Ticket = { kind: "word", word: name };
+      const info = flightInfo(ticket, planOf(ticket));
+      info.flightDescriptor = { type: DESCRIPTOR_TYPE.path, cmd: new Uint8Array(), path: [name] };
+      yield wholeMessage(encodeMessage(FLIGHT_INFO, info));
+    }
+  }
+
+  async function* getFlightInfo(call: FlightCall): AsyncGenerator<Message> {
+    yield wholeMessage(encodeMessage(FLIGHT_INFO, await describe(call)));
+  }
+
+  /** Planning needs no time that a client would have to wait for: the answer is complete at once. */
+  async function* pollFlightInfo(call: FlightCall): AsyncGenerator<Message> {
+    const info = await describe(call);
+    yield wholeMessage(encodeMessage(POLL_INFO, { info, progress: 1 }));
+  }
+
+  async function describe(call: FlightCall): Promise<MessageOf<typeof FLIGHT_INFO>> {
+    const descriptor = decodeMessage(FLIGHT_DESCRIPTOR, await oneRequest(call));
+    const ticket = readDescriptor(descriptor);
+    const plan = planOf(ticket);
+    call.operation = plan.operationName;
+    return { ...flightInfo(ticket, plan), flightDescriptor: descriptor };
+  }
+
+  async function* getSchema(call: FlightCall): AsyncGenerator<Message> {
+    const ticket = readDescriptor(decodeMessage(FLIGHT_DESCRIPTOR, await oneRequest(call)));
+    const plan = planOf(ticket);
+    call.operation = plan.operationName;
+    const [, root] = oneRoot(ticket, plan);
+    yield wholeMessage(encodeMessage(SCHEMA_RESULT, { schema: schemaOf(root) }));
+  }
+
+  async function* doGet(call: FlightCall): AsyncGenerator<Message> {
+    const bytes = decodeMessage(TICKET, await oneRequest(call)).ticket;
+    const ticket = decodeTicket(bytes, limits);
+    const plan = planOf(ticket);
+    call.operation = plan.operationName;
+    const [index, root] = oneRoot(ticket, plan);
+    const stream = streams.open(encodeTicket(ticket, limits), (reason) => call.abort(reason));
+    // Not in a `finally` here: what was given to the client may still be on its way.
+    void call.ended.then(() => streams.close(stream));
+    yield* toFlight(root.fields, engine.rows(plan, { signal: call.signal, root: index }), {
+      limits,
+      unrepresentable: options.unrepresentable,
+      sent: (rows) => call.rows += rows,
+    });
+  }
+
+  async function* doAction(call: FlightCall): AsyncGenerator<Message> {
+    const { type, body } = decodeMessage(ACTION, await oneRequest(call));
+    const action = ACTIONS.find((row) => row.type === type);
+    if (!action) {
+      const types = ACTIONS.map((row) => row.type);
+      const shown = JSON.stringify(type.slice(0, 60));
+      throw new AppError(
+        "UNSUPPORTED",
+        `no action ${shown}${suggestion(type.slice(0, 60), types)}`,
+        {
+          hint: `actions are ${types.join(", ")}`,
+        },
+      );
+    }
+    call.operation = type;
+    switch (action.type) {
+      case "HealthCheck":
+        await engine.ping(call.signal);
+        yield result(encoder.encode(`{"status":"ok"}`));
+        return;
+      case "RefreshSchema":
+        await options.refresh();
+        yield result(encoder.encode(`{"status":"ok"}`));
+        return;
+      case "CancelFlightInfo":
+        yield result(encodeMessage(CANCEL_FLIGHT_INFO_RESULT, { status: cancelFlightInfo(body) }));
+        return;
+      default:
+        return action satisfies never;
+    }
+  }
+
+  function cancelFlightInfo(body: Uint8Array): number {
+    const { info } = decodeMessage(CANCEL_FLIGHT_INFO_REQUEST, body);
+    if (!info) {
+      throw new AppError("BAD_INPUT", "the action CancelFlightInfo has no FlightInfo in its body", {
+        hint: "the body is a CancelFlightInfoRequest with the FlightInfo from GetFlightInfo",
+      });
+    }
+    let cancelled = 0;
+    for (const { ticket } of info.endpoint) {
+      const asked = decodeTicket(ticket?.ticket ?? new Uint8Array(), limits);
+      cancelled += streams.cancel(encodeTicket(asked, limits));
+    }
+    return cancelled > 0 ? CANCEL_STATUS.cancelled : CANCEL_STATUS.notCancellable;
+  }
+
+  // deno-lint-ignore require-yield -- a method is a stream, and this one is empty or an error
+  async function* readOnly(): AsyncGenerator<Message> {
+    await Promise.resolve();
+    throw new AppError(
+      "UNSUPPORTED",
+      "the server only reads: DoPut and DoExchange are not served",
+      {
+        hint: "read with DoGet; write to PostgreSQL itself",
+      },
+    );
+  }
+
+  async function* listActions(call: FlightCall): AsyncGenerator<Message> {
+    await oneRequest(call);
+    for (const row of ACTIONS) yield wholeMessage(encodeMessage(ACTION_TYPE, row));
+  }
+
+  function planOf(ticket: Ticket): Plan {
+    switch (ticket.kind) {
+      case "query":
+        return engine.plan(ticket);
+      case "view":
+        return engine.planView(ticket);
+      case "word":
+        return engine.planWord(ticket.word);
+      default:
+        return ticket satisfies never; // a new kind must be planned here
+    }
+  }
+
+  function readDescriptor({ type, cmd, path }: MessageOf<typeof FLIGHT_DESCRIPTOR>): Ticket {
+    if (type === DESCRIPTOR_TYPE.cmd) return decodeTicket(cmd, limits);
+    const [first, ...rest] = path;
+    if (type !== DESCRIPTOR_TYPE.path || first === undefined || rest.length > 0) {
+      throw new AppError(
+        "BAD_TICKET",
+        "the descriptor has neither a command nor a path of one part",
+        {
+          hint:
+            `for example FlightDescriptor.for_path("users") or .for_command("{ users { id } }")`,
+        },
+      );
+    }
+    return decodeTicket(encoder.encode(first), limits);
+  }
+
+  /** One endpoint per root field; its ticket goes to DoGet as it is. */
+  function flightInfo(ticket: Ticket, plan: Plan): MessageOf<typeof FLIGHT_INFO> {
+    const roots = ticket.kind === "query" && ticket.field !== null
+      ? [oneRoot(ticket, plan)[1]]
+      : rowsRoots(plan).map(([, root]) => root);
+    const [first] = roots;
+    const endpoint = roots.map((root) => ({
+      ticket: { ticket: encodeTicket(roots.length === 1 ? ticket : ofField(ticket, root), limits) },
+      location: [],
+      expirationTime: null,
+      appMetadata: new Uint8Array(),
+    }));
+    return {
+      schema: first && roots.length === 1 ? schemaOf(first) : new Uint8Array(),
+      flightDescriptor: null,
+      endpoint,
+      totalRecords: unknownTotal,
+      totalBytes: unknownTotal,
+      // Endpoints are different tables, not parts of one whose order could matter.
+      ordered: false,
+      appMetadata: new Uint8Array(),
+    };
+  }
+
+  function schemaOf(root: RowsRoot): Uint8Array {
+    return encapsulated(arrowSchemaMessage(root.fields));
+  }
+
+  return {
+    Handshake: handshake,
+    ListFlights: listFlights,
+    GetFlightInfo: getFlightInfo,
+    PollFlightInfo: pollFlightInfo,
+    GetSchema: getSchema,
+    DoGet: doGet,
+    DoPut: readOnly,
+    DoExchange: readOnly,
+    DoAction: doAction,
+    ListActions: listActions,
+  } satisfies Record<string, ServiceMethod>;
+}
+
+const ACTIONS = [
+  { type: "HealthCheck", description: "Answers when the server and its PostgreSQL do." },
+  { type: "RefreshSchema", description: "Reads the database's catalog again." },
+  { type: "CancelFlightInfo", description: "Ends the streams of a FlightInfo's tickets." },
+] as const;
+
+/** Flight's word for a number that is not known beforehand. */
+const unknownTotal = -1;
+
+const encoder = new TextEncoder();
+
+/** The roots that are rows, with their index in the plan. Values alone have no place in Arrow. */
+function rowsRoots(plan: Plan): [index: number, root: RowsRoot][] {
+  const roots: [number, RowsRoot][] = [];
+  plan.roots.forEach((root, index) => {
+    if (root.kind !== "value") roots.push([index, root]);
+  });
+  if (roots.length > 0) return roots;
+  const names = plan.roots.map((root) => root.field).join(", ");
+  throw new AppError("UNSUPPORTED", `${names} gives no rows, and Flight carries rows`, {
+    hint: "ask for it over HTTP",
+  });
+}
+
+/** The one root that a ticket means; `BAD_TICKET` lists them where it could be several. */
+function oneRoot(ticket: Ticket, plan: Plan): [index: number, root: RowsRoot] {
+  const roots = rowsRoots(plan);
+  const names = roots.map(([, root]) => root.name);
+  const field = ticket.kind === "query" ? ticket.field : null;
+  const [only] = roots;
+  if (field === null) {
+    if (only && roots.length === 1) return only;
+    throw new AppError("BAD_TICKET", `the query has several root fields: ${names.join(", ")}`, {
+      hint: `name one as "field", or use the endpoints' tickets from GetFlightInfo`,
+    });
+  }
+  const found = roots.find(([, root]) => root.name === field);
+  if (found) return found;
+  const shown = JSON.stringify(field.slice(0, 60));
+  throw new AppError(
+    "BAD_TICKET",
+    `the query has no root field ${shown}${suggestion(field.slice(0, 60), names)}`,
+    { hint: `"field" is one of ${names.join(", ")}` },
+  );
+}
+
+function ofField(ticket: Ticket, root: RowsRoot): Ticket {
+  return ticket.kind === "query" ? { ...ticket, field: root.name } : ticket;
+}
+
+/** The request of a method that takes one; throws `BAD_INPUT` for none or several. */
+async function oneRequest(call: FlightCall): Promise<Uint8Array> {
+  let request: Uint8Array | undefined;
+  for await (const message of call.requests) {
+    if (request) {
+      throw new AppError("BAD_INPUT", "the method takes one request message, not several");
+    }
+    request = message;
+  }
+  if (request) return request;
+  throw new AppError("BAD_INPUT", "the call ended without a whole request message");
+}
+
+function utf8(bytes: Uint8Array, what: string): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw new AppError("BAD_INPUT", `${what} is not UTF-8`, { cause });
+  }
+}
+
+function result(body: Uint8Array): Message {
+  return wholeMessage(encodeMessage(RESULT, { body }));
+}

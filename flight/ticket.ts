@@ -1,0 +1,255 @@
+/**
+ * What a ticket, a descriptor's command and a descriptor's path say: which data is asked for.
+ * docs/tickets.md is the reader's side of this file.
+ */
+
+import { z } from "zod";
+import { suggestion } from "../lib/config.ts";
+import { AppError } from "../lib/errors.ts";
+import type { Limits } from "../lib/limits.ts";
+
+export type Ticket = QueryTicket | ViewTicket | WordTicket;
+
+/** A GraphQL query, as bare text or as JSON of the type `GraphQLQuery`. */
+export interface QueryTicket {
+  readonly kind: "query";
+  readonly text: string;
+  readonly variables: Readonly<Record<string, unknown>> | null;
+  readonly operationName: string | null;
+  /** Which root field, by its response name; null where there is but one. */
+  readonly field: string | null;
+}
+
+/** A view by PostgreSQL's own names (`OptimizedView`). */
+export interface ViewTicket {
+  readonly kind: "view";
+  readonly view: string;
+  readonly filter: Readonly<Record<string, unknown>> | null;
+  readonly orderBy: string | null;
+  readonly limit: number | null;
+  readonly offset: number | null;
+}
+
+/** One plain word: that root field with every plain column. */
+export interface WordTicket {
+  readonly kind: "word";
+  readonly word: string;
+}
+
+type TicketLimits = Pick<Limits, "ticketBytesMax" | "ticketLevelsMax">;
+
+/** Reads a ticket; throws `BAD_TICKET`, `TOO_LARGE` or `UNSUPPORTED`. */
+export function decodeTicket(bytes: Uint8Array, limits: TicketLimits): Ticket {
+  if (bytes.length > limits.ticketBytesMax) throw tooLarge(bytes.length, limits);
+  let text: string;
+  try {
+    text = utf8.decode(bytes);
+  } catch (cause) {
+    throw badTicket("the ticket is not UTF-8", { cause });
+  }
+  return readTicket(text, limits);
+}
+
+/** The ticket in its shortest form; throws `TOO_LARGE` where that is longer than a ticket may be. */
+export function encodeTicket(ticket: Ticket, limits: TicketLimits): Uint8Array {
+  const bytes = encoder.encode(writeTicket(ticket));
+  if (bytes.length > limits.ticketBytesMax) throw tooLarge(bytes.length, limits);
+  return bytes;
+}
+
+function readTicket(text: string, limits: TicketLimits): Ticket {
+  if (text.trim() === "") throw badTicket("the ticket is empty");
+  if (plainWord.test(text.trim())) return { kind: "word", word: text.trim() };
+  if (!jsonObject.test(text)) {
+    return { kind: "query", text, variables: null, operationName: null, field: null };
+  }
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    throw badTicket(`the ticket is no JSON: ${(cause as Error).message}`, { cause });
+  }
+  if (levels(json, limits.ticketLevelsMax) > limits.ticketLevelsMax) {
+    throw badTicket(`the ticket's JSON is nested deeper than ${limits.ticketLevelsMax} levels`);
+  }
+  return readJson(json as Record<string, unknown>);
+}
+
+function readJson(json: Record<string, unknown>): Ticket {
+  const { type } = json;
+  if (typeof type !== "string") {
+    throw badTicket(`the ticket's JSON has no "type"`);
+  }
+  switch (type as TicketType) {
+    case "GraphQLQuery": {
+      const ticket = check(GraphQLQuery, json);
+      refuseLater(ticket, "partitions");
+      refuseLater(ticket, "compression");
+      return {
+        kind: "query",
+        text: ticket.query,
+        variables: ticket.variables ?? null,
+        operationName: ticket.operationName ?? null,
+        field: ticket.field ?? null,
+      };
+    }
+    case "OptimizedView": {
+      const ticket = check(OptimizedView, json);
+      return {
+        kind: "view",
+        view: ticket.view,
+        filter: ticket.filter ?? null,
+        orderBy: ticket.order_by ?? null,
+        limit: ticket.limit ?? null,
+        offset: ticket.offset ?? null,
+      };
+    }
+    case "ObserverEvents":
+    case "BulkExport":
+    case "BatchedQueries":
+      throw new AppError("UNSUPPORTED", `tickets of the type ${type} are not served yet`, {
+        hint: "a later release brings them; GraphQLQuery and OptimizedView are served",
+      });
+    default:
+      throw badTicket(
+        `no ticket type ${quoted(type)}${suggestion(short(type), TICKET_TYPES)}`,
+      );
+  }
+}
+
+const TICKET_TYPES = [
+  "GraphQLQuery",
+  "OptimizedView",
+  "ObserverEvents",
+  "BulkExport",
+  "BatchedQueries",
+] as const;
+type TicketType = typeof TICKET_TYPES[number];
+
+const jsonMap = z.record(z.string(), z.unknown()).nullish();
+const count = z.int().nonnegative().nullish();
+
+const GraphQLQuery = z.strictObject({
+  type: z.literal("GraphQLQuery"),
+  query: z.string(),
+  variables: jsonMap,
+  operationName: z.string().nullish(),
+  field: z.string().nullish(),
+  partitions: z.int().positive().nullish(),
+  compression: z.enum(["lz4", "zstd"]).nullish(),
+});
+
+const OptimizedView = z.strictObject({
+  type: z.literal("OptimizedView"),
+  view: z.string().min(1),
+  filter: jsonMap,
+  order_by: z.string().nullish(),
+  limit: count,
+  offset: count,
+});
+
+/** Lists the ticket's faults together. */
+function check<Shape extends z.ZodObject>(
+  shape: Shape,
+  json: Record<string, unknown>,
+): z.infer<Shape> {
+  const result = shape.safeParse(json);
+  if (result.success) return result.data;
+  const keys = Object.keys(shape.shape);
+  const faults = result.error.issues.flatMap((issue) => {
+    if (issue.code === "unrecognized_keys") {
+      return issue.keys.slice(0, faultsShownMax).map((key) =>
+        `unknown key ${quoted(key)}${suggestion(short(key), keys)}`
+      );
+    }
+    return [`${issue.path.join(".")}: ${issue.message}`];
+  });
+  throw badTicket(`${json.type} ticket: ${faults.slice(0, faultsShownMax).join("; ")}`, {
+    hint: `a ${json.type} ticket has the keys ${keys.join(", ")}`,
+  });
+}
+
+/** More faults than a person mends at a time only fill the message. */
+const faultsShownMax = 5;
+
+function refuseLater(ticket: { readonly [key: string]: unknown }, key: string): void {
+  if (ticket[key] === undefined || ticket[key] === null) return;
+  throw new AppError("UNSUPPORTED", `${key} in a ticket is not served yet`, {
+    hint: `a later release brings it; leave ${key} out or give null`,
+  });
+}
+
+function writeTicket(ticket: Ticket): string {
+  switch (ticket.kind) {
+    case "word":
+      return ticket.word;
+    case "query": {
+      const { text: query, variables, operationName, field } = ticket;
+      if (variables === null && operationName === null && field === null) return query;
+      return JSON.stringify(withoutNulls({
+        type: "GraphQLQuery",
+        query,
+        variables,
+        operationName,
+        field,
+      }));
+    }
+    case "view": {
+      const { view, filter, orderBy, limit, offset } = ticket;
+      return JSON.stringify(withoutNulls({
+        type: "OptimizedView",
+        view,
+        filter,
+        order_by: orderBy,
+        limit,
+        offset,
+      }));
+    }
+    default:
+      return ticket satisfies never;
+  }
+}
+
+function withoutNulls(ticket: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(ticket).filter(([, value]) => value !== null));
+}
+
+/** How deep the JSON goes; stops counting one level above the limit. Without recursion. */
+function levels(json: unknown, levelsMax: number): number {
+  let level: unknown[] = [json];
+  for (let depth = 0;; depth++) {
+    if (level.length === 0 || depth > levelsMax) return depth;
+    level = level.flatMap((value) =>
+      typeof value === "object" && value !== null ? Object.values(value) : []
+    );
+  }
+}
+
+/** No GraphQL document is one bare word, so nothing else can be meant. */
+const plainWord = /^[_A-Za-z][_0-9A-Za-z]*$/;
+
+/** In GraphQL no string follows the opening brace, in JSON nothing else can. */
+const jsonObject = /^\s*\{\s*["}]/;
+
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+const encoder = new TextEncoder();
+
+/** Names from outside can have any length; what is shown and compared has not. */
+const short = (word: string) => word.slice(0, 60);
+const quoted = (word: string) => JSON.stringify(short(word));
+
+function tooLarge(bytes: number, limits: TicketLimits): AppError {
+  return new AppError(
+    "TOO_LARGE",
+    `the ticket has ${bytes} bytes, at most ${limits.ticketBytesMax} are taken`,
+    { hint: "a ticket names data, it does not carry it" },
+  );
+}
+
+function badTicket(message: string, options: { hint?: string; cause?: unknown } = {}): AppError {
+  return new AppError("BAD_TICKET", message, {
+    hint: `a ticket is GraphQL text, a root field's name, or JSON with a "type": ` +
+      TICKET_TYPES.slice(0, 2).join(" or "),
+    ...options,
+  });
+}
