@@ -96,6 +96,18 @@ export const LIMITS = {
     max: 1_000_000,
     why: "a longer queue for connections only hides an overload",
   },
+  poolIdleSecondsMax: {
+    value: 300,
+    min: 1,
+    max: 86_400,
+    why: "an unused connection is closed: it costs PostgreSQL memory, and firewalls forget it",
+  },
+  preparedStatementsMax: {
+    value: 100,
+    min: 0,
+    max: 10_000,
+    why: "kept on each connection; each holds memory in PostgreSQL",
+  },
   connectMsMax: {
     value: 10_000,
     min: 100,

@@ -1,0 +1,230 @@
+/**
+ * What PostgreSQL says when it refuses, and the one table from its SQLSTATE to our code.
+ * https://www.postgresql.org/docs/current/errcodes-appendix.html
+ */
+
+import { AppError, type ErrorCode } from "../errors.ts";
+
+/**
+ * Every field of an ErrorResponse or NoticeResponse.
+ * https://www.postgresql.org/docs/current/protocol-error-fields.html
+ */
+const FIELDS = {
+  S: "severityLocalized",
+  V: "severity",
+  C: "sqlState",
+  M: "message",
+  D: "detail",
+  H: "hint",
+  P: "position",
+  p: "internalPosition",
+  q: "internalQuery",
+  W: "where",
+  s: "schema",
+  t: "table",
+  c: "column",
+  d: "dataType",
+  n: "constraint",
+  F: "file",
+  L: "line",
+  R: "routine",
+} as const;
+
+export type PostgresFields = Readonly<
+  Partial<Record<(typeof FIELDS)[keyof typeof FIELDS], string>>
+>;
+
+const decoder = new TextDecoder();
+
+/** Reads the body of an ErrorResponse or NoticeResponse; letters that are not known are left out. */
+export function decodeFields(body: Uint8Array): PostgresFields {
+  const fields: Partial<Record<keyof PostgresFields, string>> = {};
+  for (const part of decoder.decode(body).split("\0")) {
+    const name = FIELDS[part.charAt(0) as keyof typeof FIELDS];
+    if (name) fields[name] = part.slice(1);
+  }
+  return fields;
+}
+
+/** What PostgreSQL answered, with all that it said; never shown to a client as it is. */
+export class PostgresError extends Error {
+  override readonly name = "PostgresError";
+  readonly sqlState: string;
+
+  constructor(readonly fields: PostgresFields) {
+    super(`${fields.message ?? "no message"} (SQLSTATE ${fields.sqlState ?? "missing"})`);
+    this.sqlState = fields.sqlState ?? "XX000";
+  }
+
+  /** True where PostgreSQL closes the connection after this. */
+  get fatal(): boolean {
+    const severity = this.fields.severity ?? this.fields.severityLocalized;
+    return severity === "FATAL" || severity === "PANIC";
+  }
+}
+
+interface SqlStateRow {
+  readonly code: ErrorCode;
+  /** What the caller reads; PostgreSQL's own words where it is absent. */
+  readonly message?: string;
+  readonly hint?: string;
+  readonly retryAfterSeconds?: number;
+}
+
+const BAD_VALUE = { code: "BAD_INPUT" } as const;
+const RESTART = {
+  code: "UNAVAILABLE",
+  message: "PostgreSQL ended the connection",
+  hint: "it restarts, stops or an administrator ended the session: try again",
+  retryAfterSeconds: 1,
+} as const;
+const CONNECTION = {
+  code: "UNAVAILABLE",
+  message: "the connection to PostgreSQL failed",
+  hint: "try again; if it stays, check that PostgreSQL runs and can be reached",
+  retryAfterSeconds: 1,
+} as const;
+const RESOURCES = {
+  code: "UNAVAILABLE",
+  message: "PostgreSQL is out of resources",
+  hint: "try again later, or ask for less; PostgreSQL's log names the resource",
+  retryAfterSeconds: 5,
+} as const;
+const CONFLICT = {
+  code: "UNAVAILABLE",
+  message: "the query collided with a change in PostgreSQL",
+  hint: "try again",
+  retryAfterSeconds: 1,
+} as const;
+const SCHEMA_CHANGED = {
+  code: "UNAVAILABLE",
+  message: "the database's schema is no longer the one that was read",
+  hint: "refresh the schema (action RefreshSchema, or restart), then try again",
+} as const;
+const TOO_LARGE = {
+  code: "TOO_LARGE",
+  message: "a value of this result is larger than PostgreSQL can build",
+  hint: "ask for fewer related rows or smaller columns",
+} as const;
+
+/** By SQLSTATE, else by its class of two letters; what is in neither is a fault of ours. */
+export const SQL_STATES: Readonly<Record<string, SqlStateRow>> = {
+  // Bad text of a parameter or pattern. Not the whole class 22: a division by zero in a view is no
+  // fault of the caller.
+  "22001": BAD_VALUE, // string too long
+  "22003": BAD_VALUE, // number out of range
+  "22007": BAD_VALUE, // no date or time
+  "22008": BAD_VALUE, // date or time out of range
+  "22009": BAD_VALUE, // time zone displacement
+  "2200C": BAD_VALUE, // use of an escape character
+  "22019": BAD_VALUE, // escape character
+  "22021": BAD_VALUE, // character not in the encoding, e.g. NUL
+  "22023": BAD_VALUE, // parameter value, e.g. an unknown time zone
+  "22025": BAD_VALUE, // escape sequence of LIKE
+  "22030": BAD_VALUE, // duplicate key in JSON
+  "22032": BAD_VALUE, // JSON text
+  "2201B": BAD_VALUE, // regular expression
+  "2201W": BAD_VALUE, // negative LIMIT
+  "2201X": BAD_VALUE, // negative OFFSET
+  "22P02": BAD_VALUE, // text form of a type
+  "22P03": BAD_VALUE, // binary form of a type
+  "22P05": BAD_VALUE, // character without a counterpart
+  "42501": { code: "FORBIDDEN", hint: "grant the role of DATABASE_URL the right to read it" },
+  "25006": {
+    code: "UNSUPPORTED",
+    message: "the query tried to write, and queries only read",
+    hint: "a function or rule behind the relation writes; expose a view that does not",
+  },
+  "57014": {
+    code: "TIMEOUT",
+    message: "the statement took longer than PostgreSQL was allowed",
+    hint: "ask for less, or raise statementSecondsMax",
+  },
+  "25P03": RESTART, // idle in transaction for too long
+  "25P04": RESTART, // transaction_timeout
+  "57P01": RESTART, // terminated by an administrator, or a fast shutdown
+  "57P02": RESTART, // another session crashed
+  "57P03": {
+    ...RESTART,
+    message: "PostgreSQL does not take connections",
+    hint: "it starts, stops or recovers: try again",
+  },
+  "57P04": { ...RESTART, message: "the database was dropped", hint: "create it, then try again" },
+  "57P05": RESTART, // idle for too long
+  "08": CONNECTION,
+  "53300": {
+    code: "UNAVAILABLE",
+    message: "PostgreSQL has no connection left",
+    hint: "raise its max_connections, or lower poolConnectionsMax",
+    retryAfterSeconds: 5,
+  },
+  "53": RESOURCES,
+  "40": CONFLICT, // serialization, deadlock, conflict with recovery on a standby
+  "55P03": CONFLICT, // lock not available within lock_timeout
+  "3F000": SCHEMA_CHANGED,
+  "42P01": SCHEMA_CHANGED, // table
+  "42703": SCHEMA_CHANGED, // column
+  "42704": SCHEMA_CHANGED, // type
+  "42883": SCHEMA_CHANGED, // function or operator
+  "26000": SCHEMA_CHANGED, // somebody deallocated our prepared statement
+  "54": TOO_LARGE,
+};
+
+/** PostgreSQL's error as ours, itself kept as the cause. */
+export function toAppError(error: PostgresError): AppError {
+  const row = rowOf(error);
+  if (!row) {
+    return new AppError("INTERNAL", `PostgreSQL refused the statement (${error.sqlState})`, {
+      cause: error,
+    });
+  }
+  return new AppError(row.code, row.message ?? error.fields.message ?? error.message, {
+    cause: error,
+    ...(row.hint && { hint: row.hint }),
+    ...(row.retryAfterSeconds && { retryAfterSeconds: row.retryAfterSeconds }),
+  });
+}
+
+function rowOf(error: PostgresError): SqlStateRow | undefined {
+  const { sqlState, fields } = error;
+  // The message of a cancel is translated, so only its English form tells who asked for it; whoever
+  // cancelled by a signal knows better and does not ask here.
+  if (sqlState === "57014" && /user request/.test(fields.message ?? "")) {
+    return {
+      code: "CANCELLED",
+      message: "the statement was cancelled in PostgreSQL",
+      hint: "somebody called pg_cancel_backend, or the role's own settings ended it",
+    };
+  }
+  // These two have no SQLSTATE of their own.
+  if (sqlState === "XX000" && /invalid memory alloc request size/.test(fields.message ?? "")) {
+    return TOO_LARGE;
+  }
+  if (sqlState === "0A000" && fields.routine === "RevalidateCachedQuery") return SCHEMA_CHANGED;
+  return SQL_STATES[sqlState] ?? SQL_STATES[sqlState.slice(0, 2)];
+}
+
+/** A connection that broke without a word from PostgreSQL. */
+export class ConnectionLost extends AppError {
+  /** True where the other side's system no longer knew the connection, so nothing ran there. */
+  readonly unknownThere: boolean;
+
+  constructor(cause?: unknown) {
+    super("UNAVAILABLE", "the connection to PostgreSQL was lost", {
+      hint: "try again; if it stays, check that PostgreSQL runs and can be reached",
+      retryAfterSeconds: 1,
+      ...(cause !== undefined && { cause }),
+    });
+    this.unknownThere = cause instanceof Deno.errors.ConnectionReset ||
+      cause instanceof Deno.errors.BrokenPipe ||
+      (cause instanceof Error && "code" in cause &&
+        (cause.code === "ECONNRESET" || cause.code === "EPIPE"));
+  }
+}
+
+/** Bytes that no PostgreSQL sends. */
+export function protocolError(what: string): AppError {
+  return new AppError("UNAVAILABLE", `the answer is not PostgreSQL's protocol: ${what}`, {
+    hint: "check that host and port of DATABASE_URL are those of a PostgreSQL server",
+  });
+}

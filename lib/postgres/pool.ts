@@ -1,0 +1,222 @@
+/** Connections that are kept and shared, first come, first served. */
+
+import { abortError, AppError } from "../errors.ts";
+import type { Limits } from "../limits.ts";
+import type { Log } from "../log.ts";
+import type { Metrics } from "../metrics.ts";
+import type { Connection } from "./connection.ts";
+import { isClean, recover } from "./recover.ts";
+
+export interface PoolOptions {
+  readonly connect: (signal: AbortSignal) => Promise<Connection>;
+  readonly limits: Limits;
+  readonly log: Log;
+  readonly metrics?: Metrics | undefined;
+}
+
+interface Waiter {
+  readonly give: (connection: Connection) => void;
+  readonly refuse: (error: unknown) => void;
+}
+
+export class Pool {
+  readonly #options: PoolOptions;
+  /** Since when each lies idle; the last used is the first to be used again. */
+  readonly #idle: { connection: Connection; since: number }[] = [];
+  readonly #waiters: Waiter[] = [];
+  /** Everything open, opening or being recovered. */
+  #open = 0;
+  #opening = 0;
+  #sweeper: ReturnType<typeof setTimeout> | undefined;
+  readonly #closing = new AbortController();
+  #emptied: (() => void) | null = null;
+
+  constructor(options: PoolOptions) {
+    this.#options = options;
+  }
+
+  /** A connection for the caller alone, until `release`. */
+  async acquire(signal: AbortSignal): Promise<Connection> {
+    if (signal.aborted) throw abortError(signal);
+    if (this.#closing.signal.aborted) throw closedError();
+    const idle = this.#waiters.length === 0 ? this.#idle.pop() : undefined;
+    if (idle) {
+      this.#report();
+      return idle.connection;
+    }
+    const { poolQueueMax, poolConnectionsMax } = this.#options.limits;
+    const free = poolConnectionsMax - this.#open + this.#opening;
+    if (this.#waiters.length >= poolQueueMax + free) {
+      throw busyError(`${this.#waiters.length} requests wait for a connection already`);
+    }
+    return await this.#wait(signal);
+  }
+
+  /** Gives a connection back, in whatever state. */
+  release(connection: Connection): void {
+    if (connection.closed) this.#forget();
+    else if (isClean(connection)) this.#keep(connection);
+    else {
+      recover(connection).then(() => {
+        if (isClean(connection)) this.#keep(connection);
+        else {
+          connection.abandon();
+          this.#forget();
+        }
+      });
+    }
+  }
+
+  /** Takes a connection that was made outside, e.g. by the first check. */
+  add(connection: Connection): void {
+    this.#open++;
+    this.release(connection);
+  }
+
+  /** Closes what is idle, waits for what is used. Nobody gets a connection any more. */
+  async close(): Promise<void> {
+    if (!this.#closing.signal.aborted) {
+      this.#closing.abort(closedError());
+      clearTimeout(this.#sweeper);
+      for (const waiter of this.#waiters.splice(0)) waiter.refuse(closedError());
+      for (const { connection } of this.#idle.splice(0)) {
+        this.#forget();
+        connection.close();
+      }
+    }
+    if (this.#open > 0) await new Promise<void>((resolve) => this.#emptied = resolve);
+    this.#report();
+  }
+
+  #wait(signal: AbortSignal): Promise<Connection> {
+    const { poolWaitMsMax } = this.#options.limits;
+    return new Promise((resolve, reject) => {
+      const leave = () => {
+        clearTimeout(timer);
+        signal.removeEventListener("abort", onAbort);
+      };
+      const waiter: Waiter = {
+        give: (connection) => {
+          leave();
+          resolve(connection);
+        },
+        refuse: (error) => {
+          leave();
+          reject(error);
+        },
+      };
+      const giveUp = (error: AppError) => {
+        this.#waiters.splice(this.#waiters.indexOf(waiter), 1);
+        waiter.refuse(error);
+        this.#report();
+      };
+      const onAbort = () => giveUp(abortError(signal));
+      const timer = setTimeout(
+        () => giveUp(busyError(`no connection came free within ${poolWaitMsMax} ms`)),
+        poolWaitMsMax,
+      );
+      signal.addEventListener("abort", onAbort);
+      this.#waiters.push(waiter);
+      this.#openMore();
+      this.#report();
+    });
+  }
+
+  /** Opens as many as are waited for and allowed. */
+  #openMore(): void {
+    while (
+      this.#opening < this.#waiters.length && this.#open < this.#options.limits.poolConnectionsMax
+    ) {
+      this.#open++;
+      this.#opening++;
+      this.#options.connect(this.#closing.signal).then((connection) => {
+        this.#opening--;
+        this.#keep(connection);
+      }, (error: unknown) => {
+        this.#opening--;
+        // Whoever waits longest learns why; the others may still be served by those that are open.
+        this.#waiters.shift()?.refuse(unavailable(error));
+        this.#forget();
+      });
+    }
+  }
+
+  #keep(connection: Connection): void {
+    if (this.#closing.signal.aborted) {
+      connection.close();
+      this.#forget();
+      return;
+    }
+    const waiter = this.#waiters.shift();
+    if (waiter) waiter.give(connection);
+    else {
+      connection.reused = true;
+      const entry = { connection, since: performance.now() };
+      this.#idle.push(entry);
+      connection.watch(() => {
+        const index = this.#idle.findIndex((idle) => idle.connection === connection);
+        if (index < 0) return;
+        this.#idle.splice(index, 1);
+        this.#options.log.info("postgres.connection_ended_while_idle");
+        this.#forget();
+      });
+      this.#sweep();
+    }
+    this.#report();
+  }
+
+  #forget(): void {
+    this.#open--;
+    if (this.#open === 0) this.#emptied?.();
+    if (!this.#closing.signal.aborted) this.#openMore();
+    this.#report();
+  }
+
+  /** Closes what has been idle for too long. */
+  #sweep(): void {
+    if (this.#sweeper !== undefined) return;
+    const idleMsMax = this.#options.limits.poolIdleSecondsMax * 1000;
+    const oldest = this.#idle[0];
+    if (!oldest) return;
+    this.#sweeper = setTimeout(() => {
+      this.#sweeper = undefined;
+      const limit = performance.now() - idleMsMax;
+      while (this.#idle[0] && this.#idle[0].since <= limit) {
+        this.#idle.shift()?.connection.close();
+        this.#forget();
+      }
+      this.#sweep();
+    }, Math.max(0, oldest.since + idleMsMax - performance.now()));
+  }
+
+  #report(): void {
+    const gauge = this.#options.metrics?.connections;
+    if (!gauge) return;
+    gauge.set({ state: "idle" }, this.#idle.length);
+    gauge.set({ state: "busy" }, this.#open - this.#idle.length);
+    gauge.set({ state: "waiting" }, this.#waiters.length);
+  }
+}
+
+function closedError(): AppError {
+  return new AppError("UNAVAILABLE", "the database is being closed", {
+    hint: "the program stops: try again when it is back",
+  });
+}
+
+function busyError(what: string): AppError {
+  return new AppError("UNAVAILABLE", `PostgreSQL is busy: ${what}`, {
+    hint: "try again later, or raise poolConnectionsMax if PostgreSQL has room",
+    retryAfterSeconds: 2,
+  });
+}
+
+/** At run time a refused login is the operator's business, and no fault of who asks a query. */
+function unavailable(error: unknown): unknown {
+  if (!(error instanceof AppError) || error.code !== "BAD_INPUT") return error;
+  return new AppError("UNAVAILABLE", "PostgreSQL does not let the server in", {
+    hint: "the server's log has the reason",
+    retryAfterSeconds: 5,
+    cause: error,
+  });
+}

@@ -1,0 +1,160 @@
+/** Statements go out in one write, rows come back as they lie in the socket's buffer. */
+
+import type { RowChunk } from "../arrow/row_chunk.ts";
+import { abortError, AppError } from "../errors.ts";
+import type { ReadOptions, SqlStatement } from "../query/database.ts";
+import type { Connection } from "./connection.ts";
+import { FROM_SERVER, Messages, type ResultFormat } from "./messages.ts";
+import { transactionSettings } from "./session.ts";
+
+const begin: SqlStatement = {
+  text: "begin isolation level repeatable read read only",
+  parameters: [],
+};
+const commit: SqlStatement = { text: "commit", parameters: [] };
+
+/** What is executed, in order; rows of `index` -1 are none of the caller's. */
+interface Step {
+  readonly statement: SqlStatement;
+  readonly index: number;
+}
+
+/**
+ * Runs the statements in one read-only snapshot; see `Database.rows`. When it ends otherwise than by
+ * its last row the connection needs `recover` before anybody else may use it.
+ */
+export async function* readRows(
+  connection: Connection,
+  statements: readonly SqlStatement[],
+  options: ReadOptions,
+  format: ResultFormat = "binary",
+): AsyncGenerator<RowChunk, void, undefined> {
+  const { wire } = connection;
+  const patience = new Patience(connection, options);
+  try {
+    const steps = toSteps(connection, statements, options.statementTimeoutMs);
+    const written = connection.send(toMessages(connection, steps, format), 1);
+    connection.statementTimeoutMs = options.statementTimeoutMs;
+    let step = 0;
+    let failure: AppError | null = null;
+    while (connection.unanswered > 0) {
+      const from = wire.start;
+      const to = wire.endOfRows();
+      if (to > from) {
+        wire.start = to;
+        const statement = steps[step]?.index ?? -1;
+        if (statement >= 0) yield { statement, bytes: wire.bytes, start: from, end: to };
+        continue;
+      }
+      const letter = wire.tryNext();
+      if (letter === 0) {
+        try {
+          await patience.wait(wire.fill());
+        } catch (error) {
+          throw failure ?? error;
+        }
+      } else if (letter === FROM_SERVER.commandComplete || letter === FROM_SERVER.emptyQuery) {
+        step++;
+      } else if (letter === FROM_SERVER.error) failure = connection.failure();
+      else if (letter === FROM_SERVER.copyIn || letter === FROM_SERVER.copyOut) {
+        throw new Error("a query of ours began a COPY");
+      } else connection.take(letter);
+    }
+    await written;
+    if (failure) throw failure;
+  } finally {
+    patience.end();
+  }
+}
+
+/** Several statements need a transaction to share a snapshot; one brings its own. */
+function toSteps(
+  connection: Connection,
+  statements: readonly SqlStatement[],
+  statementTimeoutMs: number,
+): Step[] {
+  const own = statements.map((statement, index) => ({ statement, index }));
+  const aside = (statement: SqlStatement): Step => ({ statement, index: -1 });
+  if (connection.facts.pooled) {
+    const settings = setConfig(transactionSettings(connection.facts, statementTimeoutMs), true);
+    return [aside(begin), aside(settings), ...own, aside(commit)];
+  }
+  // After BEGIN, since an isolation level is refused once a statement has run.
+  const settings = connection.statementTimeoutMs === statementTimeoutMs
+    ? []
+    : [aside(setConfig({ statement_timeout: String(statementTimeoutMs) }, false))];
+  if (own.length === 1) return [...settings, ...own];
+  return [aside(begin), ...settings, ...own, aside(commit)];
+}
+
+function setConfig(settings: Readonly<Record<string, string>>, local: boolean): SqlStatement {
+  const calls = Object.keys(settings).map((name, index) =>
+    `pg_catalog.set_config('${name}', $${index + 1}, ${local})`
+  );
+  return { text: `select ${calls.join(", ")}`, parameters: Object.values(settings) };
+}
+
+function toMessages(
+  connection: Connection,
+  steps: readonly Step[],
+  format: ResultFormat,
+): Messages {
+  const messages = new Messages();
+  const { pooled } = connection.facts;
+  if (!pooled) connection.statements.trim(messages);
+  for (const { statement: { text, parameters } } of steps) {
+    // Behind a pooler the next read may meet another server connection, which knows no names.
+    const name = pooled ? "" : connection.statements.use(text, messages);
+    if (pooled) messages.parse("", text);
+    messages.bind(name, parameters, format).execute();
+  }
+  return messages.sync();
+}
+
+/** Beyond the statement timeout, which PostgreSQL keeps itself: then the network is gone. */
+const silenceMsMax = 10_000;
+
+/** Waiting for bytes that ends when the caller aborts, or when PostgreSQL falls silent for good. */
+class Patience {
+  #interrupt: ((reason: AppError) => void) | null = null;
+  #waitingSince = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #silenceMs: number;
+  readonly #signal: AbortSignal;
+  readonly #onAbort = () => this.#interrupt?.(abortError(this.#signal));
+
+  constructor(readonly connection: Connection, options: ReadOptions) {
+    this.#signal = options.signal;
+    this.#signal.addEventListener("abort", this.#onAbort);
+    this.#silenceMs = options.statementTimeoutMs + silenceMsMax;
+    this.#watch(this.#silenceMs);
+  }
+
+  wait(reading: Promise<void>): Promise<void> {
+    this.#waitingSince = performance.now();
+    return new Promise((resolve, reject) => {
+      this.#interrupt = reject;
+      reading.then(resolve, reject);
+      if (this.#signal.aborted) this.#onAbort();
+    });
+  }
+
+  end(): void {
+    clearTimeout(this.#timer);
+    this.#signal.removeEventListener("abort", this.#onAbort);
+  }
+
+  #watch(afterMs: number): void {
+    this.#timer = setTimeout(() => {
+      const leftMs = this.#waitingSince + this.#silenceMs - performance.now();
+      if (leftMs > 0) return this.#watch(leftMs);
+      this.connection.abandon();
+      this.#interrupt?.(
+        new AppError("UNAVAILABLE", "PostgreSQL fell silent", {
+          hint: "check the network to PostgreSQL, then try again",
+          retryAfterSeconds: 5,
+        }),
+      );
+    }, afterMs);
+  }
+}
