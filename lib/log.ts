@@ -1,4 +1,4 @@
-/** Structured logs: one JSON object a line on standard error, or plain text for a person's terminal. */
+/** Structured logs on standard error: JSON lines, or plain text for a person's terminal. */
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
 export type LogFields = Readonly<Record<string, unknown>>;
@@ -14,18 +14,41 @@ const LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error"];
 
 const encoder = new TextEncoder();
 
-/** A log that writes lines at or above the level. `write` is given whole lines. */
+/**
+ * A log that writes lines at or above the level. `write` is given whole lines; by default they go
+ * to standard error, as text where that is a terminal and as JSON elsewhere.
+ */
 export function createLog(
   level: LogLevel,
-  write: (line: string) => void = (line) => void Deno.stderr.writeSync(encoder.encode(line)),
+  write: (line: string) => void = toStandardError,
+  format: "json" | "text" = write === toStandardError ? defaultFormat() : "json",
 ): Log {
   const lowest = LEVELS.indexOf(level);
   const at = (name: LogLevel) => (event: string, fields: LogFields = {}) => {
     if (LEVELS.indexOf(name) < lowest) return;
-    const line = { time: new Date().toISOString(), level: name, event, ...fields };
-    write(JSON.stringify(line, plain) + "\n");
+    write(format === "json" ? jsonLine(name, event, fields) : textLine(name, event, fields));
   };
   return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
+}
+
+function defaultFormat(): "json" | "text" {
+  return Deno.stderr.isTerminal() ? "text" : "json";
+}
+
+function toStandardError(line: string): void {
+  Deno.stderr.writeSync(encoder.encode(line));
+}
+
+function jsonLine(level: LogLevel, event: string, fields: LogFields): string {
+  return JSON.stringify({ time: new Date().toISOString(), level, event, ...fields }, plain) + "\n";
+}
+
+function textLine(level: LogLevel, event: string, fields: LogFields): string {
+  const words = Object.entries(fields).map(([name, value]) => {
+    const text = typeof value === "string" ? value : JSON.stringify(value, plain);
+    return ` ${name}=${text}`;
+  });
+  return `${new Date().toISOString().slice(11, 23)} ${level.padEnd(5)} ${event}${words.join("")}\n`;
 }
 
 /** Errors as text with their causes, since `JSON.stringify` leaves them empty. */

@@ -288,7 +288,7 @@ class TypeBuilder {
     const json = type.scalar.kind === "json" || type.scalar.kind === "jsonb";
     const name = filterName(type);
     const input = this.#leafInput(type);
-    return this.#filter(name, `Conditions on a ${type.graphql}.`, () => ({
+    return this.#filter(name, `Conditions on a value of type ${type.graphql}.`, () => ({
       ...(json || type.orderable) && EQUALITY(input),
       ...!json && type.orderable && COMPARISON(input),
       isNull: { type: GraphQLBoolean, description: "true: is null; false: is not null." },

@@ -10,12 +10,12 @@ import pluralize from "pluralize";
  * ```ts
  * import { equal } from "node:assert/strict";
  * equal(camelCase("order_items"), "orderItems");
- * equal(camelCase("2nd Größe"), "_2ndGrE");
+ * equal(camelCase("2nd Größe"), "_2ndGrosse");
  * ```
  */
 export function camelCase(name: string): string {
   const leading = /^_?/.exec(name)?.[0] ?? "";
-  const words = name.split(/[^A-Za-z0-9]+/).filter((word) => word);
+  const words = ascii(name).split(/[^A-Za-z0-9]+/).filter((word) => word);
   const joined = words.map((word, index) =>
     index === 0
       ? lowerFirst(word)
@@ -23,6 +23,11 @@ export function camelCase(name: string): string {
   ).join("");
   if (joined === "") return "_";
   return leading || /^\d/.test(joined) ? `_${joined}` : joined;
+}
+
+/** Letters without their marks, since GraphQL's names are ASCII. */
+function ascii(name: string): string {
+  return name.replaceAll("ß", "ss").normalize("NFKD").replaceAll(/\p{M}/gu, "");
 }
 
 /** `order_items` -> `OrderItems`. */

@@ -278,6 +278,11 @@ function nameColumns(
     if (name !== wanted) {
       notes.push(`column ${place}.${column.name} is ${name}, since ${wanted} is taken`);
     }
+    if (/^(and|or|not)$/.test(name)) {
+      notes.push(
+        `column ${place}.${column.name} has no conditions, since where's own ${name} wins`,
+      );
+    }
     return { column, name };
   });
 }

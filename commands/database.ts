@@ -1,0 +1,68 @@
+/** The database that a command works on: the one named, one that `serve` runs, or an embedded one. */
+
+import { sep } from "node:path";
+import type { Config } from "../lib/config.ts";
+import { startPostgres } from "../lib/embedded/postgres.ts";
+import { loadSampleShop } from "../lib/embedded/sample_shop.ts";
+import { runningUrl } from "../lib/embedded/services_file.ts";
+import type { Log } from "../lib/log.ts";
+import { readCatalog } from "../lib/postgres/catalog.ts";
+import { connect } from "../lib/postgres/connection.ts";
+import type { Database } from "../lib/query/database.ts";
+import { openEngine } from "../lib/query/open_query.ts";
+import type { QueryEngine } from "../lib/query/query_engine.ts";
+import { say } from "./say.ts";
+
+export interface FoundDatabase {
+  readonly url: string;
+  /** Ends what was started for this. */
+  close(): Promise<void>;
+}
+
+/** Finds or starts the database; the embedded one is left running only where it ran before. */
+export async function findDatabase(config: Config, log: Log): Promise<FoundDatabase> {
+  const url = config.databaseUrl ?? await runningUrl(config.dataDir, "postgres");
+  if (url !== null) return { url, close: () => Promise.resolve() };
+  const postgres = await startPostgres({ dataDir: config.dataDir, log, onProgress: say });
+  return { url: postgres.url, close: () => postgres.stop() };
+}
+
+/** The query engine of a database, its schema read. */
+export function engineOf(config: Config, database: Database, log: Log): Promise<QueryEngine> {
+  return openEngine({
+    database,
+    readCatalog: () => readCatalog(database, config.dbSchemas),
+    limits: config.limits,
+    unrepresentable: config.unrepresentable,
+    views: config.flightViews,
+    onNotes: (notes) => notes.forEach((note) => log.info("schema note", { note })),
+  });
+}
+
+/** Loads the sample into an embedded database that holds nothing, unless told not to. */
+export async function loadSample(config: Config, url: string): Promise<void> {
+  if (config.sample === "none") return;
+  const connection = await connect({ url });
+  try {
+    const rows = await connection.query(
+      `select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+       where n.nspname !~ '^pg_' and n.nspname <> 'information_schema' limit 1`,
+    );
+    if (rows.length > 0) return;
+    say("loading the sample shop");
+    await loadSampleShop((sql, parameters) => connection.query(sql, parameters ?? []));
+  } finally {
+    await connection.close();
+  }
+}
+
+/** Whether the embedded database has its data already, and so is not made anew. */
+export async function isFirstStart(config: Config): Promise<boolean> {
+  if (config.databaseUrl !== null) return false;
+  try {
+    await Deno.stat(`${config.dataDir}${sep}services.json`);
+    return false;
+  } catch {
+    return true; // the start itself tells what is wrong with the folder, if anything
+  }
+}

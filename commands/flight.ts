@@ -1,0 +1,55 @@
+/** `fraiseql flight`: the Flight transport as a process of its own, under `serve` or alone. */
+
+import { runFlightProcess } from "../flight/process.ts";
+import { serveFlight } from "../flight/server.ts";
+import type { Config } from "../lib/config.ts";
+import { createLog } from "../lib/log.ts";
+import { createMetrics } from "../lib/metrics.ts";
+import { openDatabase } from "../lib/postgres/database.ts";
+import { engineOf, findDatabase } from "./database.ts";
+import { untilThere } from "./wait.ts";
+
+/** Serves until it is told to stop; gives the exit status. */
+export async function flight(config: Config, signal: AbortSignal): Promise<number> {
+  const log = createLog(config.logLevel);
+  const metrics = createMetrics();
+  const { limits, unrepresentable } = config;
+  const found = await findDatabase(config, log);
+  const { url } = found;
+  try {
+    const database = await untilThere(
+      url,
+      log,
+      signal,
+      () => openDatabase({ url, limits, log, metrics, signal, applicationName: "fraiseql flight" }),
+    );
+    try {
+      const engine = await untilThere(url, log, signal, () => engineOf(config, database, log));
+      await runFlightProcess({
+        address: config.flightBindAddr,
+        log,
+        metrics,
+        drainSeconds: limits.drainSecondsMax,
+        refresh: () => engine.refresh(),
+        serve: (address, refreshed) =>
+          serveFlight({
+            engine,
+            address,
+            limits,
+            log,
+            metrics,
+            unrepresentable,
+            refresh: async () => {
+              await engine.refresh();
+              refreshed();
+            },
+          }),
+      });
+    } finally {
+      await database.close();
+    }
+  } finally {
+    await found.close();
+  }
+  return 0;
+}

@@ -1,0 +1,87 @@
+/** Flags of every command, made from the table of configuration keys. */
+
+import type { Command } from "commander";
+import { type Config, CONFIG_FILE_ENV, CONFIG_KEYS, readConfig, snakeCase } from "../lib/config.ts";
+import { LIMITS } from "../lib/limits.ts";
+
+const dashed = (key: string) => key.replaceAll("_", "-");
+
+/** Adds a flag for each key and each limit; limits are listed by `fraiseql limits`. */
+export function addConfigFlags(command: Command): Command {
+  command.option(
+    "--config <path>",
+    "configuration file (default: fraiseql.toml where there is one)",
+  );
+  for (const { key, help, default: value, later, env } of CONFIG_KEYS) {
+    const option = command.createOption(
+      `--${dashed(key)} <value>`,
+      `${help}${value ? ` (default: ${value})` : ""} [${env}]`,
+    );
+    command.addOption(later ? option.hideHelp() : option);
+  }
+  for (const name of Object.keys(LIMITS)) {
+    const option = command.createOption(`--limits-${dashed(snakeCase(name))} <number>`);
+    command.addOption(option.hideHelp());
+  }
+  return command.addHelpText(
+    "after",
+    "\nEvery flag is also a variable of the environment, in brackets above, and a key of fraiseql.toml." +
+      "\nLimits: --limits-<name> <number>; `fraiseql limits` lists them with their defaults and reasons.",
+  );
+}
+
+/** Flags, environment and file as one checked configuration. */
+export function configOf(flags: Readonly<Record<string, unknown>>): Config {
+  const env = Deno.env.toObject();
+  const named = typeof flags.config === "string" ? flags.config : env[CONFIG_FILE_ENV];
+  return readConfig({
+    flags: configFlags(flags),
+    env,
+    file: readFile(named ?? "fraiseql.toml", named === undefined),
+    readSecret: (path) => Deno.readTextFileSync(path),
+  });
+}
+
+/** commander gives `limitsPoolWaitMsMax` for `--limits-pool-wait-ms-max`. */
+function configFlags(flags: Readonly<Record<string, unknown>>): Record<string, string> {
+  const found: Record<string, string> = {};
+  for (const [name, value] of Object.entries(flags)) {
+    const key = snakeCase(name);
+    if (typeof value !== "string" || key === "config") continue;
+    found[key.startsWith("limits_") ? key.replace("limits_", "limits.") : key] = value;
+  }
+  return found;
+}
+
+function readFile(path: string, mayBeAbsent: boolean): { path: string; text: string } | null {
+  try {
+    return { path, text: Deno.readTextFileSync(path) };
+  } catch (error) {
+    if (mayBeAbsent && error instanceof Deno.errors.NotFound) return null;
+    // Told as a fault of the file beside the other faults of the configuration.
+    const reason = error instanceof Error ? error.message : String(error);
+    return { path, text: `the file cannot be read: ${reason}` };
+  }
+}
+
+/** A configuration as environment, for a process that must see the same. */
+export function configEnvironment(config: Config, databaseUrl: string): Record<string, string> {
+  const { hostname, port } = config.flightBindAddr;
+  const host = hostname.includes(":") ? `[${hostname}]` : hostname;
+  return {
+    DATABASE_URL: databaseUrl,
+    FRAISEQL_TOPOLOGY: config.topology === "full" ? "dual" : config.topology,
+    FRAISEQL_FLIGHT_BIND_ADDR: `${host}:${port}`,
+    FRAISEQL_DB_SCHEMAS: config.dbSchemas.join(","),
+    FRAISEQL_DATA_DIR: config.dataDir,
+    FRAISEQL_UNREPRESENTABLE: config.unrepresentable,
+    FRAISEQL_FLIGHT_VIEWS: config.flightViews.join(","),
+    FRAISEQL_LOG_LEVEL: config.logLevel,
+    ...Object.fromEntries(
+      Object.entries(config.limits).map(([name, value]) => [
+        `FRAISEQL_LIMITS_${snakeCase(name).toUpperCase()}`,
+        String(value),
+      ]),
+    ),
+  };
+}

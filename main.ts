@@ -1,0 +1,112 @@
+/**
+ * The program. Commands stand in `commands/`; start at `commands/serve.ts` to follow how the parts
+ * are put together. (only door to npm:commander, with commands/options.ts)
+ */
+
+import { Command, CommanderError } from "commander";
+import { addConfigFlags, configOf } from "./commands/options.ts";
+import { answer, say } from "./commands/say.ts";
+import { AppError } from "./lib/errors.ts";
+import { LIMITS } from "./lib/limits.ts";
+import { type Config, snakeCase } from "./lib/config.ts";
+
+/** Exit statuses that scripts can rely on. */
+const EXIT = { done: 0, failed: 1, usage: 2 } as const;
+
+type Run = (config: Config, signal: AbortSignal) => Promise<number>;
+
+/** Runs one command and gives the exit status. */
+export async function main(args: readonly string[]): Promise<number> {
+  const stop = new AbortController();
+  let status: number = EXIT.done;
+  const program = new Command("fraiseql")
+    .description("One GraphQL query, as JSON over HTTP and as Arrow over Flight, from PostgreSQL.")
+    .version(VERSION)
+    .showHelpAfterError("(--help lists what there is)")
+    .configureOutput({ writeOut: answer, writeErr: (text) => say(text.trimEnd()) })
+    .exitOverride();
+
+  const run = (command: Command, action: (...given: string[]) => Run): Command =>
+    addConfigFlags(command).action(async (...given: unknown[]) => {
+      const words = given.filter((word) => typeof word === "string");
+      const config = configOf(command.opts());
+      const unlisten = listen(stop);
+      try {
+        status = await action(...words)(config, stop.signal);
+      } finally {
+        unlisten();
+      }
+    });
+
+  // Each command's code is loaded when it runs: `--help` and `flight` start sooner for it.
+  run(
+    program.command("serve").description("serve HTTP and Flight, as the topology says"),
+    () => async (config, signal) => (await import("./commands/serve.ts")).serve(config, signal),
+  );
+  run(
+    program.command("flight").description("serve Flight alone, as a process of its own"),
+    () => async (config, signal) => (await import("./commands/flight.ts")).flight(config, signal),
+  );
+  const schema = program.command("schema").description("the GraphQL schema");
+  run(
+    schema.command("print").description("print the schema of the database as SDL"),
+    () => async (config) => (await import("./commands/schema.ts")).printSchema(config),
+  );
+  const sample = program.command("sample").description("sample data");
+  const shop = sample.command("shop").description("make the sample shop")
+    .option("--orders <number>", "how many orders (default: 10,000)")
+    .option("--replace", "drop a shop of another size first, whatever was changed in it");
+  run(
+    shop,
+    () => async (config, signal) =>
+      (await import("./commands/sample.ts")).sampleShop(config, shop.opts(), signal),
+  );
+  run(
+    program.command("url").argument("<service>", "postgres")
+      .description("print the URL of an embedded service, password included"),
+    (service) => async (config) =>
+      (await import("./commands/url.ts")).printUrl(config, service ?? ""),
+  );
+  program.command("limits").description("list every limit with its default and its reason")
+    .action(() => answer(limitsText()));
+
+  try {
+    await program.parseAsync([...args], { from: "user" });
+  } catch (error) {
+    return toStatus(error);
+  }
+  return status;
+}
+
+const VERSION = "0.1.0";
+
+/** SIGTERM and SIGINT abort once; a second one ends the program at once. */
+function listen(stop: AbortController): () => void {
+  const listener = () => {
+    if (stop.signal.aborted) Deno.exit(EXIT.failed);
+    stop.abort();
+  };
+  const signals: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
+  for (const signal of signals) Deno.addSignalListener(signal, listener);
+  return () => signals.forEach((signal) => Deno.removeSignalListener(signal, listener));
+}
+
+function limitsText(): string {
+  const rows = Object.entries(LIMITS).map(([name, { value, min, max, why }]) =>
+    `${snakeCase(name).padEnd(34)} ${String(value).padStart(10)}  ${why} (${min} to ${max})\n`
+  );
+  return rows.join("");
+}
+
+function toStatus(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
+  if (error instanceof AppError) {
+    say(`fraiseql: ${error.message}`);
+    if (error.hint) say(`hint: ${error.hint}`);
+    return error.code === "BAD_INPUT" ? EXIT.usage : EXIT.failed;
+  }
+  say(`fraiseql: unexpected: ${error instanceof Error ? error.stack : String(error)}`);
+  return EXIT.failed;
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));
