@@ -65,10 +65,36 @@ export const COLUMN_TYPES: readonly ColumnTypeRow[] = [
   { kind: "json",        oid: 114,  graphql: "JSON",          json: "the value itself",     arrow: "Utf8 (arrow.json)" },
   { kind: "jsonb",       oid: 3802, graphql: "JSON",          json: "the value itself",     arrow: "Utf8 (arrow.json)" },
   { kind: "bytea",       oid: 17,   graphql: "Bytes",         json: "string, base64",       arrow: "Binary" },
-  { kind: "date",        oid: 1082, graphql: "Date",          json: "string, ISO 8601",     arrow: "Date32", partial: true },
-  { kind: "time",        oid: 1083, graphql: "LocalTime",     json: "string, ISO 8601",     arrow: "Time64(us)", partial: true },
-  { kind: "timestamp",   oid: 1114, graphql: "LocalDateTime", json: "string, ISO 8601",     arrow: "Timestamp(us)", partial: true },
-  { kind: "timestamptz", oid: 1184, graphql: "DateTime",      json: "string, RFC 3339 UTC", arrow: "Timestamp(us, UTC)", partial: true },
-  { kind: "interval",    oid: 1186, graphql: "Duration",      json: "string, ISO 8601",     arrow: "Utf8" },
+  { kind: "date",        oid: 1082, graphql: "Date",          json: "string, ISO 8601; years outside 0001-9999 signed, 6 digits or more", arrow: "Date32", partial: true },
+  { kind: "time",        oid: 1083, graphql: "LocalTime",     json: "string, ISO 8601, fraction trimmed", arrow: "Time64(us)", partial: true },
+  { kind: "timestamp",   oid: 1114, graphql: "LocalDateTime", json: "string, ISO 8601, fraction trimmed", arrow: "Timestamp(us)", partial: true },
+  { kind: "timestamptz", oid: 1184, graphql: "DateTime",      json: "string, RFC 3339 with Z, fraction trimmed", arrow: "Timestamp(us, UTC)", partial: true },
+  { kind: "interval",    oid: 1186, graphql: "Duration",      json: "string, ISO 8601 as PostgreSQL writes it", arrow: "Utf8" },
   { kind: "enum",        oid: 0,    graphql: "an enum",       json: "string",               arrow: "Dictionary<Int16, Utf8>" },
 ];
+
+/**
+ * Bytes of a value in PostgreSQL's binary format, 0 where they vary. A value of another length is
+ * not of this type.
+ */
+export const KIND_BYTES = {
+  bool: 1,
+  int2: 2,
+  int4: 4,
+  int8: 8,
+  float4: 4,
+  float8: 8,
+  decimal: 0,
+  numeric: 0,
+  text: 0,
+  uuid: 16,
+  json: 0,
+  jsonb: 0,
+  bytea: 0,
+  date: 4,
+  time: 8,
+  timestamp: 8,
+  timestamptz: 8,
+  interval: 16,
+  enum: 0,
+} as const satisfies Readonly<Record<ColumnKind, number>>;

@@ -1,0 +1,114 @@
+/**
+ * Binary rows of PostgreSQL -> Arrow record batches. The way of a query over Flight starts its last
+ * stage here: `columns_code.ts` reads rows into `columns.ts`, `ipc.ts` makes messages of them.
+ */
+
+import { type ColumnLimits, Columns } from "./columns.ts";
+import { columnsCode } from "./columns_code.ts";
+import { compiled } from "./compiled.ts";
+import { type IpcMessage, MessageBuilder } from "./ipc.ts";
+import type { ResultField } from "./result_field.ts";
+import type { RowChunk } from "./row_chunk.ts";
+import { enumTypes } from "./schema.ts";
+
+export { encapsulated, endOfStream, type IpcMessage, streamBytes } from "./ipc.ts";
+export { arrowSchemaMessage } from "./schema.ts";
+
+export interface RecordBatchOptions extends ColumnLimits {
+  /** What becomes of a value that Arrow cannot hold: an error, or null where the field is nullable. */
+  readonly unrepresentable: "error" | "null";
+}
+
+const columnsCodeOf = compiled(columnsCode);
+
+/**
+ * One dictionary for each enum column, then batches of at most `batchRowsMax` rows. A batch is closed
+ * before its body would pass `batchBytesMax`; a row above that goes alone, up to `rowBytesMax`. No
+ * rows give no batch, but the dictionaries. The schema's message is not among them.
+ *
+ * Nothing is given before the first chunk has come. A message's bytes are valid until the next one is
+ * asked for. Throws `AppError`: `UNREPRESENTABLE` and `TOO_LARGE` with the row, `UNAVAILABLE` where
+ * rows are not of the planned shape.
+ */
+export async function* recordBatches(
+  fields: readonly ResultField[],
+  chunks: AsyncIterable<RowChunk>,
+  options: RecordBatchOptions,
+): AsyncGenerator<IpcMessage> {
+  const code = columnsCodeOf(fields, options.unrepresentable);
+  const columns = new Columns(code.places, options);
+  const { batchRowsMax, batchBytesMax } = options;
+  let begun = false;
+  for await (const chunk of chunks) {
+    let p = chunk.start;
+    while (p < chunk.end) {
+      p = code.readRows(columns, chunk.bytes, p, chunk.end, batchRowsMax, batchBytesMax);
+      if (!columns.full && columns.rows < batchRowsMax) break;
+      if (!begun) yield* dictionaries(fields);
+      begun = true;
+      // The last row read may be one too many; it is still in the chunk and is read again.
+      if (columns.full) columns.truncate(columns.rows);
+      yield batch(columns, options);
+      columns.reset();
+    }
+  }
+  if (!begun) yield* dictionaries(fields);
+  if (columns.rows > 0) yield batch(columns, options);
+}
+
+function* dictionaries(fields: readonly ResultField[]): Generator<IpcMessage> {
+  const encoder = new TextEncoder();
+  for (const [id, labels] of enumTypes(fields).entries()) {
+    const offsets = new Int32Array(labels.length + 2);
+    const bytes = encoder.encode(labels.join(""));
+    let at = 0;
+    labels.forEach((label, i) => offsets[i + 1] = at += encoder.encode(label).length);
+    const data = new Uint8Array((bytes.length + 7) & ~7);
+    data.set(bytes);
+    const message = new MessageBuilder();
+    message.node(labels.length, 0);
+    message.buffer(offsets, 0);
+    message.buffer(offsets, 4 * (labels.length + 1));
+    message.buffer(data, bytes.length);
+    yield message.dictionary(id, labels.length);
+  }
+}
+
+function batch(columns: Columns, options: RecordBatchOptions): IpcMessage {
+  const message = new MessageBuilder();
+  for (const column of columns.all) {
+    const values = columns.valuesOf(column);
+    message.node(values, column.nulls);
+    const layout = column.layout;
+    if (layout.kind !== "constant") {
+      message.buffer(column.valid, column.nulls > 0 ? Math.ceil(values / 8) : 0);
+    } else message.buffer(column.valid, 0);
+    switch (layout.kind) {
+      case "bits":
+        message.buffer(column.bits, Math.ceil(values / 8));
+        break;
+      case "fixed":
+        message.buffer(column.fixed, values * layout.bits / 8);
+        break;
+      case "bytes":
+        message.buffer(column.offsets, 4 * (values + 1));
+        message.buffer(column.data, column.bytes);
+        break;
+      case "constant":
+        message.kept(column.offsets, 4 * (values + 1));
+        message.kept(column.data, values * layout.value.length);
+        break;
+      case "list":
+        message.buffer(column.offsets, 4 * (values + 1));
+        break;
+      case "struct":
+        break;
+      default:
+        layout satisfies never;
+    }
+  }
+  if (message.bodyBytes > Math.max(options.batchBytesMax, options.rowBytesMax)) {
+    throw columns.tooLarge(columns.rowsBefore);
+  }
+  return message.batch(columns.rows);
+}

@@ -1,0 +1,116 @@
+/** What generated decoders throw: each error names the column and the row. */
+
+import { AppError } from "../errors.ts";
+import type { ColumnKind } from "./column_types.ts";
+import type { ResultField } from "./result_field.ts";
+import { textBytesMax, writeNumeric } from "./write_text.ts";
+
+/** Where a value stands in a row; generated code names it by its index in a table. */
+export interface Place {
+  readonly id: number;
+  readonly field: ResultField;
+  /** Names from the row down; null stands for a list's index. */
+  readonly path: readonly (string | null)[];
+  /** Ids of the lists around it, outermost first. */
+  readonly lists: readonly number[];
+  /** The variable that counts values at this place: `r` for the row itself, or a list's `m`. */
+  readonly index: string;
+}
+
+/** Thrown by generated code, never on the way of a good row. */
+export interface RowFaults {
+  refused(id: number, row: number, indexes: number[], b: Uint8Array, q: number): AppError;
+  absent(id: number, row: number, indexes: number[]): AppError;
+  unknownLabel(
+    id: number,
+    row: number,
+    indexes: number[],
+    b: Uint8Array,
+    q: number,
+    l: number,
+  ): AppError;
+  malformed(id: number, row: number): AppError;
+  malformedRow(row: number): AppError;
+}
+
+const shapeHint =
+  "the table or type was changed after the schema was read: refresh the schema and ask again";
+
+/** The errors of one result's places. */
+export function rowFaults(places: readonly Place[]): RowFaults {
+  const column = (id: number) => places[id]!.path.filter((name) => name !== null).join(".");
+  const path = (id: number, row: number, indexes: number[]) => {
+    let next = 0;
+    return [row, ...places[id]!.path.map((name) => name ?? indexes[next++] ?? 0)];
+  };
+  return {
+    refused(id, row, indexes, b, q) {
+      const text = seen(places[id]!.field, b, q);
+      return new AppError(
+        "UNREPRESENTABLE",
+        `column ${column(id)} of row ${row + 1} holds ${text}`,
+        {
+          hint: "leave such rows out by a filter, or set FRAISEQL_UNREPRESENTABLE=null",
+          path: path(id, row, indexes),
+        },
+      );
+    },
+    absent(id, row, indexes) {
+      return new AppError(
+        "UNAVAILABLE",
+        `column ${column(id)} of row ${row + 1} is null, though the schema says it never is`,
+        { hint: shapeHint, path: path(id, row, indexes) },
+      );
+    },
+    unknownLabel(id, row, indexes, b, q, l) {
+      const label = new TextDecoder().decode(b.subarray(q, q + l));
+      return new AppError(
+        "UNAVAILABLE",
+        `column ${column(id)} of row ${row + 1} holds ${JSON.stringify(label)}, ` +
+          `which the enum did not have when the schema was read`,
+        { hint: shapeHint, path: path(id, row, indexes) },
+      );
+    },
+    malformed(id, row) {
+      return new AppError(
+        "UNAVAILABLE",
+        `column ${column(id)} of row ${row + 1} is not of the planned type`,
+        { hint: shapeHint },
+      );
+    },
+    malformedRow(row) {
+      return new AppError(
+        "UNAVAILABLE",
+        `row ${row + 1} has not the planned columns`,
+        { hint: shapeHint },
+      );
+    },
+  };
+}
+
+/** The refused value in words, and what cannot hold it. */
+function seen(field: ResultField, b: Uint8Array, q: number): string {
+  if (field.kind !== "scalar") return "an array of more than one dimension, which no List holds";
+  const type = field.type;
+  if (type.kind === "decimal") {
+    return `${numericStart(b, q)}, which Decimal128(${type.precision},${type.scale}) cannot hold`;
+  }
+  const high = (b[q]! << 24) | (b[q + 1]! << 16);
+  const infinity = high < 0 ? "-infinity" : "infinity";
+  const said: Partial<Record<ColumnKind, string>> = {
+    date: `${infinity}, which Date32 cannot hold`,
+    time: "24:00:00, which Time64(us) cannot hold",
+    timestamp: `${infinity} or a year above 294246, which Timestamp(us) cannot hold`,
+    timestamptz: `${infinity} or a year above 294246, which Timestamp(us) cannot hold`,
+  };
+  return said[type.kind] ?? "a value that cannot be represented";
+}
+
+/** A numeric's text, cut after what a message can show. */
+function numericStart(b: Uint8Array, q: number): string {
+  const weight = (b[q + 2]! << 24 >> 16) | b[q + 3]!;
+  const scale = b[q + 6]! << 8 | b[q + 7]!;
+  const out = new Uint8Array(4 * Math.max(weight + 1, 1) + scale + textBytesMax.integer);
+  const text = new TextDecoder().decode(out.subarray(0, writeNumeric(out, 0, b, q)));
+  return text.length <= 80 ? text : `${text.slice(0, 80)}... (${text.length} digits)`;
+}

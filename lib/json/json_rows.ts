@@ -1,0 +1,103 @@
+/** Binary rows of PostgreSQL -> JSON objects, as bytes. The last stage of a query over HTTP. */
+
+import { compiled } from "../arrow/compiled.ts";
+import type { ResultField } from "../arrow/result_field.ts";
+import type { RowChunk } from "../arrow/row_chunk.ts";
+import { AppError } from "../errors.ts";
+import { jsonCode, type JsonTarget, type WriteRows } from "./json_code.ts";
+
+export interface JsonRowsOptions {
+  /** What becomes of a value that the formats cannot hold: an error, or null where it may be null. */
+  readonly unrepresentable: "error" | "null";
+}
+
+const jsonCodeOf = compiled(jsonCode);
+
+/** Room at first; a query for one object takes no more. */
+const bytesAtFirst = 1024;
+
+/** Room that is kept from one `take` to the next: about what a chunk of rows becomes. */
+const bytesKeptMax = 1024 * 1024;
+
+/**
+ * JSON that may lie here at once. A row has `rowBytesMax` at most, but a text of control characters
+ * is six times as long in JSON, and a numeric of ten bytes can have 131,072 digits.
+ */
+const jsonBytesMax = 1024 * 1024 * 1024;
+
+/**
+ * Collects one JSON object a row, with commas between the rows and none around them.
+ *
+ * @example
+ * ```ts
+ * import { JsonRows } from "../json/json_rows.ts";
+ *
+ * const rows = new JsonRows([], { unrepresentable: "error" });
+ * const row = Uint8Array.of(68, 0, 0, 0, 6, 0, 0); // DataRow without columns
+ * rows.push({ statement: 0, bytes: row, start: 0, end: row.length });
+ * console.assert(new TextDecoder().decode(rows.take()) === "{}");
+ * ```
+ */
+export class JsonRows {
+  private readonly writeRows: WriteRows;
+  private readonly target: Target;
+
+  constructor(fields: readonly ResultField[], options: JsonRowsOptions) {
+    this.writeRows = jsonCodeOf(fields, options.unrepresentable);
+    this.target = new Target();
+  }
+
+  /**
+   * Appends the rows of a chunk. When it throws (`UNREPRESENTABLE`, `TOO_LARGE`, `UNAVAILABLE` where
+   * rows are not of the planned shape), the rows before the one it names are there and whole.
+   */
+  push(chunk: RowChunk): void {
+    this.writeRows(this.target, chunk.bytes, chunk.start, chunk.end);
+  }
+
+  /** Rows pushed from the beginning. */
+  get rows(): number {
+    return this.target.rows;
+  }
+
+  /** Bytes that `take` would give. */
+  get byteLength(): number {
+    return this.target.end;
+  }
+
+  /** The whole rows since the last time; the bytes are the caller's. */
+  take(): Uint8Array<ArrayBuffer> {
+    return this.target.take();
+  }
+}
+
+class Target implements JsonTarget {
+  out = new Uint8Array(bytesAtFirst);
+  end = 0;
+  at = 0;
+  rows = 0;
+
+  grow(o: number, more: number, row: number): Uint8Array {
+    const needed = o + more;
+    if (needed > jsonBytesMax) {
+      throw new AppError(
+        "TOO_LARGE",
+        `row ${row + 1} takes more than ${jsonBytesMax} bytes of JSON`,
+        {
+          hint: "select fewer or shorter columns",
+          path: [row],
+        },
+      );
+    }
+    const out = new Uint8Array(Math.min(jsonBytesMax, Math.max(needed, this.out.length * 2)));
+    out.set(this.out.subarray(0, o));
+    return this.out = out;
+  }
+
+  take(): Uint8Array<ArrayBuffer> {
+    const bytes = this.out.subarray(0, this.end);
+    this.out = new Uint8Array(Math.min(this.out.length, bytesKeptMax));
+    this.end = 0;
+    return bytes;
+  }
+}
