@@ -77,20 +77,20 @@ export function entriesOf(error: AppError, id: string): ErrorEntry[] {
  * The status of an answer that holds errors and no data. Under `application/json` a well-formed
  * GraphQL request gets 200 whatever became of it; the specification has it so for old clients.
  */
-export function statusOf(error: AppError, type: AnswerType): number {
+function statusOf(error: AppError, type: AnswerType | null): number {
   if (error instanceof HttpFault) return error.status;
   return type === "application/json" ? 200 : CODES[error.code].http;
 }
 
-/** Sends `{"errors":[...]}` and gives the status. */
-export function sendError(exchange: Exchange, error: AppError, type: AnswerType): number {
+/** Sends `{"errors":[...]}` and gives the status; no type where no GraphQL was asked. */
+export function sendError(exchange: Exchange, error: AppError, type: AnswerType | null): number {
   const status = statusOf(error, type);
   const headers: Record<string, string> = error instanceof HttpFault ? { ...error.headers } : {};
   if (status === 429 || status === 503) {
     headers["retry-after"] = String(error.retryAfterSeconds ?? retryAfterSeconds);
   }
   const body = JSON.stringify({ errors: entriesOf(error, exchange.id) });
-  send(exchange, status, `${type}; charset=utf-8`, body, headers);
+  send(exchange, status, `${type ?? "application/json"}; charset=utf-8`, body, headers);
   return status;
 }
 

@@ -97,7 +97,7 @@ export async function sendAsset(exchange: Exchange): Promise<void> {
   const { headers } = exchange.request;
   const gzip = acceptsGzip(headers["accept-encoding"]?.toString());
   const tag = gzip ? etag : etag.replace(/"$/, '-plain"');
-  const common = { etag: tag, "cache-control": "no-cache", vary: "accept-encoding" };
+  const common = { etag: tag, "cache-control": "no-cache" };
   if (headers["if-none-match"]?.split(/\s*,\s*/).includes(tag)) {
     sendEmpty(exchange, 304, common);
   } else if (gzip) {

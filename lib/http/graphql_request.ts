@@ -66,8 +66,6 @@ async function readBody(request: IncomingMessage, bytesMax: number): Promise<Uin
   const tooLarge = () =>
     new HttpFault(413, "TOO_LARGE", `the body is larger than ${bytesMax} bytes`, {
       hint: "pass long lists in several requests, or raise the limit body_bytes_max",
-      // What is still on its way is not read.
-      headers: { connection: "close" },
     });
   if (Number(request.headers["content-length"] ?? 0) > bytesMax) throw tooLarge();
   const parts: Uint8Array[] = [];

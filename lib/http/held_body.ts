@@ -43,7 +43,7 @@ export class HeldBody {
       this.held.push(...pieces);
       if (this.bytes < heldBytesMax) return;
       this.begin();
-      pieces = this.held;
+      pieces = [concat(this.held, this.bytes)];
       this.held = [];
     }
     for (const piece of pieces) await this.send(piece);

@@ -83,7 +83,7 @@ export async function serveHttp(options: HttpOptions): Promise<HttpServer> {
     } catch (error) {
       const shown = shownError(error, exchange, log);
       if (response.headersSent) response.destroy();
-      else sendError(exchange, shown, "application/json");
+      else sendError(exchange, shown, null);
     } finally {
       if (!request.complete) discard(request, 8 * limits.bodyBytesMax);
       underWay.delete(exchange);
@@ -184,6 +184,8 @@ function createExchange(
     headers: {
       "x-request-id": id,
       "x-content-type-options": "nosniff",
+      // A cache must not give one client the form, or one origin the answer, made for another.
+      vary: "accept, accept-encoding, origin",
       ...corsHeaders(request.headers, corsOrigins),
     },
     client,

@@ -2,7 +2,7 @@
 
 import { type HttpOptions, type HttpServer, serveHttp } from "../../../lib/http/server.ts";
 import { type Limits, limits } from "../../../lib/limits.ts";
-import { createLog } from "../../../lib/log.ts";
+import type { LogFields } from "../../../lib/log.ts";
 import { createMetrics, type Metrics } from "../../../lib/metrics.ts";
 import type { QueryEngine } from "../../../lib/query/query_engine.ts";
 
@@ -25,15 +25,16 @@ export type ServeOptions = Partial<Omit<HttpOptions, "engine" | "limits">> & {
 export async function serve(engine: QueryEngine, options: ServeOptions = {}): Promise<TestServer> {
   const lines: Record<string, unknown>[] = [];
   const waiting: { event: string; resolve: (line: Record<string, unknown>) => void }[] = [];
+  const write = (level: string) => (event: string, fields: LogFields = {}) => {
+    const line = { level, event, ...fields };
+    lines.push(line);
+    for (const waiter of waiting) if (waiter.event === event) waiter.resolve(line);
+  };
   const metrics = createMetrics();
   const server = await serveHttp({
     address: { hostname: "127.0.0.1", port: 0 },
     metrics,
-    log: createLog("debug", (text) => {
-      const line = JSON.parse(text);
-      lines.push(line);
-      for (const waiter of waiting) if (waiter.event === line.event) waiter.resolve(line);
-    }),
+    log: { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") },
     corsOrigins: [],
     unrepresentable: "error",
     readiness: () => Promise.resolve({ ready: true, parts: { postgres: "ready" } }),
