@@ -167,10 +167,10 @@ async function sendData(
   }
 }
 
-/** The error with the place where it happened, unless it names one itself. */
+/** The error with the place where it happened. */
 function placed(error: unknown, document: JsonDocument): unknown {
-  if (!(error instanceof AppError) || error.path || error instanceof HttpFault) return error;
-  const path = document.path();
+  if (!(error instanceof AppError) || error instanceof HttpFault) return error;
+  const path = document.placeOf(error);
   if (path.length === 0) return error;
   return new AppError(error.code, error.message, {
     cause: error.cause,

@@ -2,7 +2,7 @@
 
 import type { RowChunk } from "../arrow/row_chunk.ts";
 import type { Unrepresentable } from "../config.ts";
-import type { ErrorEntry } from "../errors.ts";
+import type { AppError, ErrorEntry } from "../errors.ts";
 import { JsonRows } from "../json/json_rows.ts";
 import type { RootField, RowsRoot } from "../query/query_engine.ts";
 
@@ -64,11 +64,13 @@ export class JsonDocument {
     return this.given();
   }
 
-  /** Where writing stands: the root's name and, in a list, the row's index. */
-  path(): (string | number)[] {
-    if (!this.current) return [];
+  /** Where an error belongs: the root, and the place within its rows or the row that would be next. */
+  placeOf(error: AppError): readonly (string | number)[] {
+    if (!this.current) return error.path ?? [];
     const { root, rows } = this.current;
-    return root.kind === "rows" ? [root.name, rows.rows] : [root.name];
+    // Within rows a path begins with the row's index, which a single object has not.
+    const path = error.path ?? [rows.rows];
+    return [root.name, ...(root.kind === "rows" ? path : path.slice(1))];
   }
 
   private key(root: RootField): string {

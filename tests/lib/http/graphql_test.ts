@@ -316,5 +316,5 @@ Deno.test("serveHttp() answers UNREPRESENTABLE in the first rows with 422 and it
   const { errors } = await response.json();
   equal(response.status, 422);
   equal(errors[0].extensions.code, "UNREPRESENTABLE");
-  equal(errors[0].path, ["days", 1]);
+  equal(errors[0].path, ["days", 1, "d"]);
 });

@@ -121,7 +121,7 @@ Deno.test("serveHttp() closes a started answer as valid JSON at a value that JSO
   equal(data.days.length, 102);
   equal(errors.length, 1);
   equal(errors[0].extensions.code, "UNREPRESENTABLE");
-  equal(errors[0].path, ["days", 102]);
+  equal(errors[0].path, ["days", 102, "d"]);
 });
 
 Deno.test("serveHttp() hides the detail of a fault in a started answer and names the request's id", async () => {
