@@ -18,7 +18,7 @@ export interface SuperviseOptions {
   readonly log: Log;
   readonly metrics: Metrics;
   /** A Flight client asked to read the catalog again. */
-  readonly onRefreshed: () => void;
+  readonly onRefreshed: () => void | Promise<void>;
 }
 
 export interface SupervisedFlight {
@@ -153,10 +153,19 @@ class Supervisor implements SupervisedFlight {
         this.known = told.flight;
         this.port = Number(new URL(told.flight).port);
         log.info("flight process ready", { flight: told.flight, ms: child.ranMs() });
-      } else if (told.event === "refreshed") this.options.onRefreshed();
+      } else if (told.event === "refreshed") void this.passRefreshed();
     });
     this.child = child;
     return child;
+  }
+
+  private async passRefreshed(): Promise<void> {
+    try {
+      await this.options.onRefreshed();
+    } catch (error) {
+      // The Flight client has its answer already; who waits for the others is not here.
+      this.options.log.error("catalog not read again after a Flight client asked", { error });
+    }
   }
 
   private wait(ms: number): Promise<void> {

@@ -214,14 +214,13 @@ function withoutNulls(ticket: Readonly<Record<string, unknown>>): Record<string,
   return Object.fromEntries(Object.entries(ticket).filter(([, value]) => value !== null));
 }
 
-/** How deep the JSON goes; stops counting one level above the limit. Without recursion. */
+/** How deep objects and lists are nested; stops counting one above the limit. Without recursion. */
 function levels(json: unknown, levelsMax: number): number {
+  const isNested = (value: unknown) => typeof value === "object" && value !== null;
   let level: unknown[] = [json];
   for (let depth = 0;; depth++) {
     if (level.length === 0 || depth > levelsMax) return depth;
-    level = level.flatMap((value) =>
-      typeof value === "object" && value !== null ? Object.values(value) : []
-    );
+    level = level.flatMap((value) => Object.values(value as object).filter(isNested));
   }
 }
 

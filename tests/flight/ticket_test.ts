@@ -1,0 +1,209 @@
+import { deepEqual, equal, throws } from "node:assert/strict";
+import { decodeTicket, encodeTicket, type Ticket } from "../../flight/ticket.ts";
+import { limits } from "../../lib/limits.ts";
+
+const bytes = (text: string) => new TextEncoder().encode(text);
+const decode = (text: string) => decodeTicket(bytes(text), limits());
+
+const query = (some: object): Ticket => ({
+  kind: "query",
+  text: "{ users { id } }",
+  variables: null,
+  operationName: null,
+  field: null,
+  ...some,
+});
+const view = (some: object): Ticket => ({
+  kind: "view",
+  view: "va_orders",
+  filter: null,
+  orderBy: null,
+  limit: null,
+  offset: null,
+  ...some,
+});
+
+const taken: [name: string, text: string, ticket: Ticket][] = [
+  ["GraphQL text", "{ users { id } }", query({})],
+  [
+    "GraphQL text with a name",
+    "query Q { users { id } }",
+    query({ text: "query Q { users { id } }" }),
+  ],
+  [
+    "GraphQL text behind blank lines",
+    "\n { users { id } }",
+    query({ text: "\n { users { id } }" }),
+  ],
+  ["text that begins with a comment", '# {"type"\n{a}', query({ text: '# {"type"\n{a}' })],
+  ["a plain word", "users", { kind: "word", word: "users" }],
+  ["a plain word with a line feed", "users\n", { kind: "word", word: "users" }],
+  ["the least GraphQLQuery", '{"type":"GraphQLQuery","query":"{ users { id } }"}', query({})],
+  [
+    "a GraphQLQuery with every key null",
+    '{"type":"GraphQLQuery","query":"{ users { id } }","variables":null,"operationName":null,"field":null,"partitions":null,"compression":null}',
+    query({}),
+  ],
+  [
+    "a GraphQLQuery with all that is served",
+    ' { "type":"GraphQLQuery","query":"{ users { id } }","variables":{"n":10},"operationName":"Q","field":"users"}',
+    query({ variables: { n: 10 }, operationName: "Q", field: "users" }),
+  ],
+  ["the least OptimizedView", '{"type":"OptimizedView","view":"va_orders"}', view({})],
+  [
+    "an OptimizedView with every key",
+    '{"type":"OptimizedView","view":"va_orders","filter":{"status":{"eq":"paid"}},"order_by":"created_at DESC","limit":1000,"offset":0}',
+    view({
+      filter: { status: { eq: "paid" } },
+      orderBy: "created_at DESC",
+      limit: 1000,
+      offset: 0,
+    }),
+  ],
+  [
+    "an OptimizedView with every key null",
+    '{"type":"OptimizedView","view":"va_orders","filter":null,"order_by":null,"limit":null,"offset":null}',
+    view({}),
+  ],
+];
+
+for (const [name, text, ticket] of taken) {
+  Deno.test(`decodeTicket() takes ${name}`, () => deepEqual(decode(text), ticket));
+
+  Deno.test(`encodeTicket() writes ${name} so that it is read as the same`, () => {
+    deepEqual(decodeTicket(encodeTicket(ticket, limits()), limits()), ticket);
+  });
+}
+
+const nested = (levels: number) =>
+  `{"type":"OptimizedView","view":"v","filter":{"a":${"[".repeat(levels)}${"]".repeat(levels)}}}`;
+
+const refused: [name: string, text: string | Uint8Array, code: string, says: RegExp][] = [
+  ["no bytes", "", "BAD_TICKET", /empty/],
+  ["blanks alone", " \n", "BAD_TICKET", /empty/],
+  ["bytes that are not UTF-8", Uint8Array.of(0xff), "BAD_TICKET", /UTF-8/],
+  ["half a letter", bytes("é").subarray(0, 1), "BAD_TICKET", /UTF-8/],
+  ["one byte more than 256 KiB", new Uint8Array(262_145), "TOO_LARGE", /262145/],
+  ["JSON that ends too soon", '{"type":"GraphQLQuery"', "BAD_TICKET", /no JSON/],
+  ["JSON with a control character", '{"type":"\u0000"}', "BAD_TICKET", /no JSON/],
+  ["JSON with something behind it", '{"type":"x"} x', "BAD_TICKET", /no JSON/],
+  ["an empty object", "{}", "BAD_TICKET", /no "type"/],
+  ["JSON without a type", '{"query":"{ a }"}', "BAD_TICKET", /no "type"/],
+  ["a type that is no text", '{"type":1}', "BAD_TICKET", /no "type"/],
+  ["an unknown type", '{"type":"GraphQLQuerry"}', "BAD_TICKET", /did you mean GraphQLQuery\?/],
+  ["a type from the prototype", '{"type":"constructor"}', "BAD_TICKET", /no ticket type/],
+  ["a GraphQLQuery without a query", '{"type":"GraphQLQuery"}', "BAD_TICKET", /query/],
+  [
+    "an unknown key",
+    '{"type":"GraphQLQuery","query":"{a}","variable":{}}',
+    "BAD_TICKET",
+    /"variable", did you mean variables\?/,
+  ],
+  [
+    "the key __proto__",
+    '{"type":"GraphQLQuery","query":"{a}","__proto__":{}}',
+    "BAD_TICKET",
+    /__proto__/,
+  ],
+  [
+    "variables in a list",
+    '{"type":"GraphQLQuery","query":"{a}","variables":[1]}',
+    "BAD_TICKET",
+    /variables/,
+  ],
+  [
+    "a field that is no text",
+    '{"type":"GraphQLQuery","query":"{a}","field":1}',
+    "BAD_TICKET",
+    /field/,
+  ],
+  [
+    "partitions, for now",
+    '{"type":"GraphQLQuery","query":"{a}","partitions":4}',
+    "UNSUPPORTED",
+    /partitions/,
+  ],
+  [
+    "no partitions",
+    '{"type":"GraphQLQuery","query":"{a}","partitions":0}',
+    "BAD_TICKET",
+    /partitions/,
+  ],
+  [
+    "compression, for now",
+    '{"type":"GraphQLQuery","query":"{a}","compression":"lz4"}',
+    "UNSUPPORTED",
+    /compression/,
+  ],
+  [
+    "an unknown compression",
+    '{"type":"GraphQLQuery","query":"{a}","compression":"br"}',
+    "BAD_TICKET",
+    /compression/,
+  ],
+  ["an OptimizedView without a view", '{"type":"OptimizedView"}', "BAD_TICKET", /view/],
+  ["a negative limit", '{"type":"OptimizedView","view":"v","limit":-1}', "BAD_TICKET", /limit/],
+  ["half a row", '{"type":"OptimizedView","view":"v","limit":0.5}', "BAD_TICKET", /limit/],
+  [
+    "a limit beyond whole numbers",
+    '{"type":"OptimizedView","view":"v","limit":1e300}',
+    "BAD_TICKET",
+    /limit/,
+  ],
+  ["a limit in a text", '{"type":"OptimizedView","view":"v","limit":"1"}', "BAD_TICKET", /limit/],
+  ["JSON nested too deep", nested(64), "BAD_TICKET", /64 levels/],
+  ["JSON nested as deep as a ticket is long", nested(100_000), "BAD_TICKET", /64 levels/],
+  [
+    "ObserverEvents, for now",
+    '{"type":"ObserverEvents","entity_type":"Order"}',
+    "UNSUPPORTED",
+    /not served yet/,
+  ],
+  [
+    "BulkExport, for now",
+    '{"type":"BulkExport","table":"orders"}',
+    "UNSUPPORTED",
+    /not served yet/,
+  ],
+  [
+    "BatchedQueries, for now",
+    '{"type":"BatchedQueries","queries":[]}',
+    "UNSUPPORTED",
+    /not served yet/,
+  ],
+];
+
+for (const [name, input, code, says] of refused) {
+  Deno.test(`decodeTicket() refuses ${name} as ${code}`, () => {
+    const ticket = typeof input === "string" ? bytes(input) : input;
+    throws(() => decodeTicket(ticket, limits()), { name: "AppError", code, message: says });
+  });
+}
+
+Deno.test("decodeTicket() takes a ticket of exactly ticketBytesMax", () => {
+  const text = "{ a" + " ".repeat(262_140) + "}";
+  equal(decode(text).kind, "query");
+});
+
+Deno.test("decodeTicket() takes JSON nested exactly ticketLevelsMax deep", () => {
+  // The ticket and its filter are two levels.
+  equal(decode(nested(62)).kind, "view");
+  throws(() => decode(nested(63)), { code: "BAD_TICKET" });
+});
+
+Deno.test("decodeTicket() shows of a long unknown key only its beginning", () => {
+  const key = "k".repeat(100_000);
+  throws(
+    () => decode(`{"type":"GraphQLQuery","query":"{a}","${key}":1}`),
+    (error: Error) => error.message.length < 300,
+  );
+});
+
+Deno.test("encodeTicket() writes a query without anything else as its text", () => {
+  equal(new TextDecoder().decode(encodeTicket(query({}), limits())), "{ users { id } }");
+});
+
+Deno.test("encodeTicket() refuses what JSON makes longer than a ticket may be as TOO_LARGE", () => {
+  const text = '"'.repeat(200_000);
+  throws(() => encodeTicket(query({ text, field: "a" }), limits()), { code: "TOO_LARGE" });
+});
