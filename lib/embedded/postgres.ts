@@ -28,6 +28,8 @@ export interface StartOptions {
   readonly durable?: boolean;
   /** Settings of PostgreSQL, `name=value`, over ours. */
   readonly settings?: readonly string[];
+  /** A server that takes longer to write everything down is ended harder. */
+  readonly stopMsMax?: number;
 }
 
 export interface EmbeddedPostgres {
@@ -64,7 +66,7 @@ export async function startPostgres(options: StartOptions): Promise<EmbeddedPost
     });
     const server = await launch(folder, binaries, options, known?.port);
     const url = `postgres://${user}:${password}@127.0.0.1:${server.port}/${database}`;
-    const running = watch(server, folder, binaries, log);
+    const running = watch(server, folder, binaries, options);
     try {
       await writeService(dataDir, "postgres", url);
     } catch (error) {
@@ -211,7 +213,7 @@ function watch(
   { child, lines }: Server,
   folder: PostgresFolder,
   binaries: PostgresBinaries,
-  log: Log,
+  { log, stopMsMax = 10_000 }: StartOptions,
 ): Pick<EmbeddedPostgres, "pid" | "exited" | "stop"> {
   const pidFile = join(folder.data, "postmaster.pid");
   const watchdog = startWatchdog(child.pid, pidFile, folder.runAs, log);
@@ -245,9 +247,6 @@ function watch(
 }
 
 const lastLinesMax = 20;
-
-/** What is written at a fast shutdown takes a second or two; a server that hangs is ended harder. */
-const stopMsMax = 10_000;
 
 async function shutDown(
   child: Deno.ChildProcess,

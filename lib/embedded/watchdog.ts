@@ -45,9 +45,10 @@ export function startWatchdog(
     log.warn("no watchdog: a killed fraiseql will leave PostgreSQL running", { error });
     return { release: () => Promise.resolve() };
   }
-  child.unref();
+  child.unref(); // it must not keep a program alive that has nothing else to do
   return {
     async release() {
+      child.ref();
       const writer = child.stdin.getWriter();
       await writer.write(new TextEncoder().encode("\n")).catch(() => {}); // it was killed: fine too
       await writer.close().catch(() => {}); // as above
