@@ -5,6 +5,7 @@
 
 import { Command, CommanderError } from "commander";
 import { addConfigFlags, configOf } from "./commands/options.ts";
+import { watchNpx } from "./commands/npx_end.ts";
 import { answer, say } from "./commands/say.ts";
 import { AppError } from "./lib/errors.ts";
 import { LIMITS } from "./lib/limits.ts";
@@ -41,7 +42,10 @@ export async function main(args: readonly string[]): Promise<number> {
   // Each command's code is loaded when it runs: `--help` and `flight` start sooner for it.
   run(
     program.command("serve").description("serve HTTP and Flight, as the topology says"),
-    () => async (config, signal) => (await import("./commands/serve.ts")).serve(config, signal),
+    () => async (config, signal) => {
+      watchNpx(() => stop.abort(), signal);
+      return await (await import("./commands/serve.ts")).serve(config, signal);
+    },
   );
   run(
     program.command("flight").description("serve Flight alone, as a process of its own"),
