@@ -1,0 +1,37 @@
+import { equal, rejects } from "node:assert/strict";
+import { join } from "node:path";
+import { openFolder } from "../../../lib/embedded/postgres_folder.ts";
+import { openTempDir } from "./holder.ts";
+
+Deno.test("openFolder() makes the folder, and holds it until it is closed", async () => {
+  const dataDir = join(await openTempDir(), "a", "b");
+  const folder = await openFolder(dataDir);
+  equal(folder.path, join(dataDir, "postgres"));
+  await rejects(openFolder(dataDir), {
+    code: "UNAVAILABLE",
+    message: `${dataDir} is in use by process ${Deno.pid}`,
+  });
+  folder.close();
+  (await openFolder(dataDir)).close();
+  await Deno.remove(join(dataDir, "..", ".."), { recursive: true });
+});
+
+Deno.test("openFolder() is not misled by a lock file without a program", async () => {
+  const dataDir = await openTempDir();
+  await Deno.mkdir(join(dataDir, "postgres"));
+  await Deno.writeTextFile(join(dataDir, "postgres", "lock"), `${Deno.pid}\n`);
+  (await openFolder(dataDir)).close();
+  await Deno.remove(dataDir, { recursive: true });
+});
+
+Deno.test("openFolder() says which folder cannot be written", async () => {
+  const folder = await openTempDir();
+  const dataDir = join(folder, "file");
+  await Deno.writeTextFile(dataDir, "");
+  await rejects(openFolder(dataDir), {
+    code: "BAD_INPUT",
+    message: new RegExp(`^cannot keep data in ${dataDir}: `),
+    hint: "name a folder that can be written with FRAISEQL_DATA_DIR",
+  });
+  await Deno.remove(folder, { recursive: true });
+});

@@ -1,0 +1,66 @@
+import { equal, rejects } from "node:assert/strict";
+import { join } from "node:path";
+import { endOrphan } from "../../../lib/embedded/postgres_orphan.ts";
+import { createLog } from "../../../lib/log.ts";
+
+const log = createLog("error", () => {});
+
+/** A folder whose lock names a process with that command line; the process ends with the test. */
+async function withProcess(
+  name: (data: string) => string,
+  use: (data: string, child: Deno.ChildProcess) => Promise<void>,
+): Promise<void> {
+  const data = await Deno.makeTempDir();
+  const child = new Deno.Command("/bin/sh", {
+    args: ["-c", "read -r _", name(data)],
+    stdin: "piped",
+  }).spawn();
+  try {
+    await Deno.writeTextFile(join(data, "postmaster.pid"), `${child.pid}\n${data}\n`);
+    await use(data, child);
+  } finally {
+    await child.stdin.close().catch(() => {}); // it may have been ended
+    await child.status;
+    await Deno.remove(data, { recursive: true });
+  }
+}
+
+Deno.test("endOrphan() ends our own server on this data", () =>
+  withProcess((data) => `/ours/postgres -D ${data}`, async (data, child) => {
+    const [, { signal }] = await Promise.all([
+      endOrphan(data, "/ours/postgres", log),
+      child.status,
+    ]);
+    equal(signal, "SIGINT");
+  }));
+
+Deno.test("endOrphan() refuses to end another server on this data, and names it", () =>
+  withProcess((data) => `/theirs/postgres -D ${data}`, async (data, child) => {
+    await rejects(endOrphan(data, "/ours/postgres", log), {
+      code: "UNAVAILABLE",
+      message: new RegExp(`^${data} is in use by process ${child.pid}: .*/theirs/postgres`),
+    });
+  }));
+
+Deno.test("endOrphan() leaves another program alone and takes the stale lock away", () =>
+  withProcess(() => "something else", async (data) => {
+    await endOrphan(data, "/ours/postgres", log);
+    await rejects(Deno.stat(join(data, "postmaster.pid")), Deno.errors.NotFound);
+  }));
+
+const locks: [name: string, text: string][] = [
+  ["a dead server's lock", "999999999\n"],
+  ["an empty lock", ""],
+  ["a lock without a number", "postgres\n"],
+  ["a negative number, as single-user mode writes it", "-17\n"],
+];
+
+for (const [name, text] of locks) {
+  Deno.test(`endOrphan() leaves ${name} to PostgreSQL`, async () => {
+    const data = await Deno.makeTempDir();
+    await Deno.writeTextFile(join(data, "postmaster.pid"), text);
+    await endOrphan(data, "/ours/postgres", log);
+    equal(await Deno.readTextFile(join(data, "postmaster.pid")), text);
+    await Deno.remove(data, { recursive: true });
+  });
+}
