@@ -27,7 +27,7 @@ interface TextForm {
 }
 
 const date = String.raw`(?:\d{4}|[+-]\d{6,7})-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])`;
-const time = String.raw`(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:[.,]\d{1,9})?)?`;
+const time = String.raw`(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:[.,]\d{1,6}0*)?)?`;
 
 // deno-fmt-ignore: a table reads best as one
 const TEXT_FORMS: readonly TextForm[] = [
