@@ -1,12 +1,13 @@
 /** GraphiQL, the query page for browsers, from our own files: no foreign host is asked. */
 
-import { createHash } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { type Exchange, send, sendEmpty } from "./exchange.ts";
 import { acceptsGzip } from "./negotiate.ts";
 
 /** The page itself; all that it loads comes from `/graphiql/`. */
-const page = `<!doctype html>
+const page = (nonce: string) =>
+  `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -20,26 +21,30 @@ const page = `<!doctype html>
 <div id="graphiql">Loading GraphiQL ...</div>
 <noscript>GraphiQL needs JavaScript. Or POST {"query":"{ __typename }"} as JSON to this address.</noscript>
 <script src="/graphiql/graphiql.js"></script>
-<script src="/graphiql/start.js" type="module"></script>
+<script src="/graphiql/start.js" type="module" nonce="${nonce}"></script>
 </body>
 </html>
 `;
 
 const pageStyle = "html, body, #graphiql { height: 100%; margin: 0; font-family: sans-serif; }\n";
 
-/** Scripts from our own files only; a query's text in the URL can start none. */
-export const PAGE_HEADERS: Readonly<Record<string, string>> = {
+/**
+ * Scripts from our own files only: a query's text in the URL can start none. The nonce is for the
+ * style that GraphiQL's dialogs add while they are open.
+ */
+const pageHeaders = (nonce: string) => ({
   "content-security-policy":
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; " +
+    `default-src 'none'; script-src 'self'; style-src 'self' 'nonce-${nonce}'; ` +
     "img-src 'self' data:; font-src 'self' data:; connect-src 'self'; base-uri 'none'; " +
     "form-action 'none'; frame-ancestors 'none'",
   "referrer-policy": "no-referrer",
-  "x-frame-options": "DENY",
-};
+  "cache-control": "no-store",
+});
 
 /** Sends the page. */
 export function sendGraphiql(exchange: Exchange): void {
-  send(exchange, 200, "text/html; charset=utf-8", page, PAGE_HEADERS);
+  const nonce = randomBytes(16).toString("base64url");
+  send(exchange, 200, "text/html; charset=utf-8", page(nonce), pageHeaders(nonce));
 }
 
 interface Asset {

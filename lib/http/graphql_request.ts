@@ -73,15 +73,23 @@ async function readBody(request: IncomingMessage, bytesMax: number): Promise<Uin
   return await new Promise<Uint8Array>((resolve, reject) => {
     const onData = (part: Uint8Array) => {
       size += part.length;
-      if (size > bytesMax) {
-        request.off("data", onData).pause();
+      if (size <= bytesMax) parts.push(part);
+      else {
+        done();
+        request.pause();
         reject(tooLarge());
-      } else parts.push(part);
+      }
     };
-    const left = () =>
+    const onEnd = () => {
+      done();
+      resolve(parts.length === 1 ? parts[0]! : concat(parts, size));
+    };
+    const onClose = () => {
+      done();
       reject(new HttpFault(499, "CANCELLED", "the client left before its body was whole"));
-    request.on("data", onData).once("error", left).once("close", left)
-      .once("end", () => resolve(parts.length === 1 ? parts[0]! : concat(parts, size)));
+    };
+    const done = () => request.off("data", onData).off("end", onEnd).off("close", onClose);
+    request.on("data", onData).on("end", onEnd).on("close", onClose);
   });
 }
 

@@ -1,5 +1,8 @@
 // Starts GraphiQL on the page that /graphql gives to browsers; the URL keeps the query.
 /* global React, ReactDOM, GraphiQL */
+// The page's policy allows the styles that carry its nonce; the dialogs' code looks for it here.
+globalThis.__webpack_nonce__ = document.querySelector("script[nonce]").nonce;
+
 const parameters = new URLSearchParams(location.search);
 
 function keep(name) {
