@@ -165,6 +165,13 @@ export class Column {
     this.bits.fill(0);
   }
 
+  /** The bitmap with no bit set behind its values. */
+  validity(values: number): Uint8Array {
+    const bits = values & 7;
+    if (this.nulls > 0 && bits > 0) this.valid[values >> 3]! &= (1 << bits) - 1;
+    return this.valid;
+  }
+
   /** Takes back what lies behind the first `count` values. */
   truncate(count: number): void {
     if (this.layout.kind === "bytes") this.bytes = this.offsets[count]!;

@@ -80,9 +80,7 @@ function batch(columns: Columns, options: RecordBatchOptions): IpcMessage {
     const values = columns.valuesOf(column);
     message.node(values, column.nulls);
     const layout = column.layout;
-    if (layout.kind !== "constant") {
-      message.buffer(column.valid, column.nulls > 0 ? Math.ceil(values / 8) : 0);
-    } else message.buffer(column.valid, 0);
+    message.buffer(column.validity(values), column.nulls > 0 ? Math.ceil(values / 8) : 0);
     switch (layout.kind) {
       case "bits":
         message.buffer(column.bits, Math.ceil(values / 8));

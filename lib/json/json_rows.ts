@@ -9,6 +9,8 @@ import { jsonCode, type JsonTarget, type WriteRows } from "./json_code.ts";
 export interface JsonRowsOptions {
   /** What becomes of a value that the formats cannot hold: an error, or null where it may be null. */
   readonly unrepresentable: "error" | "null";
+  /** JSON that may lie here at once, a row above is `TOO_LARGE`; `jsonBytesMax` when absent. */
+  readonly bytesMax?: number;
 }
 
 const jsonCodeOf = compiled(jsonCode);
@@ -20,8 +22,8 @@ const bytesAtFirst = 1024;
 const bytesKeptMax = 1024 * 1024;
 
 /**
- * JSON that may lie here at once. A row has `rowBytesMax` at most, but a text of control characters
- * is six times as long in JSON, and a numeric of ten bytes can have 131,072 digits.
+ * A row has `rowBytesMax` at most, but a text of control characters is six times as long in JSON, and
+ * a numeric of ten bytes can have 131,072 digits.
  */
 const jsonBytesMax = 1024 * 1024 * 1024;
 
@@ -44,7 +46,7 @@ export class JsonRows {
 
   constructor(fields: readonly ResultField[], options: JsonRowsOptions) {
     this.writeRows = jsonCodeOf(fields, options.unrepresentable);
-    this.target = new Target();
+    this.target = new Target(options.bytesMax ?? jsonBytesMax);
   }
 
   /**
@@ -77,19 +79,21 @@ class Target implements JsonTarget {
   at = 0;
   rows = 0;
 
+  constructor(private readonly bytesMax: number) {}
+
   grow(o: number, more: number, row: number): Uint8Array {
     const needed = o + more;
-    if (needed > jsonBytesMax) {
+    if (needed > this.bytesMax) {
       throw new AppError(
         "TOO_LARGE",
-        `row ${row + 1} takes more than ${jsonBytesMax} bytes of JSON`,
+        `row ${row + 1} takes more than ${this.bytesMax} bytes of JSON`,
         {
           hint: "select fewer or shorter columns",
           path: [row],
         },
       );
     }
-    const out = new Uint8Array(Math.min(jsonBytesMax, Math.max(needed, this.out.length * 2)));
+    const out = new Uint8Array(Math.min(this.bytesMax, Math.max(needed, this.out.length * 2)));
     out.set(this.out.subarray(0, o));
     return this.out = out;
   }

@@ -79,7 +79,7 @@ export function array(...values: Value[]): Uint8Array {
   const nulls = int32(values.includes(null) ? 1 : 0);
   if (values.length === 0) return concat(int32(0), nulls, int32(25));
   const head = [int32(1), nulls, int32(25), int32(values.length), int32(1)];
-  return concat(...head, ...values.map(sized));
+  return joined([...head, ...values.map(sized)]);
 }
 
 /** One DataRow message. */
@@ -89,6 +89,11 @@ export function dataRow(...values: Value[]): Uint8Array<ArrayBuffer> {
 }
 
 export function concat(...parts: Uint8Array[]): Uint8Array<ArrayBuffer> {
+  return joined(parts);
+}
+
+/** The same for more parts than a call takes arguments. */
+function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
   for (const part of parts) {

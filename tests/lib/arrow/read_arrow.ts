@@ -28,6 +28,8 @@ export interface ReadStream {
 
 export function readArrow(stream: Uint8Array): ReadStream {
   const reader = RecordBatchReader.from(stream).open();
+  // The reader forgets it at the end.
+  const schema = reader.schema;
   const rows: { [name: string]: Plain }[] = [];
   const batches: number[] = [];
   for (const batch of reader) {
@@ -36,7 +38,7 @@ export function readArrow(stream: Uint8Array): ReadStream {
       rows.push(structAt(batch.data, i));
     }
   }
-  return { schema: reader.schema, rows, batches };
+  return { schema, rows, batches };
 }
 
 function structAt(data: Data<Struct>, i: number): { [name: string]: Plain } {
