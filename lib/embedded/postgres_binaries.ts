@@ -77,9 +77,17 @@ export async function unpackBinaries(
  * their own never needs. The version is pinned all the same.
  */
 async function download(name: string): Promise<string> {
-  const code = `console.log((await import("npm:${name}")).postgres)`;
+  const code = "console.log((await import(Deno.args[0])).postgres)";
   const program = new Deno.Command(Deno.execPath(), {
-    args: ["eval", "--quiet", "--no-lock", "--no-config", "--node-modules-dir=none", code],
+    args: [
+      "eval",
+      "--quiet",
+      "--no-lock",
+      "--no-config",
+      "--node-modules-dir=none",
+      code,
+      `npm:${name}`,
+    ],
     env: { DENO_NO_PACKAGE_JSON: "1", NO_COLOR: "1" },
   });
   // A compiled fraiseql is no Deno that could be asked.
