@@ -1,0 +1,92 @@
+/**
+ * `deno task bench [part...] [--rows N] [--rounds N] [--quick] [--json FILE]`: measures us beside
+ * peers in the same run. It gets the peers by itself and prints Markdown.
+ */
+
+import { parseArgs } from "node:util";
+import { benchEncoders } from "./encoders_part.ts";
+import { type Table, toMarkdown } from "./figures.ts";
+import { benchFlight } from "./flight.ts";
+import { benchHttp } from "./http.ts";
+import { benchMemory } from "./memory.ts";
+import { benchSize } from "./sizes.ts";
+import { note, openStage, type Stage } from "./stage.ts";
+
+/** A part's tables, and its samples as they were taken. */
+export interface Report {
+  readonly tables: readonly Table[];
+  readonly samples: unknown;
+}
+
+const PARTS: Readonly<Record<string, (stage: Stage) => Promise<Report>>> = {
+  flight: benchFlight,
+  http: benchHttp,
+  memory: benchMemory,
+  size: benchSize,
+  encoders: benchEncoders,
+};
+
+const usage = `deno task bench [part...] [--rows N] [--rounds N] [--quick] [--json FILE]
+parts: ${Object.keys(PARTS).join(" ")} (default: all)`;
+
+async function main(args: string[]): Promise<void> {
+  const { values, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: {
+      rows: { type: "string" },
+      rounds: { type: "string" },
+      quick: { type: "boolean", default: false },
+      json: { type: "string" },
+      help: { type: "boolean", default: false },
+    },
+  });
+  const unknown = positionals.filter((part) => !(part in PARTS));
+  if (values.help || unknown.length > 0) {
+    for (const part of unknown) note(`no part ${part}`);
+    note(usage);
+    Deno.exit(values.help ? 0 : 2);
+  }
+  const stage = await openStage({
+    rows: count("rows", values.rows) ?? (values.quick ? 20_000 : 1_000_000),
+    rounds: count("rounds", values.rounds) ?? (values.quick ? 1 : 5),
+    quick: values.quick,
+  });
+  try {
+    const results: Record<string, unknown> = {};
+    say(`${machine()}; ${stage.rows.toLocaleString("en")} rows, ${stage.rounds} rounds\n\n`);
+    for (const part of positionals.length > 0 ? positionals : Object.keys(PARTS)) {
+      note(`measuring ${part}`);
+      const { tables, samples } = await PARTS[part]!(stage);
+      for (const table of tables) say(`${toMarkdown(table)}\n`);
+      results[part] = samples;
+    }
+    if (values.json) {
+      const facts = { machine: machine(), rows: stage.rows, rounds: stage.rounds };
+      await Deno.writeTextFile(values.json, JSON.stringify({ ...facts, ...results }, null, 2));
+    }
+  } finally {
+    await stage.stop();
+  }
+}
+
+function count(name: string, text: string | undefined): number | null {
+  if (text === undefined) return null;
+  const value = Number(text.replaceAll(/[_,]/g, ""));
+  if (Number.isSafeInteger(value) && value > 0) return value;
+  note(`--${name} must be a whole number above 0 (is ${text})\n${usage}`);
+  Deno.exit(2);
+}
+
+function machine(): string {
+  const memory = Math.round(Deno.systemMemoryInfo().total / 2 ** 30);
+  const load = Deno.loadavg().map((value) => value.toFixed(1)).join(" ");
+  return `${navigator.hardwareConcurrency} cores, ${memory} GiB, ${Deno.build.os} ${Deno.osRelease()}, ` +
+    `Deno ${Deno.version.deno}, load ${load}`;
+}
+
+function say(text: string): void {
+  Deno.stdout.writeSync(new TextEncoder().encode(text));
+}
+
+if (import.meta.main) await main(Deno.args);
