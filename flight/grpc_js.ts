@@ -18,7 +18,8 @@ import {
 } from "@grpc/grpc-js";
 import type { Buffer } from "node:buffer";
 import type { ServerHttp2Session, ServerHttp2Stream } from "node:http2";
-import { AppError } from "../lib/errors.ts";
+import type { Address } from "../lib/config.ts";
+import { AppError, CODES } from "../lib/errors.ts";
 import {
   type Call,
   CallStatus,
@@ -49,6 +50,7 @@ export async function openGrpcJsLine(options: LineOptions): Promise<Line> {
   // It would write its own lines to standard error; what it reports comes back as errors too.
   setLogVerbosity(logVerbosity.NONE);
   const sessions = new SessionWatch(options.connectionCancelsMax);
+  const running = new Set<RunningCall>();
   const methods = new Map(options.methods.map((method) => [method.path, method]));
   const server = new Server({
     "grpc.max_receive_message_length": options.messageBytesMax,
@@ -60,7 +62,11 @@ export async function openGrpcJsLine(options: LineOptions): Promise<Line> {
     interceptors: [(definition, bare) => {
       const method = methods.get(definition.path);
       if (!method) throw new Error(`${definition.path} is not registered`);
-      return new TakenOverCall(method, bare, options, sessions);
+      return new TakenOverCall(bare, () => {
+        const call = new RunningCall(method, bare, options, sessions);
+        running.add(call);
+        void call.ended.then(() => running.delete(call));
+      });
     }],
   });
   for (const { path, requests, responses } of options.methods) {
@@ -69,26 +75,22 @@ export async function openGrpcJsLine(options: LineOptions): Promise<Line> {
       : (responses === "one" ? "clientStream" : "bidi");
     server.register(path, neverCalled, oneCopy, asIs, kind);
   }
-  const port = await bind(server, options.address);
+  const { hostname } = options.address;
+  const address = { hostname, port: await bind(server, options.address) };
   return {
-    address: { hostname: options.address.hostname, port },
-    stop: (graceMs) => stop(server, graceMs),
+    address,
+    stop: (graceMs) => stop(server, hostPort(address), graceMs, running),
   };
 }
 
-/** Runs the handler in place of what grpc-js would do with the call. */
+/** Runs something else in place of what grpc-js would do with the call. */
 class TakenOverCall extends ServerInterceptingCall {
-  constructor(
-    private readonly method: Method,
-    private readonly bare: BareCall,
-    private readonly options: LineOptions,
-    private readonly sessions: SessionWatch,
-  ) {
+  constructor(bare: BareCall, private readonly run: () => void) {
     super(bare);
   }
 
   override start(): void {
-    new RunningCall(this.method, this.bare, this.options, this.sessions);
+    this.run();
   }
 }
 
@@ -111,6 +113,8 @@ class RunningCall implements Call {
   /** Wakes whoever waits for a request, for room, or for the end; set anew each time. */
   private wake: () => void = () => {};
   private readonly sendBareStatus: (status: Status) => void;
+  /** Taken at the beginning, since a stream forgets its session when it is closed. */
+  private readonly session: ServerHttp2Session | undefined;
 
   constructor(
     private readonly method: Method,
@@ -120,6 +124,7 @@ class RunningCall implements Call {
   ) {
     this.path = method.path;
     this.peer = bare.getPeer();
+    this.session = bareStream(bare)?.session as ServerHttp2Session | undefined;
     this.signal = this.controller.signal;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.ended = promise;
@@ -172,13 +177,10 @@ class RunningCall implements Call {
 
   private begin(headers: Metadata): void {
     this.headers = headers;
-    if (headerBytes(headers) > this.options.headerBytesMax) {
-      const { headerBytesMax } = this.options;
-      return this.refuse(
-        new CallStatus(
-          grpcStatus.RESOURCE_EXHAUSTED,
-          `the request's headers are longer than ${headerBytesMax} bytes`,
-        ),
+    const { headerBytesMax } = this.options;
+    if (headerBytes(headers) > headerBytesMax) {
+      this.abort(
+        new AppError("TOO_LARGE", `the request's headers are longer than ${headerBytesMax} bytes`),
       );
     }
     void this.run();
@@ -230,22 +232,10 @@ class RunningCall implements Call {
   }
 
   private endedByGrpcJs(status: Status): void {
-    const code = status.code ?? grpcStatus.UNKNOWN;
-    const details = status.details ?? "";
-    if (code === grpcStatus.DEADLINE_EXCEEDED) {
-      this.abort(new AppError("TIMEOUT", "the client's deadline has passed"));
-      this.finish(status);
-      return;
-    }
-    // What the client sent cannot be read: its fault, though grpc-js calls it INTERNAL.
-    const isClients = code === grpcStatus.INTERNAL && /grpc-timeout|decompress/.test(details);
-    this.refuse(new CallStatus(isClients ? grpcStatus.INVALID_ARGUMENT : code, details));
-  }
-
-  private refuse(status: CallStatus): void {
-    if (!this.statusSent) this.options.onRefused?.(this.path, this.peer, status);
-    this.abort(new AppError("CANCELLED", status.message));
-    this.finish(toStatus(status));
+    const reason = whyGrpcJsEnds(status.code ?? grpcStatus.UNKNOWN, status.details ?? "");
+    if (reason.code === "CANCELLED") this.sessions.cancelled(this.session);
+    this.abort(reason);
+    this.finish({ ...status, code: CODES[reason.code].grpc });
   }
 
   private end(): void {
@@ -254,7 +244,7 @@ class RunningCall implements Call {
     clearTimeout(this.linger);
     if (!this.statusSent) {
       this.abort(new AppError("CANCELLED", "the client cancelled the call or went away"));
-      this.sessions.cancelled(this.bare);
+      this.sessions.cancelled(this.session);
     }
     this.wake();
     this.resolveEnded();
@@ -274,13 +264,29 @@ class SessionWatch {
 
   constructor(private readonly cancelsMax: number) {}
 
-  cancelled(bare: BareCall): void {
-    const session = bareStream(bare)?.session as ServerHttp2Session | undefined;
+  cancelled(session: ServerHttp2Session | undefined): void {
     if (!session || session.closed || session.destroyed) return;
     const count = (this.cancels.get(session) ?? 0) + 1;
     this.cancels.set(session, count);
     // GOAWAY: calls under way end as usual, the client opens a new connection for the next.
     if (count === this.cancelsMax) session.close();
+  }
+}
+
+/** What the statuses mean that grpc-js 1.14.7 gives by itself. */
+function whyGrpcJsEnds(code: number, details: string): AppError {
+  switch (code) {
+    case grpcStatus.DEADLINE_EXCEEDED:
+      return new AppError("TIMEOUT", "the client's deadline has passed");
+    case grpcStatus.RESOURCE_EXHAUSTED:
+      return new AppError("TOO_LARGE", details);
+    case grpcStatus.UNIMPLEMENTED:
+      return new AppError("UNSUPPORTED", details);
+    default:
+      // It says INTERNAL for what a client sent wrongly, and where the connection is gone.
+      return /grpc-timeout|decompress/.test(details)
+        ? new AppError("BAD_INPUT", details)
+        : new AppError("CANCELLED", `the connection to the client failed: ${details}`);
   }
 }
 
@@ -328,16 +334,19 @@ const neverCalled = () => {
   throw new Error("every call is taken over by the interceptor");
 };
 
-function bind(server: Server, address: { hostname: string; port: number }): Promise<number> {
-  const host = address.hostname.includes(":") ? `[${address.hostname}]` : address.hostname;
+function hostPort({ hostname, port }: Address): string {
+  return `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
+}
+
+function bind(server: Server, address: Address): Promise<number> {
   const { promise, resolve, reject } = Promise.withResolvers<number>();
-  server.bindAsync(`${host}:${address.port}`, ServerCredentials.createInsecure(), (error, port) => {
+  server.bindAsync(hostPort(address), ServerCredentials.createInsecure(), (error, port) => {
     if (!error) return resolve(port);
     const inUse = /EADDRINUSE|AddrInUse|in use/i.test(error.message);
     reject(
       new AppError(
         "BAD_INPUT",
-        `Flight cannot listen on ${host}:${address.port}: ${error.message}`,
+        `Flight cannot listen on ${hostPort(address)}: ${error.message}`,
         {
           hint: inUse
             ? "another program uses this port; set FRAISEQL_FLIGHT_BIND_ADDR to another, or port 0"
@@ -350,13 +359,33 @@ function bind(server: Server, address: { hostname: string; port: number }): Prom
   return promise;
 }
 
-async function stop(server: Server, graceMs: number): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(() => {
-    server.forceShutdown();
-    resolve();
-  }, graceMs);
-  server.tryShutdown(() => resolve());
-  await promise;
+async function stop(
+  server: Server,
+  bound: string,
+  graceMs: number,
+  running: ReadonlySet<RunningCall>,
+): Promise<void> {
+  const closed = Promise.withResolvers<void>();
+  server.tryShutdown(() => closed.resolve());
+  if (await within(graceMs, closed.promise)) return;
+  const reason = new AppError("UNAVAILABLE", "the server is stopping", {
+    hint: "ask again when it is back",
+  });
+  for (const call of running) call.abort(reason);
+  if (await within(lastWordsMsMax, closed.promise)) return;
+  // `forceShutdown` does not know the sessions of a server without channelz.
+  server.drain(bound, 0);
+  await within(lastWordsMsMax, closed.promise);
+}
+
+/** What a client has to take its call's last status when the server stops. */
+const lastWordsMsMax = 500;
+
+/** True when it came in time. */
+async function within(ms: number, promise: Promise<void>): Promise<boolean> {
+  const { promise: late, resolve } = Promise.withResolvers<boolean>();
+  const timer = setTimeout(() => resolve(false), ms);
+  const came = await Promise.race([promise.then(() => true), late]);
   clearTimeout(timer);
+  return came;
 }

@@ -24,9 +24,10 @@ export interface Call {
   /** The first value of a request header; names are lower case. */
   header(name: string): string | undefined;
   /**
-   * Aborted when the call has no reader any more: with an `AppError` `TIMEOUT` at the client's
-   * deadline, `CANCELLED` when the client cancelled or its connection is gone; or by `abort`. Not
-   * aborted by an ordinary end.
+   * Aborted with an `AppError` when there is nobody to answer any more: `TIMEOUT` at the client's
+   * deadline, `CANCELLED` when it cancelled or its connection is gone, `TOO_LARGE`, `BAD_INPUT` or
+   * `UNSUPPORTED` where the line cannot read the request; or by `abort`. An ordinary end does not
+   * abort it.
    */
   readonly signal: AbortSignal;
   /**
@@ -74,9 +75,9 @@ export class CallStatus extends Error {
 export interface LineOptions {
   readonly address: Address;
   readonly methods: readonly Method[];
-  /** A longer request message ends its call as RESOURCE_EXHAUSTED. */
+  /** A longer request message ends its call, `TOO_LARGE`. */
   readonly messageBytesMax: number;
-  /** More bytes of request headers end the call as RESOURCE_EXHAUSTED. */
+  /** More bytes of request headers: the signal is aborted, `TOO_LARGE`, before the handler runs. */
   readonly headerBytesMax: number;
   /** Calls under way on one connection; the client keeps more of them waiting. */
   readonly connectionCallsMax: number;
@@ -84,8 +85,6 @@ export interface LineOptions {
   readonly connectionCancelsMax: number;
   /** A call that ended well on our side, but whose last bytes nobody takes, is cut off after this. */
   readonly lingerMsMax: number;
-  /** Told of calls that the line itself refused or ended, so that they are counted. */
-  readonly onRefused?: (path: string, peer: string, status: CallStatus) => void;
 }
 
 /** A line that listens. */

@@ -59,11 +59,6 @@ export async function serveFlight(options: FlightOptions): Promise<FlightServer>
     connectionCallsMax: limits.flightConnectionCallsMax,
     connectionCancelsMax: limits.flightConnectionCancelsMax,
     lingerMsMax: streamMsMax,
-    onRefused: (path, peer, status) => {
-      const code = codeOf(status.code);
-      metrics.requests.inc({ transport, code });
-      options.log.info("request", { transport, method: path, peer, code, message: status.message });
-    },
   });
   const { hostname, port } = line.address;
   return {
@@ -136,6 +131,7 @@ function edge(
     });
 
     try {
+      if (call.signal.aborted) throw abortError(call.signal);
       for await (const message of method(told)) {
         // Also where the rows come without looking at the signal.
         if (call.signal.aborted) throw abortError(call.signal);
@@ -184,19 +180,21 @@ const errorTrailer = "fraiseql-error";
 const messageBytesMax = 1500;
 const trailerBytesMax = 3500;
 
-/** JSON in printable ASCII; of many entries as many as there is room for, but one. */
+/** JSON in printable ASCII: of many entries as many as there is room for, but one. */
 function trailerText(entries: readonly ErrorEntry[]): string {
-  for (let count = entries.length; count > 1; count--) {
-    const text = ascii(entries.slice(0, count));
-    if (text.length <= trailerBytesMax) return text;
+  const parts: string[] = [];
+  let room = trailerBytesMax;
+  for (const entry of entries) {
+    const part = ascii({ ...entry, message: entry.message.slice(0, messageBytesMax) });
+    if (part.length > room) break;
+    room -= part.length + 1;
+    parts.push(part);
   }
   const [first] = entries;
-  const text = ascii(entries.slice(0, 1));
-  if (!first || text.length <= trailerBytesMax) return text;
-  return ascii([{
-    message: cut(first.message),
-    extensions: { code: first.extensions.code },
-  }]);
+  if (first && parts.length === 0) {
+    parts.push(ascii({ message: cut(first.message), extensions: { code: first.extensions.code } }));
+  }
+  return `[${parts.join(",")}]`;
 }
 
 function ascii(value: unknown): string {
@@ -219,11 +217,4 @@ function cut(text: string): string {
 function shortHeader(call: Call, name: string): string | undefined {
   const value = call.header(name);
   return value !== undefined && value.length <= 200 ? value : undefined;
-}
-
-/** The code of a status that the line gave by itself. */
-function codeOf(grpc: number): ErrorCode {
-  if (grpc === CODES.TOO_LARGE.grpc) return "TOO_LARGE";
-  const row = Object.entries(CODES).find(([, status]) => status.grpc === grpc);
-  return row ? row[0] as ErrorCode : "BAD_INPUT";
 }
