@@ -1,6 +1,7 @@
 /** Asks PostgreSQL to end what a connection runs. */
 
 import { Messages } from "./messages.ts";
+import { onAbort } from "./on_abort.ts";
 import { openStream, type Stream } from "./stream.ts";
 import type { ConnectTarget } from "./url.ts";
 
@@ -22,8 +23,7 @@ export async function sendCancel(
 ): Promise<void> {
   const { server, encrypted } = cancelled.stream;
   const stream = await openStream(server, target, encrypted ? "always" : "never", signal);
-  const close = () => stream.close();
-  signal.addEventListener("abort", close);
+  const forget = onAbort(signal, () => stream.close());
   try {
     await stream.write(
       new Messages().cancelRequest(cancelled.processId, cancelled.cancelKey).bytes(),
@@ -31,7 +31,7 @@ export async function sendCancel(
     const unread = new Uint8Array(64);
     while (await stream.read(unread) !== null);
   } finally {
-    signal.removeEventListener("abort", close);
+    forget();
     stream.close();
   }
 }

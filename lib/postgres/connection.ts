@@ -7,6 +7,7 @@ import { sendCancel } from "./cancel.ts";
 import { decodeFields, PostgresError, toAppError } from "./errors.ts";
 import { openSession, type Session } from "./handshake.ts";
 import { FROM_SERVER, Messages } from "./messages.ts";
+import { onAbort } from "./on_abort.ts";
 import { checkSession, type SessionFacts } from "./session.ts";
 import { StatementCache } from "./statement_cache.ts";
 import { type ConnectTarget, parseUrl, type Server, serverName, type SessionAttrs } from "./url.ts";
@@ -82,18 +83,17 @@ async function connectTo(
   const waitMs = Math.min(limits.connectMsMax, target.connectTimeoutMs ?? Infinity);
   const stop = new AbortController();
   const timer = setTimeout(() => stop.abort(lateError(server, waitMs)), waitMs);
-  const stopToo = () => stop.abort(options.signal?.reason);
-  options.signal?.addEventListener("abort", stopToo);
-  if (options.signal?.aborted) stopToo();
+  const asked = options.signal;
+  const forget = asked && onAbort(asked, () => stop.abort(asked.reason));
   let connection: Connection | null = null;
-  stop.signal.addEventListener("abort", () => connection?.abandon());
   try {
     const session = await openSession(server, target, {
       applicationName: options.applicationName ?? "fraiseql",
       rowBytesMax: limits.rowBytesMax,
       signal: stop.signal,
     });
-    connection = new Connection(session, target, limits, options);
+    const made = connection = new Connection(session, target, limits, options);
+    onAbort(stop.signal, () => made.abandon());
     connection.facts = await checkSession(connection, attrs, options);
     return connection;
   } catch (error) {
@@ -101,7 +101,7 @@ async function connectTo(
     throw stop.signal.aborted ? abortError(stop.signal) : error;
   } finally {
     clearTimeout(timer);
-    options.signal?.removeEventListener("abort", stopToo);
+    forget?.();
   }
 }
 

@@ -5,7 +5,7 @@ import type { Limits } from "../limits.ts";
 import type { Log } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Database, ReadOptions, SqlStatement } from "../query/database.ts";
-import { connect, decodeTextRow } from "./connection.ts";
+import { connect, type Connection, decodeTextRow } from "./connection.ts";
 import { ConnectionLost } from "./errors.ts";
 import type { ResultFormat } from "./messages.ts";
 import { Pool } from "./pool.ts";
@@ -87,7 +87,7 @@ async function* rows(
 ): AsyncGenerator<RowChunk, void, undefined> {
   if (statements.length === 0) return;
   for (let tries = 1;; tries++) {
-    const connection = await pool.acquire(options.signal);
+    const connection = await acquireOpen(pool, options.signal);
     const before = connection.wire.received;
     try {
       yield* readRows(connection, statements, options, format);
@@ -101,6 +101,15 @@ async function* rows(
     } finally {
       pool.release(connection);
     }
+  }
+}
+
+/** A connection that lay idle may have ended between being given and being used. */
+async function acquireOpen(pool: Pool, signal: AbortSignal): Promise<Connection> {
+  for (;;) {
+    const connection = await pool.acquire(signal);
+    if (!connection.closed) return connection;
+    pool.release(connection);
   }
 }
 

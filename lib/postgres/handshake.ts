@@ -9,6 +9,7 @@ import {
   toAppError,
 } from "./errors.ts";
 import { FROM_SERVER, Messages } from "./messages.ts";
+import { onAbort } from "./on_abort.ts";
 import { type ChannelBinding, endPointHash, md5Password, Scram } from "./scram.ts";
 import { openStream, type Stream, type TlsUse } from "./stream.ts";
 import { type ConnectTarget, isSocket, type Server, serverName } from "./url.ts";
@@ -81,8 +82,7 @@ async function login(
   options: HandshakeOptions,
 ): Promise<Session> {
   const stream = await openStream(server, target, tls, options.signal);
-  const close = () => stream.close();
-  options.signal.addEventListener("abort", close);
+  const forget = onAbort(options.signal, () => stream.close());
   try {
     const wire = new Wire(stream, options.rowBytesMax);
     await stream.write(
@@ -100,7 +100,7 @@ async function login(
     stream.close();
     throw error;
   } finally {
-    options.signal.removeEventListener("abort", close);
+    forget();
   }
 }
 
@@ -255,11 +255,18 @@ function refusedError(error: PostgresError, target: ConnectTarget): AppError {
   if (row) {
     return new AppError("BAD_INPUT", row.message(target, said), { hint: row.hint, cause: error });
   }
-  if (/unsupported startup parameter/.test(said)) {
-    return new AppError("BAD_INPUT", `the connection pooler refuses the connection: ${said}`, {
-      hint: "leave options out of DATABASE_URL, or set ignore_startup_parameters in the pooler",
-      cause: error,
-    });
+  // Poolers have one SQLSTATE for all they refuse, and their words tell what it is.
+  if (error.sqlState === "08P01") {
+    const mendable = /unsupported startup parameter|no such|authentication failed|not allowed/;
+    return new AppError(
+      mendable.test(said) ? "BAD_INPUT" : "UNAVAILABLE",
+      `the connection pooler refused the connection: ${said}`,
+      {
+        hint: "check DATABASE_URL against the pooler's own settings" +
+          (target.options === null ? "" : ", and leave options out of it"),
+        cause: error,
+      },
+    );
   }
   return toAppError(error);
 }

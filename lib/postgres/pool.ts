@@ -5,6 +5,7 @@ import type { Limits } from "../limits.ts";
 import type { Log } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Connection } from "./connection.ts";
+import { onAbort } from "./on_abort.ts";
 import { isClean, recover } from "./recover.ts";
 
 export interface PoolOptions {
@@ -29,7 +30,7 @@ export class Pool {
   #opening = 0;
   #sweeper: ReturnType<typeof setTimeout> | undefined;
   readonly #closing = new AbortController();
-  #emptied: (() => void) | null = null;
+  readonly #emptied = Promise.withResolvers<void>();
 
   constructor(options: PoolOptions) {
     this.#options = options;
@@ -74,18 +75,18 @@ export class Pool {
   }
 
   /** Closes what is idle, waits for what is used. Nobody gets a connection any more. */
-  async close(): Promise<void> {
+  close(): Promise<void> {
     if (!this.#closing.signal.aborted) {
       this.#closing.abort(closedError());
       clearTimeout(this.#sweeper);
       for (const waiter of this.#waiters.splice(0)) waiter.refuse(closedError());
       for (const { connection } of this.#idle.splice(0)) {
-        this.#forget();
         connection.close();
+        this.#forget();
       }
+      if (this.#open === 0) this.#emptied.resolve();
     }
-    if (this.#open > 0) await new Promise<void>((resolve) => this.#emptied = resolve);
-    this.#report();
+    return this.#emptied.promise;
   }
 
   #wait(signal: AbortSignal): Promise<Connection> {
@@ -93,7 +94,7 @@ export class Pool {
     return new Promise((resolve, reject) => {
       const leave = () => {
         clearTimeout(timer);
-        signal.removeEventListener("abort", onAbort);
+        forget();
       };
       const waiter: Waiter = {
         give: (connection) => {
@@ -110,13 +111,12 @@ export class Pool {
         waiter.refuse(error);
         this.#report();
       };
-      const onAbort = () => giveUp(abortError(signal));
       const timer = setTimeout(
         () => giveUp(busyError(`no connection came free within ${poolWaitMsMax} ms`)),
         poolWaitMsMax,
       );
-      signal.addEventListener("abort", onAbort);
       this.#waiters.push(waiter);
+      const forget = onAbort(signal, () => giveUp(abortError(signal)));
       this.#openMore();
       this.#report();
     });
@@ -167,8 +167,8 @@ export class Pool {
 
   #forget(): void {
     this.#open--;
-    if (this.#open === 0) this.#emptied?.();
     if (!this.#closing.signal.aborted) this.#openMore();
+    else if (this.#open === 0) this.#emptied.resolve();
     this.#report();
   }
 

@@ -5,6 +5,7 @@ import { abortError, AppError } from "../errors.ts";
 import type { ReadOptions, SqlStatement } from "../query/database.ts";
 import type { Connection } from "./connection.ts";
 import { FROM_SERVER, Messages, type ResultFormat } from "./messages.ts";
+import { onAbort } from "./on_abort.ts";
 import { transactionSettings } from "./session.ts";
 
 const begin: SqlStatement = {
@@ -29,6 +30,7 @@ export async function* readRows(
   options: ReadOptions,
   format: ResultFormat = "binary",
 ): AsyncGenerator<RowChunk, void, undefined> {
+  if (options.signal.aborted) throw abortError(options.signal);
   const { wire } = connection;
   const patience = new Patience(connection, options);
   try {
@@ -121,11 +123,11 @@ class Patience {
   #timer: ReturnType<typeof setTimeout> | undefined;
   readonly #silenceMs: number;
   readonly #signal: AbortSignal;
-  readonly #onAbort = () => this.#interrupt?.(abortError(this.#signal));
+  readonly #forget: () => void;
 
   constructor(readonly connection: Connection, options: ReadOptions) {
     this.#signal = options.signal;
-    this.#signal.addEventListener("abort", this.#onAbort);
+    this.#forget = onAbort(this.#signal, () => this.#interrupt?.(abortError(this.#signal)));
     this.#silenceMs = options.statementTimeoutMs + silenceMsMax;
     this.#watch(this.#silenceMs);
   }
@@ -135,13 +137,13 @@ class Patience {
     return new Promise((resolve, reject) => {
       this.#interrupt = reject;
       reading.then(resolve, reject);
-      if (this.#signal.aborted) this.#onAbort();
+      if (this.#signal.aborted) reject(abortError(this.#signal));
     });
   }
 
   end(): void {
     clearTimeout(this.#timer);
-    this.#signal.removeEventListener("abort", this.#onAbort);
+    this.#forget();
   }
 
   #watch(afterMs: number): void {

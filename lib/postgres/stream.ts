@@ -2,6 +2,7 @@
 
 import { AppError } from "../errors.ts";
 import { ConnectionLost, protocolError } from "./errors.ts";
+import { onAbort } from "./on_abort.ts";
 import { upgradeToTls } from "./tls_stream.ts";
 import { type ConnectTarget, isSocket, type Server, serverName, socketPath } from "./url.ts";
 
@@ -32,8 +33,7 @@ export async function openStream(
   const plain = await openPlain(server, signal);
   // A unix socket never leaves the machine, and PostgreSQL offers no TLS on it.
   if (tls === "never" || isSocket(server)) return plain;
-  const close = () => plain.close();
-  signal.addEventListener("abort", close);
+  const forget = onAbort(signal, () => plain.close());
   try {
     if (await offersTls(plain)) return await upgradeToTls(plain, target);
     if (tls === "if-offered") return plain;
@@ -44,7 +44,7 @@ export async function openStream(
     plain.close();
     throw error;
   } finally {
-    signal.removeEventListener("abort", close);
+    forget();
   }
 }
 
@@ -90,11 +90,9 @@ async function untilAborted<Conn extends Deno.Conn>(
   opening: Promise<Conn>,
   signal: AbortSignal,
 ): Promise<Conn> {
-  let abort = () => {};
+  let forget = () => {};
   const aborted = new Promise<never>((_, reject) => {
-    abort = () => reject(signal.reason);
-    if (signal.aborted) abort();
-    else signal.addEventListener("abort", abort);
+    forget = onAbort(signal, () => reject(signal.reason));
   });
   try {
     return await Promise.race([opening, aborted]);
@@ -102,7 +100,7 @@ async function untilAborted<Conn extends Deno.Conn>(
     if (signal.aborted) opening.then((late) => late.close(), () => {});
     throw error;
   } finally {
-    signal.removeEventListener("abort", abort);
+    forget();
   }
 }
 

@@ -80,7 +80,7 @@ export class TestServer {
     const before = await Deno.readTextFile(path);
     const own = "# ours\n" + lines.join("\n") + "\n# theirs\n";
     await Deno.writeTextFile(path, own + before.replace(/^# ours[^]*# theirs\n/, ""));
-    await this.sql("select pg_reload_conf()");
+    await this.#reload();
   }
 
   /** Turns TLS on with these files. */
@@ -98,7 +98,15 @@ export class TestServer {
     await this.sql(`alter system set ssl_key_file = '${names.key}'`);
     await this.sql(`alter system set ssl_ca_file = '${names.ca}'`);
     await this.sql("alter system set ssl = on");
+    await this.#reload();
+  }
+
+  /** Resolves when sessions that begin from here on have the settings. */
+  async #reload(): Promise<void> {
+    const loaded = async () => (await this.sql("select pg_conf_load_time()::text"))[0]?.[0];
+    const before = await loaded();
     await this.sql("select pg_reload_conf()");
+    await until(async () => await loaded() !== before);
   }
 
   /** Stops and starts again, on the same port. */
