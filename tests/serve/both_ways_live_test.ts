@@ -1,0 +1,77 @@
+import { deepStrictEqual as equal, ok } from "node:assert/strict";
+import { python } from "../clients/python.ts";
+import { testPostgres, withClient } from "../services/postgres.ts";
+import { post, serve } from "./serve.ts";
+import { rootQueries, type RootQuery } from "./queries.ts";
+
+const postgres = await testPostgres();
+
+/** A database with every kind of column. */
+async function kinds(): Promise<string> {
+  const url = await postgres.createDatabase();
+  const sql = await Deno.readTextFile(new URL("kinds.sql", import.meta.url));
+  await postgres.query(sql, url);
+  return url;
+}
+
+/** Queries deep and wide enough for anything. */
+const wide = { FRAISEQL_LIMITS_QUERY_COST_MAX: "100000000", FRAISEQL_LOG_LEVEL: "warn" };
+
+async function compare(http: string, flight: string, queries: readonly RootQuery[]) {
+  const jobs = queries.map((query) => JSON.stringify(query) + "\n").join("");
+  const client = new URL("../clients/both_ways.py", import.meta.url);
+  const lines = (await python(client, [http, flight], jobs)).trim().split("\n");
+  equal(lines.length, queries.length);
+  const answers: { rows?: number; fault?: string }[] = lines.map((line) => JSON.parse(line));
+  return {
+    rows: answers.reduce((sum, { rows = 0 }) => sum + rows, 0),
+    faults: answers.flatMap(({ fault }, i) =>
+      fault ? [`${queries[i]?.query.slice(0, 60)}: ${fault}`] : []
+    ),
+  };
+}
+
+Deno.test("serve gives the same values of every root field of the sample shop over HTTP and Flight", async () => {
+  await using served = await serve({ DATABASE_URL: await postgres.shop(), ...wide });
+  const { rows, faults } = await compare(
+    served.http,
+    served.flight,
+    await rootQueries(served.http),
+  );
+  equal(faults, []);
+  ok(rows > 30_000);
+});
+
+Deno.test("serve gives the same values of every type and relation over HTTP and Flight", async () => {
+  const url = await kinds();
+  await using served = await serve({ DATABASE_URL: url, ...wide });
+  const { rows, faults } = await compare(
+    served.http,
+    served.flight,
+    await rootQueries(served.http),
+  );
+  equal(faults, []);
+  ok(rows > 500);
+});
+
+Deno.test("serve gives the values that PostgreSQL's own to_jsonb gives", async () => {
+  const url = await kinds();
+  await using served = await serve({ DATABASE_URL: url, ...wide });
+  const columns = ["id", "flag", "i2", "i4", "j", "jb", "t", "vc", "ci", "nm", "u", "e", "eo"];
+  columns.push("ip", "r4", "mr", "ox", "mac", "bi", "tv");
+  const { body } = await post(served.http, `{ rows: kinds(limit: 99) { ${columns.join(" ")} } }`);
+  // What JSON has no words for is text in ours, so PostgreSQL is asked for its text too.
+  const texts = { i8: "i8::text", n: "n::text", d3838: "d38_38::text", iv: "iv::text" };
+  const named = Object.entries(texts).map(([name, sql]) => `'${name}', ${sql}`).join(", ");
+  const rows = await withClient(
+    url,
+    (sql) =>
+      sql.unsafe(`set intervalstyle = iso_8601; select (select jsonb_object_agg(key, value)
+      from jsonb_each(to_jsonb(k)) where key = any(string_to_array('${columns}', ','))) as own,
+      jsonb_build_object(${named}) as texts from kinds k order by id`),
+  );
+  const answers = rows.at(-1) ?? [];
+  equal(body.data.rows, [...answers].map(({ own }) => own));
+  const mine = await post(served.http, `{ rows: kinds(limit: 99) { i8 n d3838 iv } }`);
+  equal(mine.body.data.rows, [...answers].map(({ texts }) => texts));
+});

@@ -1,0 +1,190 @@
+import { deepStrictEqual as equal, ok } from "node:assert/strict";
+import { connect } from "node:net";
+import { fileURLToPath } from "node:url";
+import { preparePython } from "../clients/python.ts";
+import { testPostgres } from "../services/postgres.ts";
+import { flightCall } from "./flight_calls.ts";
+import { flightPid, post, residentBytes, serve, until } from "./serve.ts";
+
+const postgres = await testPostgres();
+const quiet = { FRAISEQL_LOG_LEVEL: "warn" };
+const query = "{ numbers { id name other } }";
+
+async function numbers(): Promise<string> {
+  const url = await postgres.createDatabase();
+  await postgres.query(
+    `create view numbers as select g as id, md5(g::text) as name, md5((-g)::text) as other
+       from generate_series(1, 5000000) g;
+     create view slow as select g as id, pg_sleep(0.2)::text as nothing from generate_series(1, 1000) g;`,
+    url,
+  );
+  return url;
+}
+
+const url = await numbers();
+
+/** What the server's sessions are at: their wait events, for those that are not idle. */
+async function running(): Promise<string[]> {
+  const rows = await postgres.query(
+    `select coalesce(wait_event, 'computing') as at from pg_stat_activity
+     where datname = '${new URL(url).pathname.slice(1)}' and application_name like 'fraiseql%'
+       and state <> 'idle'`,
+  );
+  return rows.map(({ at }) => String(at));
+}
+
+const started = () => until(running, (at) => at.length === 1);
+/** Two seconds is what is promised; the wait between looks is not part of it. */
+const gone = () => until(running, (at) => at.length === 0, 2);
+
+/** A Python that holds a stream at its first batch. */
+async function hold(flight: string) {
+  const script = fileURLToPath(new URL("../clients/flight_hold.py", import.meta.url));
+  const child = new Deno.Command(await preparePython(), {
+    args: [script, flight, query],
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+  const lines = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  equal((await lines.read()).value, "reading\n");
+  return {
+    kill: async () => {
+      child.kill("SIGKILL");
+      await child.status;
+      await lines.cancel();
+      await child.stdin.abort().catch(() => {}); // nobody reads it
+    },
+    readOn: async () => {
+      const writer = child.stdin.getWriter();
+      await writer.write(new TextEncoder().encode("on\n"));
+      const { value } = await lines.read();
+      await writer.close();
+      await child.status;
+      await lines.cancel();
+      return Number(value);
+    },
+  };
+}
+
+/** Asks over a socket of our own and gives it once the answer has begun. */
+async function rawRequest(http: string) {
+  const { hostname, port } = new URL(http);
+  const socket = connect(Number(port), hostname);
+  socket.on("error", () => {});
+  socket.write(
+    `GET /graphql?query=${encodeURIComponent(query)} HTTP/1.1\r\nhost: ${hostname}\r\n\r\n`,
+  );
+  await new Promise<void>((resolve) => socket.once("data", () => resolve()));
+  socket.pause();
+  return socket;
+}
+
+Deno.test("serve ends the query of a Flight client that is killed", async () => {
+  await using served = await serve({ DATABASE_URL: url, ...quiet });
+  const client = await hold(served.flight);
+  await started();
+  await client.kill();
+  await gone();
+  equal((await post(served.http, "{ numbers(limit: 1) { id } }")).status, 200);
+});
+
+Deno.test("serve ends the query of an HTTP client that aborts, or whose socket closes", async () => {
+  await using served = await serve({ DATABASE_URL: url, ...quiet });
+  const abort = new AbortController();
+  const response = await fetch(`${served.http}/graphql?query=${encodeURIComponent(query)}`, {
+    signal: abort.signal,
+  });
+  await response.body?.getReader().read();
+  await started();
+  abort.abort();
+  await gone();
+
+  const socket = await rawRequest(served.http);
+  await started();
+  socket.resetAndDestroy();
+  await gone();
+
+  const ended = await rawRequest(served.http);
+  await started();
+  ended.destroy();
+  await gone();
+  equal((await post(served.http, "{ numbers(limit: 1) { id } }")).status, 200);
+});
+
+Deno.test("serve ends the query of an HTTP client that leaves before the first row", async () => {
+  await using served = await serve({ DATABASE_URL: url, ...quiet });
+  const abort = new AbortController();
+  const slow = encodeURIComponent("{ slows { id nothing } }");
+  const asked = fetch(`${served.http}/graphql?query=${slow}`, { signal: abort.signal });
+  await started();
+  abort.abort();
+  await asked.then(() => ok(false), () => {}); // it is aborted
+  await gone();
+});
+
+Deno.test("serve answers a Flight call beyond its deadline with DEADLINE_EXCEEDED and ends its query", async () => {
+  await using served = await serve({ DATABASE_URL: url, ...quiet });
+  const ticket = "{ slows { id nothing } }";
+  const { code } = await flightCall(served.flight, { call: "get", ticket, timeout: 1 });
+  equal(code, "DEADLINE_EXCEEDED");
+  await gone();
+});
+
+Deno.test("serve ends a statement beyond its time with TIMEOUT on both transports", async () => {
+  await using served = await serve({
+    DATABASE_URL: url,
+    FRAISEQL_LIMITS_STATEMENT_SECONDS_MAX: "1",
+    ...quiet,
+  });
+  const ticket = "{ slows { id nothing } }";
+  const { status, body } = await post(served.http, ticket);
+  equal([status, body.errors?.[0]?.extensions.code], [504, "TIMEOUT"]);
+  equal((await flightCall(served.flight, { call: "get", ticket })).code, "DEADLINE_EXCEEDED");
+  await gone();
+});
+
+Deno.test("serve holds PostgreSQL back while a Flight client reads slowly, and keeps its memory", async () => {
+  await using served = await serve({ DATABASE_URL: url, ...quiet });
+  const pid = flightPid(served);
+  const before = residentBytes(pid);
+  const client = await hold(served.flight);
+  await until(running, (at) => at.includes("ClientWrite"));
+  const grown = residentBytes(pid) - before;
+  equal(await client.readOn(), 5_000_000);
+  ok(grown < 100e6, `grown by ${grown} bytes`);
+  await gone();
+});
+
+Deno.test("serve holds PostgreSQL back while an HTTP client reads slowly, and keeps its memory", async () => {
+  await using served = await serve({ DATABASE_URL: url, ...quiet });
+  const before = residentBytes(served.pid);
+  const socket = await rawRequest(served.http);
+  await until(running, (at) => at.includes("ClientWrite"));
+  const grown = residentBytes(served.pid) - before;
+  ok(grown < 100e6, `grown by ${grown} bytes`);
+  socket.destroy();
+  await gone();
+});
+
+Deno.test("serve streams 5,000,000 rows over both transports in memory that does not grow with them", async () => {
+  await using served = await serve({ DATABASE_URL: url, ...quiet });
+  const grown = async (pid: number, read: (rows: number) => Promise<void>) => {
+    await read(500_000);
+    const before = residentBytes(pid);
+    await read(5_000_000);
+    return residentBytes(pid) - before;
+  };
+  const http = await grown(served.pid, async (rows) => {
+    const text = encodeURIComponent(`{ numbers(limit: ${rows}) { id name other } }`);
+    const response = await fetch(`${served.http}/graphql?query=${text}`);
+    let bytes = 0;
+    for await (const part of response.body ?? []) bytes += part.length;
+    ok(bytes > 80 * rows);
+  });
+  const flight = await grown(flightPid(served), async (rows) => {
+    const ticket = `{ numbers(limit: ${rows}) { id name other } }`;
+    equal((await flightCall(served.flight, { call: "get", ticket })).rows, rows);
+  });
+  ok(http < 64e6 && flight < 64e6, `HTTP grew by ${http} bytes, Flight by ${flight}`);
+});
