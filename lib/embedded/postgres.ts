@@ -8,26 +8,21 @@
  */
 
 import { join } from "node:path";
-import { AppError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { type PostgresBinaries, postgresVersion, unpackBinaries } from "./postgres_binaries.ts";
-import { command, database, prepareData, user } from "./postgres_data.ts";
+import { command } from "./postgres_command.ts";
+import { database, prepareData, user } from "./postgres_data.ts";
 import { openFolder, type PostgresFolder } from "./postgres_folder.ts";
+import { launch, type LaunchOptions, type Server } from "./postgres_launch.ts";
 import { endOrphan } from "./postgres_orphan.ts";
 import { readServices, writeService } from "./services_file.ts";
 import { startWatchdog } from "./watchdog.ts";
 
-export interface StartOptions {
+export interface StartOptions extends LaunchOptions {
   readonly dataDir: string;
   readonly log: Log;
-  /** This port and no other; otherwise the last start's where it is free, else any. */
-  readonly port?: number;
   /** A line for people about what takes a while: the first start. */
   readonly onProgress?: (line: string) => void;
-  /** False: data that may be lost with the machine, as tests' may. */
-  readonly durable?: boolean;
-  /** Settings of PostgreSQL, `name=value`, over ours. */
-  readonly settings?: readonly string[];
   /** A server that takes longer to write everything down is ended harder. */
   readonly stopMsMax?: number;
 }
@@ -58,7 +53,7 @@ export async function startPostgres(options: StartOptions): Promise<EmbeddedPost
   try {
     const known = knownConnection((await readServices(dataDir)).postgres);
     const binaries = await unpackBinaries(folder.path, onProgress);
-    await endOrphan(folder.data, binaries.postgres, log);
+    await endOrphan(folder, log);
     const password = await prepareData(folder, binaries, {
       password: known?.password ?? null,
       durable: options.durable ?? true,
@@ -86,128 +81,6 @@ function knownConnection(url: string | undefined): { password: string; port: num
   return password ? { password, port: Number(port) } : null;
 }
 
-/** How the server is run; they win over what a user wrote into its postgresql.conf. */
-const settings: readonly string[] = [
-  "listen_addresses=127.0.0.1",
-  "unix_socket_directories=",
-  "max_connections=100",
-  "shared_buffers=256MB",
-  "max_wal_size=2GB",
-  // A query whose client has gone ends within a second, also while it sends nothing.
-  "client_connection_check_interval=1s",
-  // For logical replication of the user's; the level cannot be raised without a restart.
-  "wal_level=logical",
-  // Its messages come to us, in the words that are looked for below.
-  "log_destination=stderr",
-  "logging_collector=off",
-  "lc_messages=C",
-  "log_line_prefix=",
-];
-
-/** Without waiting for the disk. */
-const fleeting: readonly string[] = [
-  "fsync=off",
-  "synchronous_commit=off",
-  "full_page_writes=off",
-];
-
-interface Server {
-  readonly child: Deno.ChildProcess;
-  readonly port: number;
-  readonly lines: AsyncIterator<string>;
-}
-
-/** Each try takes another port, since a free one can be taken before PostgreSQL has it. */
-const launchTriesMax = 20;
-const retryWaitMs = 250;
-
-async function launch(
-  folder: PostgresFolder,
-  binaries: PostgresBinaries,
-  options: StartOptions,
-  lastPort: number | undefined,
-): Promise<Server> {
-  let said: string[] = [];
-  for (let tries = 1; tries <= launchTriesMax; tries++) {
-    const port = choosePort(options.port, tries === 1 ? lastPort : undefined);
-    const args = ["-D", folder.data, "-p", String(port), ...flags(options)];
-    const child = command(folder, binaries.postgres, args, { detached: true }).spawn();
-    const lines = linesOf(child.stderr);
-    said = await untilReady(lines);
-    if (said.length === 0) return { child, port, lines };
-
-    await child.status;
-    const text = said.join("\n");
-    if (/could not (bind|create any TCP)/.test(text)) continue;
-    // Left by a killed server whose own children are still on their way out.
-    if (!/shared memory block|lock file .* already exists/.test(text)) break;
-    await new Promise((done) => setTimeout(done, retryWaitMs));
-  }
-  const fatal = said.findLast((line) => /^(FATAL|PANIC)/.test(line)) ?? said.at(-1);
-  throw new AppError("UNAVAILABLE", `PostgreSQL does not start: ${fatal}`, {
-    hint: `its data is in ${folder.data}; or set DATABASE_URL to a PostgreSQL server`,
-    cause: new Error(said.join("\n")),
-  });
-}
-
-function flags(options: StartOptions): string[] {
-  const all = [
-    ...settings,
-    ...(options.durable ?? true ? [] : fleeting),
-    ...(options.settings ?? []),
-  ];
-  return all.flatMap((setting) => ["-c", setting]);
-}
-
-function choosePort(asked: number | undefined, last: number | undefined): number {
-  if (asked !== undefined) {
-    if (isFree(asked)) return asked;
-    throw new AppError("UNAVAILABLE", `port ${asked} is in use`, {
-      hint: "name another port, or none for a free one",
-    });
-  }
-  if (last && isFree(last)) return last;
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  listener.close();
-  return listener.addr.port;
-}
-
-function isFree(port: number): boolean {
-  try {
-    Deno.listen({ hostname: "127.0.0.1", port }).close();
-    return true;
-  } catch {
-    return false; // in use, or not ours to take
-  }
-}
-
-/**
- * Nothing when the server is ready, else all it said before it ended. There is no limit of time:
- * it may be replaying its log after a crash, and ending that would only start it over.
- */
-async function untilReady(lines: AsyncIterator<string>): Promise<string[]> {
-  const said: string[] = [];
-  for (;;) {
-    const { value, done } = await lines.next();
-    if (done) return said.length > 0 ? said : ["it said nothing"];
-    if (value.includes("database system is ready to accept connections")) return [];
-    said.push(value);
-  }
-}
-
-async function* linesOf(
-  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
-): AsyncGenerator<string, undefined> {
-  let rest = "";
-  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
-    const lines = (rest + text).split("\n");
-    rest = lines.pop() ?? "";
-    yield* lines;
-  }
-  if (rest) yield rest;
-  return undefined;
-}
-
 /** Passes the server's messages on until it ends, and ends it when asked. */
 function watch(
   { child, lines }: Server,
@@ -224,7 +97,7 @@ function watch(
     for (let next = await lines.next(); !next.done; next = await lines.next()) {
       lastLines.push(next.value);
       if (lastLines.length > lastLinesMax) lastLines.shift();
-      if (/^(FATAL|PANIC)/.test(next.value)) log.warn("postgres", { line: next.value });
+      if (!wanted && /^(FATAL|PANIC)/.test(next.value)) log.warn("postgres", { line: next.value });
       else log.debug("postgres", { line: next.value });
     }
     const { code } = await child.status;

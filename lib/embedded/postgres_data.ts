@@ -3,6 +3,7 @@
 import { join } from "node:path";
 import { AppError } from "../errors.ts";
 import { type PostgresBinaries, postgresMajor } from "./postgres_binaries.ts";
+import { command } from "./postgres_command.ts";
 import type { PostgresFolder } from "./postgres_folder.ts";
 
 export const user = "postgres";
@@ -48,32 +49,6 @@ export async function prepareData(
   for (const sql of statements) await runSingle(folder, binaries, half, "postgres", sql);
   await Deno.rename(half, folder.data);
   return password;
-}
-
-/** A command that runs PostgreSQL's programs as who owns the data, in English and in UTC. */
-export function command(
-  folder: PostgresFolder,
-  program: string,
-  args: readonly string[],
-  options: Deno.CommandOptions = {},
-): Deno.Command {
-  return new Deno.Command(program, {
-    args: [...args],
-    ...folder.runAs,
-    clearEnv: true,
-    env: { LC_ALL: "C", TZ: "UTC", PATH: "/usr/bin:/bin", ...windowsEnv() },
-    cwd: folder.path,
-    stdout: "null",
-    stderr: "piped",
-    ...options,
-  });
-}
-
-/** Windows' programs do not start without these. */
-function windowsEnv(): Record<string, string> {
-  if (Deno.build.os !== "windows") return {};
-  const names = ["PATH", "SYSTEMROOT", "TEMP", "TMP", "USERNAME", "USERPROFILE"];
-  return Object.fromEntries(names.map((name) => [name, Deno.env.get(name) ?? ""]));
 }
 
 const halfPrefix = "data.part-";

@@ -16,6 +16,7 @@ export interface PostgresFolder {
   readonly data: string;
   /** Null: as the user who runs us. */
   readonly runAs: RunAs | null;
+  /** Can be called twice. */
   close(): void;
 }
 
@@ -26,6 +27,7 @@ export async function openFolder(dataDir: string): Promise<PostgresFolder> {
     await Deno.mkdir(join(asked, "postgres"), { recursive: true });
     const home = join(await Deno.realPath(asked), "postgres");
     const lock = await holdLock(home);
+    let isHeld = true;
     try {
       const runAs = await whoRuns();
       const path = await reachablePath(home, runAs);
@@ -34,7 +36,10 @@ export async function openFolder(dataDir: string): Promise<PostgresFolder> {
         path,
         data,
         runAs: runAs && (await ownerOf(data) ?? runAs),
-        close: () => lock.close(),
+        close: () => {
+          if (isHeld) lock.close();
+          isHeld = false;
+        },
       };
     } catch (error) {
       lock.close();

@@ -189,6 +189,20 @@ Deno.test("startPostgres() refuses a broken services.json and says what to do", 
   await withServer(({ url }) => ask(url, "select 1"));
 });
 
+Deno.test("startPostgres() leaves nothing running when services.json cannot be written", async () => {
+  const folder = await openTempDir();
+  const onProgress = (step: string) => {
+    if (step === "creating the database") Deno.mkdirSync(join(folder, "services.json"));
+  };
+  await rejects(start({ dataDir: folder, onProgress }), {
+    code: "BAD_INPUT",
+    message: new RegExp(`${folder}/services.json`),
+  });
+  await Deno.remove(join(folder, "services.json"));
+  await withServer(({ url }) => ask(url, "select 1"), { dataDir: folder });
+  await Deno.remove(folder, { recursive: true });
+});
+
 Deno.test("startPostgres() clears away what a start killed in the middle left", async () => {
   const folder = await openTempDir();
   const holder = hold(folder);

@@ -25,26 +25,26 @@ async function withProcess(
   }
 }
 
-Deno.test("endOrphan() ends our own server on this data", () =>
-  withProcess((data) => `/ours/postgres -D ${data}`, async (data, child) => {
+Deno.test("endOrphan() ends our own server on this data, of whatever version", () =>
+  withProcess((data) => `/ours/programs-1.0/bin/postgres -D ${data}`, async (data, child) => {
     const [, { signal }] = await Promise.all([
-      endOrphan(data, "/ours/postgres", log),
+      endOrphan({ path: "/ours", data }, log),
       child.status,
     ]);
     equal(signal, "SIGINT");
   }));
 
 Deno.test("endOrphan() refuses to end another server on this data, and names it", () =>
-  withProcess((data) => `/theirs/postgres -D ${data}`, async (data, child) => {
-    await rejects(endOrphan(data, "/ours/postgres", log), {
+  withProcess((data) => `/theirs/bin/postgres -D ${data}`, async (data, child) => {
+    await rejects(endOrphan({ path: "/ours", data }, log), {
       code: "UNAVAILABLE",
-      message: new RegExp(`^${data} is in use by process ${child.pid}: .*/theirs/postgres`),
+      message: new RegExp(`^${data} is in use by process ${child.pid}: .*/theirs/bin/postgres`),
     });
   }));
 
 Deno.test("endOrphan() leaves another program alone and takes the stale lock away", () =>
   withProcess(() => "something else", async (data) => {
-    await endOrphan(data, "/ours/postgres", log);
+    await endOrphan({ path: "/ours", data }, log);
     await rejects(Deno.stat(join(data, "postmaster.pid")), Deno.errors.NotFound);
   }));
 
@@ -59,7 +59,7 @@ for (const [name, text] of locks) {
   Deno.test(`endOrphan() leaves ${name} to PostgreSQL`, async () => {
     const data = await Deno.makeTempDir();
     await Deno.writeTextFile(join(data, "postmaster.pid"), text);
-    await endOrphan(data, "/ours/postgres", log);
+    await endOrphan({ path: "/ours", data }, log);
     equal(await Deno.readTextFile(join(data, "postmaster.pid")), text);
     await Deno.remove(data, { recursive: true });
   });

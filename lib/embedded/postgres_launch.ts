@@ -1,0 +1,146 @@
+/** Starting the server program, and knowing when it is ready. */
+
+import { AppError } from "../errors.ts";
+import type { PostgresBinaries } from "./postgres_binaries.ts";
+import { command } from "./postgres_command.ts";
+import type { PostgresFolder } from "./postgres_folder.ts";
+
+export interface LaunchOptions {
+  /** This port and no other; otherwise the last start's where it is free, else any. */
+  readonly port?: number;
+  /** False: data that may be lost with the machine, as tests' may. */
+  readonly durable?: boolean;
+  /** Settings of PostgreSQL, `name=value`, over ours. */
+  readonly settings?: readonly string[];
+}
+
+/** A server that is ready. */
+export interface Server {
+  readonly child: Deno.ChildProcess;
+  readonly port: number;
+  /** What it goes on to say. */
+  readonly lines: AsyncIterator<string>;
+}
+
+/** A free port can be taken before PostgreSQL has it; five seconds for what is on its way out. */
+const launchTriesMax = 20;
+const retryWaitMs = 250;
+
+/** Starts the server; on the last port where it is free, unless told another. */
+export async function launch(
+  folder: PostgresFolder,
+  binaries: PostgresBinaries,
+  options: LaunchOptions,
+  lastPort: number | undefined,
+): Promise<Server> {
+  let said: string[] = [];
+  let preferred = lastPort;
+  for (let tries = 1; tries <= launchTriesMax; tries++) {
+    const port = choosePort(options.port, preferred);
+    const args = ["-D", folder.data, "-p", String(port), ...flags(options)];
+    const child = command(folder, binaries.postgres, args, { detached: true }).spawn();
+    const lines = linesOf(child.stderr);
+    said = await untilReady(lines);
+    if (said.length === 0) return { child, port, lines };
+
+    await child.status;
+    const text = said.join("\n");
+    if (/could not (bind|create any TCP)/.test(text)) {
+      preferred = undefined;
+      continue;
+    }
+    // Left by a killed server whose own children are still on their way out.
+    if (!/shared memory block|lock file .* already exists/.test(text)) break;
+    await new Promise((done) => setTimeout(done, retryWaitMs));
+  }
+  const fatal = said.findLast((line) => /^(FATAL|PANIC)/.test(line)) ?? said.at(-1);
+  throw new AppError("UNAVAILABLE", `PostgreSQL does not start: ${fatal}`, {
+    hint: `its data is in ${folder.data}; or set DATABASE_URL to a PostgreSQL server`,
+    cause: new Error(said.join("\n")),
+  });
+}
+
+/** How the server is run; they win over what a user wrote into its postgresql.conf. */
+const settings: readonly string[] = [
+  "listen_addresses=127.0.0.1",
+  "unix_socket_directories=",
+  "max_connections=100",
+  "shared_buffers=256MB",
+  "max_wal_size=2GB",
+  // A query whose client has gone ends within a second, also while it sends nothing.
+  "client_connection_check_interval=1s",
+  // For logical replication of the user's; the level cannot be raised without a restart.
+  "wal_level=logical",
+  // Its messages come to us, in the words that are looked for below.
+  "log_destination=stderr",
+  "logging_collector=off",
+  "lc_messages=C",
+  "log_line_prefix=",
+  // Less errors of statements: who sent them is told, and they can hold values of rows.
+  "log_min_messages=log",
+];
+
+/** Without waiting for the disk. */
+const fleeting: readonly string[] = [
+  "fsync=off",
+  "synchronous_commit=off",
+  "full_page_writes=off",
+];
+
+function flags(options: LaunchOptions): string[] {
+  const all = [
+    ...settings,
+    ...(options.durable ?? true ? [] : fleeting),
+    ...(options.settings ?? []),
+  ];
+  return all.flatMap((setting) => ["-c", setting]);
+}
+
+function choosePort(asked: number | undefined, last: number | undefined): number {
+  if (asked !== undefined) {
+    if (isFree(asked)) return asked;
+    throw new AppError("UNAVAILABLE", `port ${asked} is in use`, {
+      hint: "name another port, or none for a free one",
+    });
+  }
+  if (last && isFree(last)) return last;
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  listener.close();
+  return listener.addr.port;
+}
+
+function isFree(port: number): boolean {
+  try {
+    Deno.listen({ hostname: "127.0.0.1", port }).close();
+    return true;
+  } catch {
+    return false; // in use, or not ours to take
+  }
+}
+
+/**
+ * Nothing when the server is ready, else all it said before it ended. There is no limit of time:
+ * it may be replaying its log after a crash, and ending that would only start it over.
+ */
+async function untilReady(lines: AsyncIterator<string>): Promise<string[]> {
+  const said: string[] = [];
+  for (;;) {
+    const { value, done } = await lines.next();
+    if (done) return said.length > 0 ? said : ["it said nothing"];
+    if (value.includes("database system is ready to accept connections")) return [];
+    said.push(value);
+  }
+}
+
+async function* linesOf(
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+): AsyncGenerator<string, undefined> {
+  let rest = "";
+  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+    const lines = (rest + text).split("\n");
+    rest = lines.pop() ?? "";
+    yield* lines;
+  }
+  if (rest) yield rest;
+  return undefined;
+}
