@@ -9,6 +9,9 @@ import {
   Registry,
 } from "prom-client";
 
+/** One metric as a plain object, for those who pass snapshots on. */
+export type { MetricObject };
+
 /** From a point read to a long export. */
 const durationBucketsSeconds = [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 60, 300];
 
