@@ -92,13 +92,23 @@ async function ownerOf(data: string): Promise<RunAs | null> {
   return info?.uid ? { uid: info.uid, gid: info.gid ?? info.uid } : null;
 }
 
+/** Lets everybody through our own two folders, to see nothing there but what is named and allowed. */
+async function openWay(home: string): Promise<void> {
+  for (const folder of [dirname(home), home]) {
+    const { mode } = await Deno.stat(folder);
+    await Deno.chmod(folder, (mode ?? 0o700) | 0o111);
+  }
+}
+
 /**
  * The folder itself, or one below `/var/lib/fraiseql` where it lies in root's home or another
  * place that the user who runs PostgreSQL cannot enter. A file in the folder tells which, so that
  * whoever removes the folder starts anew.
  */
 async function reachablePath(home: string, runAs: RunAs | null): Promise<string> {
-  if (!runAs || await canEnter(home, runAs)) return home;
+  if (!runAs) return home;
+  await openWay(home);
+  if (await canEnter(home, runAs)) return home;
   const pointer = join(home, "location");
   const known = await Deno.readTextFile(pointer).catch(() => "");
   const path = known.trim() || join("/var/lib/fraiseql", crypto.randomUUID());

@@ -35,3 +35,13 @@ Deno.test("openFolder() says which folder cannot be written", async () => {
   });
   await Deno.remove(folder, { recursive: true });
 });
+
+Deno.test("openFolder() stays in a closed folder of its own, and lets PostgreSQL through", async () => {
+  const dataDir = await Deno.makeTempDir({ dir: "/tmp" });
+  const folder = await openFolder(dataDir);
+  equal(folder.path, join(dataDir, "postgres"));
+  const { mode } = await Deno.stat(dataDir);
+  equal((mode ?? 0) & 0o777, Deno.uid() === 0 ? 0o711 : 0o700);
+  folder.close();
+  await Deno.remove(dataDir, { recursive: true });
+});

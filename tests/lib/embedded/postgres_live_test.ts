@@ -152,6 +152,7 @@ Deno.test("startPostgres() ends a server that a killed program left", async () =
     join(dataDir, "postgres", program?.name ?? "", "bin", "postgres"),
     {
       args: ["-D", data, "-p", String(freePort()), "-c", "unix_socket_directories="],
+      cwd: "/", // which every user can enter
       ...(isRoot && { uid: owner.uid ?? 0, gid: owner.gid ?? 0 }),
       stderr: "piped",
     },
@@ -237,8 +238,9 @@ Deno.test("startPostgres() refuses data of another major version", async () => {
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("startPostgres() goes elsewhere when root's folder is closed to others", async () => {
-  const folder = await Deno.makeTempDir({ dir: "/tmp", prefix: "fraiseql-" });
+Deno.test("startPostgres() goes elsewhere when root's folder lies in a closed one", async () => {
+  const closed = await Deno.makeTempDir({ dir: "/tmp", prefix: "fraiseql-" });
+  const folder = join(closed, "inner");
   const place = async () => (await Deno.readTextFile(join(folder, "postgres", "location"))).trim();
   let first = "";
   for (const _start of ["first", "second"]) {
@@ -250,7 +252,7 @@ Deno.test("startPostgres() goes elsewhere when root's folder is closed to others
     }, { dataDir: folder });
   }
   if (isRoot) await Deno.remove(await place(), { recursive: true });
-  await Deno.remove(folder, { recursive: true });
+  await Deno.remove(closed, { recursive: true });
 });
 
 Deno.test("startPostgres() works for an ordinary user, not for one without a name", async () => {
