@@ -59,6 +59,7 @@ export async function startPostgres(options: StartOptions): Promise<EmbeddedPost
       durable: options.durable ?? true,
       onProgress,
     });
+    log.info("starting PostgreSQL", { version: postgresVersion, data: folder.data });
     const server = await launch(folder, binaries, options, known?.port);
     const url = `postgres://${user}:${password}@127.0.0.1:${server.port}/${database}`;
     const running = watch(server, folder, binaries, options);
