@@ -28,13 +28,17 @@ export function writeInteger(out: Uint8Array, o: number, value: number): number 
     out[o++] = 45;
     x = -x;
   }
+  if (x < 1e9) return writeSmall(out, o, x | 0);
+  const high = Math.floor(x / 1e9);
+  return writeNine(out, writeSmall(out, o, high | 0), x - high * 1e9);
+}
+
+/** A whole number from 0 to 999,999,999. */
+function writeSmall(out: Uint8Array, o: number, value: number): number {
+  let x = value;
   if (x < 10) {
-    out[o++] = 48 + x;
-    return o;
-  }
-  if (x >= 1e9) {
-    const high = Math.floor(x / 1e9);
-    return writeNine(out, writeInteger(out, o, high), x - high * 1e9);
+    out[o] = 48 + x;
+    return o + 1;
   }
   const digits = x < 1e4
     ? (x < 100 ? 2 : x < 1000 ? 3 : 4)
@@ -47,7 +51,6 @@ export function writeInteger(out: Uint8Array, o: number, value: number): number 
     : 9;
   const end = o + digits;
   let at = end;
-  x = x | 0;
   while (at - 2 >= o) {
     const rest = (x / 100) | 0;
     const pair = DIGITS2[x - rest * 100]!;
@@ -59,6 +62,33 @@ export function writeInteger(out: Uint8Array, o: number, value: number): number 
   if (at > o) out[o] = 48 + x;
   return end;
 }
+
+/** A fraction in `digits` digits, at most 9, without its trailing zeros; nothing when it is 0. */
+function writeDigits(out: Uint8Array, o: number, value: number, digits: number): number {
+  let rest = value | 0;
+  if (rest === 0) return o;
+  out[o] = 46;
+  let count = digits;
+  for (let next = (rest / 10) | 0; next * 10 === rest; next = (rest / 10) | 0) {
+    rest = next;
+    count--;
+  }
+  for (let at = o + count; at > o; at--) {
+    const next = (rest / 10) | 0;
+    out[at] = 48 + rest - next * 10;
+    rest = next;
+  }
+  return o + count + 1;
+}
+
+/** `value / 10^digits` without trailing zeros, for up to 15 digits in all and 9 behind the point. */
+export function writeScaled(out: Uint8Array, o: number, value: number, digits: number): number {
+  const unit = POWERS[digits]!;
+  const whole = Math.floor(value / unit);
+  return writeDigits(out, writeInteger(out, o, whole), value - whole * unit, digits);
+}
+
+const POWERS = Array.from({ length: 10 }, (_, i) => 10 ** i);
 
 /** Nine digits with leading zeros. */
 function writeNine(out: Uint8Array, o: number, value: number): number {
@@ -108,26 +138,13 @@ export function writeInt8(out: Uint8Array, o: number, high: number, low: number)
   const q2 = Math.floor(rest / 1e9);
   rest = (rest - q2 * 1e9) * 65536 + (l & 0xffff);
   const q3 = Math.floor(rest / 1e9);
-  rest -= q3 * 1e9;
-  return writeNine(out, writeInteger(out, o, q1 * two32 + q2 * 65536 + q3), rest);
+  const low9 = rest - q3 * 1e9;
+  return writeNine(out, writeInteger(out, o, q1 * two32 + q2 * 65536 + q3), low9);
 }
 
 /** Fraction of a second: a point and the microseconds without trailing zeros; nothing when 0. */
 export function writeFraction(out: Uint8Array, o: number, microseconds: number): number {
-  let rest = microseconds;
-  if (rest === 0) return o;
-  out[o] = 46;
-  let digits = 6;
-  while (rest % 10 === 0) {
-    rest /= 10;
-    digits--;
-  }
-  for (let at = o + digits; at > o; at--) {
-    const next = (rest / 10) | 0;
-    out[at] = 48 + rest - next * 10;
-    rest = next;
-  }
-  return o + digits + 1;
+  return writeDigits(out, o, microseconds, 6);
 }
 
 /** 36 characters of 16 bytes. */

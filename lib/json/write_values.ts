@@ -11,6 +11,7 @@ import {
   writeInteger,
   writeInterval,
   writeNumeric,
+  writeScaled,
   writeTwo,
   writeUuid,
 } from "../arrow/write_text.ts";
@@ -123,30 +124,67 @@ export function writeFloat8(out: Uint8Array, o: number, high: number, low: numbe
 export function writeFloat4(out: Uint8Array, o: number, bits: number): number {
   float32Words[0] = bits;
   const x = float32[0]!;
-  if (Number.isInteger(x) && x < 1e7 && x > -1e7) return writeNumber(out, o, x);
-  // Up to 6 digits are found without making text of them.
-  if (x < 1000 && x > -1000) {
-    const rounded = Math.round(x * 1000) / 1000;
-    if (rounded !== 0 && Math.fround(rounded) === x) return writeNumber(out, o, rounded);
+  const size = x < 0 ? -x : x;
+  // Here 6 to 9 digits have at most 9 of them behind the point, and doubles compute them exactly.
+  if (size >= 1 && size < 1e6) {
+    const whole = size < 1e3
+      ? (size < 10 ? 1 : size < 100 ? 2 : 3)
+      : size < 1e4
+      ? 4
+      : size < 1e5
+      ? 5
+      : 6;
+    for (let behind = 6 - whole; behind <= 9 - whole; behind++) {
+      const scaled = Math.round(size * POWERS[behind]!);
+      if (readsBack(scaled / POWERS[behind]!, size)) {
+        if (x < 0) out[o++] = 45;
+        return writeScaled(out, o, scaled, behind);
+      }
+    }
   }
-  return writeNumber(out, o, shortestFloat4(x));
+  return writeNumber(out, o, Number.isFinite(x) && size > 0 ? shortestFloat4(x, bits) : x);
 }
 
-/** The double whose shortest text is the shortest that reads back as the float. */
-function shortestFloat4(x: number): number {
+const POWERS = [1, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
+
+/**
+ * The double whose shortest text is the shortest that reads back as the float; as in PostgreSQL not
+ * one that lies half way to the next float, since readers may round that otherwise.
+ */
+function shortestFloat4(x: number, bits: number): number {
+  const isPowerOfTwo = (bits & 0x7fffff) === 0;
   // Below 1.2e-38 a float has less than 6 digits.
   for (let digits = Math.abs(x) < 1.2e-38 ? 1 : 6; digits < 9; digits++) {
     const near = Number(x.toPrecision(digits));
-    if (Math.fround(near) === x) return near;
+    if (readsBack(near, x)) return near;
+    if (!isPowerOfTwo) continue;
+    // The next float above is twice as far as the one below: a farther decimal may be inside.
+    const unit = 10 ** (Math.floor(Math.log10(Math.abs(x))) - digits + 1);
+    const far = Number((near + (near < x ? unit : -unit)).toPrecision(digits));
+    if (readsBack(far, x)) return far;
   }
   return Number(x.toPrecision(9));
 }
 
+function readsBack(decimal: number, x: number): boolean {
+  return Math.fround(x + (decimal - x) * 1.0000002) === x;
+}
+
 function writeNumber(out: Uint8Array, o: number, x: number): number {
-  if (x < 1e15 && x > -1e15 && Math.floor(x) === x) {
-    if (x === 0 && Object.is(x, -0)) return writeAscii(out, o, "-0");
-    return writeInteger(out, o, x);
-  }
+  const size = x < 0 ? -x : x;
+  if (size < 1e9) {
+    // A decimal of up to 15 digits is the shortest text of the double that it reads as.
+    let scaled = Math.round(size * 1000);
+    let digits = 3;
+    if (scaled / 1000 !== size) {
+      scaled = Math.round(size * 1e6);
+      digits = 6;
+    }
+    if (scaled / POWERS[digits]! === size) {
+      if (x < 0 || Object.is(x, -0)) out[o++] = 45;
+      return writeScaled(out, o, scaled, digits);
+    }
+  } else if (size < 1e15 && Math.floor(size) === size) return writeInteger(out, o, x);
   return writeAscii(out, o, Number.isFinite(x) ? String(x) : "null");
 }
 
@@ -163,31 +201,29 @@ export function writeDate(out: Uint8Array, o: number, days: number): number {
  * or more; the year 0 is 1 BC.
  */
 function writeDay(out: Uint8Array, o: number, days: number): number {
-  // Days from 0000-03-01, in eras of 400 years that begin in March.
-  const z = days + 730425;
-  const era = Math.floor(z / 146097);
-  const day = z - era * 146097;
-  const year = Math.floor(
-    (day - Math.floor(day / 1460) + Math.floor(day / 36524) - Math.floor(day / 146096)) / 365,
-  );
-  const ofYear = day - (365 * year + Math.floor(year / 4) - Math.floor(year / 100));
-  const march = Math.floor((5 * ofYear + 2) / 153);
+  // Days from 0000-03-01, in eras of 400 years that begin in March; all of it fits in int32.
+  const z = (days + 730425) | 0;
+  const era = ((z >= 0 ? z : z - 146096) / 146097) | 0;
+  const day = (z - era * 146097) | 0;
+  const year = ((day - ((day / 1460) | 0) + ((day / 36524) | 0) - ((day / 146096) | 0)) / 365) | 0;
+  const ofYear = (day - (365 * year + (year >> 2) - ((year / 100) | 0))) | 0;
+  const march = ((5 * ofYear + 2) / 153) | 0;
   const month = march < 10 ? march + 3 : march - 9;
-  const y = year + era * 400 + (month <= 2 ? 1 : 0);
+  const y = (year + era * 400 + (month <= 2 ? 1 : 0)) | 0;
   if (y >= 1 && y <= 9999) o = writeFour(out, o, y);
   else {
     out[o] = y < 0 ? 45 : 43;
-    const size = Math.abs(y);
+    const size = y < 0 ? -y : y;
     if (size > 999_999) o = writeInteger(out, o + 1, size);
     else {
-      const high = Math.floor(size / 10000);
+      const high = (size / 10000) | 0;
       o = writeFour(out, writeTwo(out, o + 1, high), size - high * 10000);
     }
   }
   out[o] = 45;
   o = writeTwo(out, o + 1, month);
   out[o] = 45;
-  return writeTwo(out, o + 1, ofYear - Math.floor((153 * march + 2) / 5) + 1);
+  return writeTwo(out, o + 1, ofYear - (((153 * march + 2) / 5) | 0) + 1);
 }
 
 function writeClock(out: Uint8Array, o: number, second: number, microsecond: number): number {
@@ -205,7 +241,7 @@ export function writeTime(out: Uint8Array, o: number, high: number, low: number)
   const microseconds = high * two32 + (low >>> 0);
   const second = Math.floor(microseconds / 1e6);
   out[o] = quote;
-  o = writeClock(out, o + 1, second, microseconds - second * 1e6);
+  o = writeClock(out, o + 1, second | 0, (microseconds - second * 1e6) | 0);
   out[o] = quote;
   return o + 1;
 }
@@ -228,9 +264,9 @@ export function writeTimestamp(
   const seconds = q1 * two32 + q2 * 65536 + q3;
   const days = Math.floor(seconds / 86400);
   out[o] = quote;
-  o = writeDay(out, o + 1, days);
+  o = writeDay(out, o + 1, days | 0);
   out[o] = 84;
-  o = writeClock(out, o + 1, seconds - days * 86400, rest - q3 * 1e6);
+  o = writeClock(out, o + 1, (seconds - days * 86400) | 0, (rest - q3 * 1e6) | 0);
   if (utc) out[o++] = 90;
   out[o] = quote;
   return o + 1;

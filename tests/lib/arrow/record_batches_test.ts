@@ -310,7 +310,7 @@ Deno.test("recordBatches() sends one dictionary for each enum column first, also
 
 Deno.test("recordBatches() gives nothing before the first rows have come", async () => {
   const failing = async function* (): AsyncGenerator<RowChunk> {
-    await Promise.reject(new Error("no connection"));
+    yield await Promise.reject(new Error("no connection"));
   };
   const fields = [scalar("e", { kind: "enum", labels: ["a"] })];
   const iterator = recordBatches(fields, failing(), options);
