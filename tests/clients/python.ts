@@ -35,7 +35,12 @@ async function write(stdin: WritableStream<Uint8Array>, bytes: Uint8Array): Prom
 export async function preparePython(
   onProgress: (line: string) => void = () => {},
 ): Promise<string> {
-  const folder = fileURLToPath(new URL("../../.cache/python", import.meta.url));
+  const cache = fileURLToPath(new URL("../../.cache", import.meta.url));
+  await Deno.mkdir(cache, { recursive: true });
+  // Held while one program makes it; the kernel lets go of it, however that ends.
+  using lock = await Deno.open(`${cache}/python.lock`, { write: true, create: true });
+  await lock.lock(true);
+  const folder = `${cache}/python`;
   const list = new URL("./requirements.txt", import.meta.url);
   const interpreter = Deno.build.os === "windows"
     ? `${folder}\\Scripts\\python.exe`
