@@ -55,7 +55,7 @@ alter table page_views add primary key (id), add foreign key (person_id) referen
 
 create index on page_views (person_id);
 
-create view people_tenfold as select p.* from generate_series(1, 10) n cross join people p;
+create view ten_copies as select p.* from generate_series(1, 10) n cross join people p;
 
 vacuum analyze people;
 

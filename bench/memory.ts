@@ -95,7 +95,7 @@ function cases(stage: Stage, client: FlightClient): Case[] {
     };
   };
   function from(rows: number): [rows: number | null, field: string] {
-    if (rows > stage.rows) return [null, "peopleTenfold"];
+    if (rows > stage.rows) return [null, "tenCopies"];
     return [rows < stage.rows ? rows : null, "people"];
   }
   const few = Math.min(10_000, stage.rows / 2);
@@ -104,6 +104,7 @@ function cases(stage: Stage, client: FlightClient): Case[] {
   return [
     { transport: "HTTP", server: "fraiseql", rows: few, reader: "fast", start: ourHttp },
     { transport: "HTTP", server: "fraiseql", rows: most, reader: "fast", start: ourHttp },
+    { transport: "HTTP", server: "fraiseql", rows: most * 10, reader: "fast", start: ourHttp },
     { transport: "HTTP", server: "fraiseql", rows: most, reader: "slow", start: ourHttp },
     { transport: "HTTP", server: "PostGraphile 5", rows: few, reader: "fast", start: postGraphile },
     { transport: "HTTP", server: "PostGraphile 5", rows: most / 10, reader: "fast", start: postGraphile },
