@@ -79,7 +79,7 @@ export async function openGrpcJsLine(options: LineOptions): Promise<Line> {
   const address = { hostname, port: await bind(server, options.address) };
   return {
     address,
-    stop: (graceMs) => stop(server, hostPort(address), graceMs, running),
+    stop: (graceMs) => stop(server, graceMs, running, sessions),
   };
 }
 
@@ -125,6 +125,7 @@ class RunningCall implements Call {
     this.path = method.path;
     this.peer = bare.getPeer();
     this.session = bareStream(bare)?.session as ServerHttp2Session | undefined;
+    this.sessions.began(this.session);
     this.signal = this.controller.signal;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.ended = promise;
@@ -260,16 +261,26 @@ class RunningCall implements Call {
  * node:http2 each further one on the same connection costs more time and memory.
  */
 class SessionWatch {
-  private readonly cancels = new WeakMap<ServerHttp2Session, number>();
+  private readonly cancels = new Map<ServerHttp2Session, number>();
 
   constructor(private readonly cancelsMax: number) {}
 
+  began(session: ServerHttp2Session | undefined): void {
+    if (!session || this.cancels.has(session)) return;
+    this.cancels.set(session, 0);
+    session.once("close", () => this.cancels.delete(session));
+  }
+
   cancelled(session: ServerHttp2Session | undefined): void {
-    if (!session || session.closed || session.destroyed) return;
-    const count = (this.cancels.get(session) ?? 0) + 1;
-    this.cancels.set(session, count);
+    const before = session && this.cancels.get(session);
+    if (!session || before === undefined) return;
+    this.cancels.set(session, before + 1);
     // GOAWAY: calls under way end as usual, the client opens a new connection for the next.
-    if (count === this.cancelsMax) session.close();
+    if (before + 1 === this.cancelsMax) session.close();
+  }
+
+  destroyAll(): void {
+    for (const session of this.cancels.keys()) session.destroy();
   }
 }
 
@@ -361,9 +372,9 @@ function bind(server: Server, address: Address): Promise<number> {
 
 async function stop(
   server: Server,
-  bound: string,
   graceMs: number,
   running: ReadonlySet<RunningCall>,
+  sessions: SessionWatch,
 ): Promise<void> {
   const closed = Promise.withResolvers<void>();
   server.tryShutdown(() => closed.resolve());
@@ -373,9 +384,9 @@ async function stop(
   });
   for (const call of running) call.abort(reason);
   if (await within(lastWordsMsMax, closed.promise)) return;
-  // `forceShutdown` does not know the sessions of a server without channelz.
-  server.drain(bound, 0);
-  await within(lastWordsMsMax, closed.promise);
+  // Neither `forceShutdown` nor `drain` finds the sessions of a server that is shutting down.
+  sessions.destroyAll();
+  server.forceShutdown();
 }
 
 /** What a client has to take its call's last status when the server stops. */

@@ -84,6 +84,9 @@ const METHODS = [
   { name: "ListActions",    requests: "one",  responses: "many" },
 ] as const;
 
+/** Every method of Flight. */
+export const METHOD_NAMES: readonly string[] = METHODS.map(({ name }) => name);
+
 /** What stands around a ticket in a request: an action's FlightInfo holds many and a schema. */
 const envelopeBytes = 512 * 1024;
 

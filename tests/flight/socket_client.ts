@@ -77,7 +77,8 @@ export class SocketClient {
       }
       if (frame.type === FRAME.resetStream) return { data, ended: false };
       if (frame.stream === 1 && frame.type <= FRAME.headers && frame.flags & endStream) {
-        return { data, ended: true };
+        // gRPC ends with headers, where the status stands; anything else was cut.
+        return { data, ended: frame.type === FRAME.headers };
       }
     }
   }
