@@ -187,7 +187,7 @@ function readServers(
 }
 
 function splitPort(place: string): { host: string; port: string } {
-  const match = /^(?:\[([^\]]*)\]|([^:\]]*))(?::(.*))?$/.exec(place);
+  const match = /^(?:\[([^\]]*)\]|([^:\[\]]*))(?::(.*))?$/.exec(place);
   if (!match) throw fault("host and port cannot be told apart");
   return {
     host: decode(match[1] ?? match[2] ?? "", "the host"),

@@ -40,6 +40,18 @@ export async function makeCertificates(): Promise<Certificates> {
   };
 }
 
+/** A certificate in DER that is signed by these options of openssl. */
+export async function makeDer(...options: string[]): Promise<Uint8Array> {
+  const folder = await Deno.makeTempDir({ prefix: "certificates" });
+  const path = join(folder, "cert.der");
+  // deno-fmt-ignore: one option and its value stay together
+  await openssl("req", "-x509", "-nodes", "-days", "2", "-subj", "/CN=test", ...options,
+    "-keyout", join(folder, "key.pem"), "-outform", "der", "-out", path);
+  const der = await Deno.readFile(path);
+  await Deno.remove(folder, { recursive: true });
+  return der;
+}
+
 async function openssl(...args: string[]): Promise<void> {
   const { success, stderr } = await new Deno.Command("openssl", { args }).output()
     .catch((cause) => {

@@ -1,8 +1,10 @@
 /** Logging in, each way that a server may ask for it. */
 
 import { equal, match, rejects } from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { connect } from "../../../lib/postgres/connection.ts";
-import { makeCertificates } from "./certificates.ts";
+import { endPointHash } from "../../../lib/postgres/scram.ts";
+import { makeCertificates, makeDer } from "./certificates.ts";
 import { deadPort, TestServer } from "./server.ts";
 
 /** Whatever a password may hold; `%` and `@` are what URLs stumble over. */
@@ -231,6 +233,35 @@ for (const [name, url, code, message] of refused) {
       equal(typeof error.hint, "string");
       return true;
     });
+  });
+}
+
+const signatures: [name: string, options: string[], hash: string | null][] = [
+  ["RSA with SHA-256", ["-newkey", "rsa:2048", "-sha256"], "sha256"],
+  ["RSA with SHA-512", ["-newkey", "rsa:2048", "-sha512"], "sha512"],
+  ["RSA with SHA-1, too weak", ["-newkey", "rsa:2048", "-sha1"], "sha256"],
+  [
+    "RSA-PSS with SHA-384",
+    ["-newkey", "rsa:2048", "-sha384", "-sigopt", "rsa_padding_mode:pss"],
+    "sha384",
+  ],
+  [
+    "ECDSA with SHA-384",
+    ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-384", "-sha384"],
+    "sha384",
+  ],
+  ["Ed25519, which names no hash", ["-newkey", "ed25519"], null],
+];
+
+for (const [name, options, hash] of signatures) {
+  Deno.test(`endPointHash() of a certificate signed by ${name} is ${hash}`, async () => {
+    const der = await makeDer(...options);
+    const want = hash && createHash(hash).update(der).digest("hex");
+    equal(
+      endPointHash(der)?.reduce((hex, byte) => hex + byte.toString(16).padStart(2, "0"), "") ??
+        null,
+      want,
+    );
   });
 }
 
