@@ -197,9 +197,14 @@ const RELATIONS = `
     case when c.relkind = 'v' then -1 else c.reltuples end
   ${EXPOSED}`;
 
+/** Since PostgreSQL 18 a NOT NULL can be NOT VALID, and older rows still hold nulls. */
 const COLUMNS = `
   select a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod,
-    a.attnotnull and c.relkind in ('r', 'p', 'f'),
+    a.attnotnull and c.relkind in ('r', 'p', 'f') and not exists (
+      select from pg_catalog.pg_constraint k
+      where k.conrelid = c.oid and k.contype = 'n' and not k.convalidated
+        and k.conkey = array[a.attnum]
+    ),
     pg_catalog.col_description(a.attrelid, a.attnum)
   from pg_catalog.pg_attribute a
   join pg_catalog.pg_class c on c.oid = a.attrelid
@@ -220,33 +225,44 @@ const KEYS = `
     and not exists (
       select from pg_catalog.unnest(i.indkey::pg_catalog.int2[]) k(attnum)
       join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
-      where not a.attnotnull
+      where not a.attnotnull or exists (
+        select from pg_catalog.pg_constraint c
+        where c.conrelid = a.attrelid and c.contype = 'n' and not c.convalidated
+          and c.conkey = array[a.attnum]
+      )
     )
   order by i.indrelid, i.indisprimary desc, i.indnatts, x.relname`;
 
+/** By oid, not by typarray, since that has no index and every table brings two types. */
 const TYPES = `
   select t.oid, n.nspname, t.typname, pg_catalog.obj_description(t.oid, 'pg_type'),
     exists (
       select from pg_catalog.pg_opclass o
       join pg_catalog.pg_am m on m.oid = o.opcmethod
-      where m.amname = 'btree' and o.opcdefault
-        and (o.opcintype = t.oid or (t.typtype = 'e' and o.opcintype = 'pg_catalog.anyenum'::pg_catalog.regtype)
-          or (t.typtype = 'r' and o.opcintype = 'pg_catalog.anyrange'::pg_catalog.regtype)
-          or (t.oid = 1043 and o.opcintype = 25))
+      where m.amname = 'btree' and o.opcdefault and o.opcintype = case t.typtype
+        when 'e' then 'pg_catalog.anyenum'::pg_catalog.regtype
+        when 'r' then 'pg_catalog.anyrange'::pg_catalog.regtype
+        when 'm' then pg_catalog.to_regtype('pg_catalog.anymultirange')
+        else case when t.oid = 1043 then 25 else t.oid end
+      end
     ),
-    case when t.typelem <> 0 and t.typlen = -1 and t.typsubscript_is_array then 'array' else t.typtype::pg_catalog.text end,
+    case when e.typarray = t.oid then 'array' else t.typtype::pg_catalog.text end,
     t.typelem, t.typbasetype, t.typtypmod, t.typrelid
-  from (
-    select t.*, (select count(*) > 0 from pg_catalog.pg_type e where e.typarray = t.oid) typsubscript_is_array
-    from pg_catalog.pg_type t
-  ) t
+  from pg_catalog.pg_type t
   join pg_catalog.pg_namespace n on n.oid = t.typnamespace
+  left join pg_catalog.pg_type e on e.oid = t.typelem
   where t.typtype <> 'p' or t.typelem <> 0`;
 
 const ENUMS = `
   select enumtypid, enumlabel from pg_catalog.pg_enum order by enumtypid, enumsortorder`;
 
+/** Of composite types, and of tables whose rows are a column's type, also in arrays and domains. */
 const ATTRIBUTES = `
+  with used as (
+    select a.atttypid as oid from pg_catalog.pg_attribute a
+    union
+    select t.typbasetype from pg_catalog.pg_type t
+  )
   select a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod, false,
     pg_catalog.col_description(a.attrelid, a.attnum)
   from pg_catalog.pg_attribute a
@@ -254,19 +270,21 @@ const ATTRIBUTES = `
   join pg_catalog.pg_namespace n on n.oid = c.relnamespace
   where a.attnum > 0 and not a.attisdropped
     and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
-    and (c.relkind = 'c' or exists (
-      select from pg_catalog.pg_attribute u
-      join pg_catalog.pg_type t on t.oid = u.atttypid
-      where t.oid = c.reltype or t.typelem = c.reltype
+    and c.reltype <> 0 and (c.relkind = 'c' or c.reltype in (
+      select u.oid from used u
+      union all
+      select t.typelem from used u join pg_catalog.pg_type t on t.oid = u.oid
     ))
   order by a.attrelid, a.attnum`;
 
+/** A temporal key (PERIOD, since PostgreSQL 18) holds between spans, which no equality follows. */
 const FOREIGN_KEYS = `
   select k.conname, pg_catalog.obj_description(k.oid, 'pg_constraint'), k.conrelid,
     pg_catalog.array_to_string(k.conkey, ','), k.confrelid,
     pg_catalog.array_to_string(k.confkey, ',')
   from pg_catalog.pg_constraint k
   where k.contype = 'f' and k.conparentid = 0
+    and (pg_catalog.to_jsonb(k) ->> 'conperiod') is distinct from 'true'
     and k.conrelid in (select c.oid ${EXPOSED})
     and k.confrelid in (select c.oid ${EXPOSED})
   order by k.conrelid, k.conname`;
