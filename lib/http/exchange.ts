@@ -61,6 +61,7 @@ export function shownError(error: unknown, exchange: Exchange, log: Log): AppErr
   log.error("fault", { id: exchange.id, error });
   return new AppError("INTERNAL", "the server failed on this request", {
     hint: `its log has the reason under the id ${exchange.id}`,
+    ...(error instanceof AppError && error.path && { path: error.path }),
   });
 }
 

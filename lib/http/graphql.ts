@@ -168,17 +168,19 @@ async function sendData(
 }
 
 /** The error with the place where it happened. */
-function placed(error: unknown, document: JsonDocument): unknown {
-  if (!(error instanceof AppError) || error instanceof HttpFault) return error;
-  const path = document.placeOf(error);
-  if (path.length === 0) return error;
-  return new AppError(error.code, error.message, {
-    cause: error.cause,
+function placed(error: unknown, document: JsonDocument): AppError {
+  const seen = error instanceof AppError
+    ? error
+    : new AppError("INTERNAL", "a fault of ours", { cause: error });
+  const path = document.placeOf(seen);
+  if (seen instanceof HttpFault || path.length === 0) return seen;
+  return new AppError(seen.code, seen.message, {
     path,
-    others: error.others,
-    ...(error.hint !== undefined && { hint: error.hint }),
-    ...(error.locations && { locations: error.locations }),
-    ...(error.retryAfterSeconds !== undefined && { retryAfterSeconds: error.retryAfterSeconds }),
+    cause: seen.cause,
+    others: seen.others,
+    ...(seen.hint !== undefined && { hint: seen.hint }),
+    ...(seen.locations && { locations: seen.locations }),
+    ...(seen.retryAfterSeconds !== undefined && { retryAfterSeconds: seen.retryAfterSeconds }),
   });
 }
 

@@ -129,9 +129,9 @@ Deno.test("serveHttp() hides the detail of a fault in a started answer and names
   const response = await http.post("{ users }", {}, { "x-request-id": "late-1" });
   const text = await response.text();
   ok(!text.includes("secret"));
-  const { extensions } = JSON.parse(text).errors[0];
-  equal([extensions.code, extensions.id], ["INTERNAL", "late-1"]);
-  match(String((await http.logged("fault")).error), /secret detail/);
+  const { extensions, path } = JSON.parse(text).errors[0];
+  equal([extensions.code, extensions.id, path], ["INTERNAL", "late-1", ["users", 100]]);
+  match(causeOf(await http.logged("fault")), /secret detail/);
 });
 
 Deno.test("serveHttp() aborts the query of a client that leaves while it waits for the first row", async () => {
@@ -241,3 +241,7 @@ Deno.test("serveHttp() refuses more answers at once than httpStreamsMax with 429
   await fourth.text();
   await second.body!.cancel();
 });
+
+function causeOf({ error }: Record<string, unknown>): string {
+  return error instanceof Error ? String(error.cause) : "no error";
+}
