@@ -21,6 +21,8 @@ import * as writers from "./write_values.ts";
 /** Where the code writes; `JsonRows` is it. */
 export interface JsonTarget {
   out: Uint8Array;
+  /** Over the same bytes as `out`. */
+  view: DataView;
   /** Behind the last whole row. */
   end: number;
   /** Where the row at hand goes on; used where code is cut into several functions. */
@@ -31,7 +33,14 @@ export interface JsonTarget {
 }
 
 /** Writes the rows of `b` from `p` to `end`; `rows` and `end` of the target advance row by row. */
-export type WriteRows = (target: JsonTarget, b: Uint8Array, p: number, end: number) => void;
+export type WriteRows = (
+  target: JsonTarget,
+  b: Uint8Array,
+  /** Over the same bytes as `b`. */
+  v: DataView,
+  p: number,
+  end: number,
+) => void;
 
 /** Bytes that a value of a kind takes at most as JSON, where that is known. */
 const JSON_BYTES: Readonly<Partial<Record<ColumnKind, number>>> = {
@@ -49,7 +58,10 @@ const JSON_BYTES: Readonly<Partial<Record<ColumnKind, number>>> = {
   interval: 98,
 };
 
-/** Makes the code. */
+/**
+ * Makes the code. Its variables beside those of the walk: `w` the target, `out` its buffer, `s` the
+ * view of it, `v` the view of `b`, `o` where in `out` we are.
+ */
 export function jsonCode(
   fields: readonly ResultField[],
   unrepresentable: "error" | "null",
@@ -62,7 +74,7 @@ export function jsonCode(
   const begin = `${room("0", spare)}if(row>0)out[o++]=44;out[o++]=123;`;
   const finish = `out[o++]=125;${rowTail}p=e;w.end=o;w.rows=++row;`;
   const loop = (variables: string, body: string) =>
-    `return function(w,b,p,end){${variables}let out=w.out,o=w.end,q=0,e=0,row=w.rows;` +
+    `return function(w,b,v,p,end){${variables}let out=w.out,s=w.view,o=w.end,q=0,e=0,row=w.rows;` +
     `while(p<end){${rowHead(code.columns)}${begin}${body}${finish}}}`;
 
   let source: string;
@@ -71,11 +83,13 @@ export function jsonCode(
     source = loop(walkVariables(code, first, end), body);
   } else {
     const functions = groups.map(({ first, end, body }, i) =>
-      `function g${i}(w,b,q,e,row){${walkVariables(code, first, end)}let out=w.out,o=w.at;` +
+      `function g${i}(w,b,v,q,e,row){${
+        walkVariables(code, first, end)
+      }let out=w.out,s=w.view,o=w.at;` +
       `${body}w.at=o;return q;}`
     );
-    const calls = groups.map((_, i) => `q=g${i}(w,b,q,e,row);`).join("");
-    source = functions.join("") + loop("", `w.at=o;${calls}out=w.out;o=w.at;`);
+    const calls = groups.map((_, i) => `q=g${i}(w,b,v,q,e,row);`).join("");
+    source = functions.join("") + loop("", `w.at=o;${calls}out=w.out;s=w.view;o=w.at;`);
   }
   const functions = {
     ...WALK_FUNCTIONS,
@@ -99,7 +113,7 @@ export function jsonCode(
  * most that can follow before the next such code, since each element of a list makes room again.
  */
 function room(bytes: string, spare: number): string {
-  return `if(o+${bytes}+${spare}>out.length)out=w.grow(o,${bytes}+${spare},row);`;
+  return `if(o+${bytes}+${spare}>out.length){out=w.grow(o,${bytes}+${spare},row);s=w.view;}`;
 }
 
 /** Bytes of an object but for values of varying length and elements of lists. */
@@ -143,7 +157,7 @@ function quoted(text: string): Uint8Array {
 }
 
 /** Longer texts are copied by the engine. */
-const spelledOutBytesMax = 24;
+const spelledOutBytesMax = 64;
 
 class JsonRowTarget implements RowTarget {
   constructor(
@@ -189,7 +203,7 @@ class JsonRowTarget implements RowTarget {
   }
 
   nothing(): string {
-    return "out[o]=110;out[o+1]=117;out[o+2]=108;out[o+3]=108;o+=4;";
+    return spelled(NULL);
   }
 
   scalar(place: Place, type: ScalarType): string {
@@ -210,7 +224,7 @@ class JsonRowTarget implements RowTarget {
       case "numeric":
         return `n=numericTextBytes(b,q);${room("n", this.spare)}o=writeQuotedNumeric(out,o,b,q);`;
       case "text":
-        return `n=stringBytesMax(b,q,l);${room("n", this.spare)}o=writeString(out,o,b,q,l);`;
+        return `n=stringBytesMax(b,q,l);${room("n", this.spare)}o=writeString(out,s,o,b,v,q,l);`;
       case "uuid":
         return "o=writeQuotedUuid(out,o,b,q);";
       case "json":
@@ -250,9 +264,18 @@ class JsonRowTarget implements RowTarget {
   }
 }
 
+const NULL = encoder.encode("null");
 const TRUE = encoder.encode("true");
 const FALSE = encoder.encode("false");
 
+/** Code that writes bytes four at a time; up to three behind them are overwritten by what follows. */
 function spelled(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte, i) => `out[o+${i}]=${byte};`).join("") + `o+=${bytes.length};`;
+  const padded = new Uint8Array((bytes.length + 3) & ~3);
+  padded.set(bytes);
+  const view = new DataView(padded.buffer);
+  const writes = Array.from(
+    { length: padded.length / 4 },
+    (_, i) => `s.setInt32(o+${4 * i},${view.getInt32(4 * i)});`,
+  );
+  return `${writes.join("")}o+=${bytes.length};`;
 }

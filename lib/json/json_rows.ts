@@ -54,7 +54,9 @@ export class JsonRows {
    * rows are not of the planned shape), the rows before the one it names are there and whole.
    */
   push(chunk: RowChunk): void {
-    this.writeRows(this.target, chunk.bytes, chunk.start, chunk.end);
+    const { bytes, start, end } = chunk;
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.writeRows(this.target, bytes, view, start, end);
   }
 
   /** Rows pushed from the beginning. */
@@ -75,6 +77,7 @@ export class JsonRows {
 
 class Target implements JsonTarget {
   out = new Uint8Array(bytesAtFirst);
+  view = new DataView(this.out.buffer);
   end = 0;
   at = 0;
   rows = 0;
@@ -95,13 +98,19 @@ class Target implements JsonTarget {
     }
     const out = new Uint8Array(Math.min(this.bytesMax, Math.max(needed, this.out.length * 2)));
     out.set(this.out.subarray(0, o));
-    return this.out = out;
+    this.use(out);
+    return out;
   }
 
   take(): Uint8Array<ArrayBuffer> {
     const bytes = this.out.subarray(0, this.end);
-    this.out = new Uint8Array(Math.min(this.out.length, bytesKeptMax));
+    this.use(new Uint8Array(Math.min(this.out.length, bytesKeptMax)));
     this.end = 0;
     return bytes;
+  }
+
+  private use(out: Uint8Array<ArrayBuffer>): void {
+    this.out = out;
+    this.view = new DataView(out.buffer);
   }
 }

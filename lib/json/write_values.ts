@@ -41,22 +41,50 @@ export function stringBytesMax(b: Uint8Array, q: number, l: number): number {
   return l + 5 * escaped + 2;
 }
 
-/** UTF-8 bytes as a quoted text. */
+/**
+ * UTF-8 bytes as a quoted text; `s` and `v` are views of `out` and `b`. Looks at eight bytes at once
+ * where none of them wants escaping: half the time of byte by byte (`bench/encoders_bench.ts`).
+ */
 export function writeString(
   out: Uint8Array,
+  s: DataView,
   o: number,
   b: Uint8Array,
+  v: DataView,
   q: number,
   l: number,
 ): number {
   out[o++] = quote;
-  for (const end = q + l; q < end; q++) {
-    const byte = b[q]!;
-    if (ESCAPED[byte] === 0) out[o++] = byte;
-    else o = writeEscape(out, o, byte);
+  const end = q + l;
+  while (q < end) {
+    while (q + 8 <= end) {
+      const x = v.getInt32(q);
+      const y = v.getInt32(q + 4);
+      if (((wanting(x) | wanting(y)) & 0x80808080) !== 0) break;
+      s.setInt32(o, x);
+      s.setInt32(o + 4, y);
+      q += 8;
+      o += 8;
+    }
+    for (const next = q + 8 < end ? q + 8 : end; q < next; q++) {
+      const byte = b[q]!;
+      if (ESCAPED[byte] === 0) out[o++] = byte;
+      else o = writeEscape(out, o, byte);
+    }
   }
   out[o] = quote;
   return o + 1;
+}
+
+/**
+ * The highest bit of a byte is set where four bytes hold a control character, a quote or a backslash
+ * (or, seldom, beside such a one): https://graphics.stanford.edu/~seander/bithacks.html#ZeroInWord
+ */
+function wanting(x: number): number {
+  const quotes = x ^ 0x22222222;
+  const slashes = x ^ 0x5c5c5c5c;
+  return ((x - 0x20202020) & ~x) | ((quotes - 0x01010101) & ~quotes) |
+    ((slashes - 0x01010101) & ~slashes);
 }
 
 function writeEscape(out: Uint8Array, o: number, byte: number): number {
@@ -254,19 +282,34 @@ export function writeTimestamp(
   low: number,
   utc: boolean,
 ): number {
-  // Long division by 10^6 in steps of 16 bits: the whole is not exact in a double.
   const l = low >>> 0;
-  const q1 = Math.floor(high / 1e6);
-  let rest = (high - q1 * 1e6) * 65536 + (l >>> 16);
-  const q2 = Math.floor(rest / 1e6);
-  rest = (rest - q2 * 1e6) * 65536 + (l & 0xffff);
-  const q3 = Math.floor(rest / 1e6);
-  const seconds = q1 * two32 + q2 * 65536 + q3;
-  const days = Math.floor(seconds / 86400);
+  let days = 0;
+  let rest = 0;
+  if (high >= -2097152 && high < 2097152) {
+    // Within 2^53 microseconds, from 1714 to 2285, one double holds it.
+    const whole = high * two32 + l;
+    days = Math.floor(whole / 86400e6);
+    rest = whole - days * 86400e6;
+    // The quotient may have been rounded up to the next day.
+    if (rest < 0) {
+      days--;
+      rest += 86400e6;
+    }
+  } else {
+    // Long division in steps of 16 bits, so that every step stays below 2^53.
+    const q1 = Math.floor(high / 86400e6);
+    rest = (high - q1 * 86400e6) * 65536 + (l >>> 16);
+    const q2 = Math.floor(rest / 86400e6);
+    rest = (rest - q2 * 86400e6) * 65536 + (l & 0xffff);
+    const q3 = Math.floor(rest / 86400e6);
+    days = q1 * two32 + q2 * 65536 + q3;
+    rest -= q3 * 86400e6;
+  }
+  const second = Math.floor(rest / 1e6);
   out[o] = quote;
   o = writeDay(out, o + 1, days | 0);
   out[o] = 84;
-  o = writeClock(out, o + 1, (seconds - days * 86400) | 0, (rest - q3 * 1e6) | 0);
+  o = writeClock(out, o + 1, second | 0, (rest - second * 1e6) | 0);
   if (utc) out[o++] = 90;
   out[o] = quote;
   return o + 1;
