@@ -246,6 +246,19 @@ Deno.test("serveHttp() answers a body above bodyBytesMax with 413, by its length
   equal(await send(stream(exact + " ")), [413, "TOO_LARGE"]);
 });
 
+Deno.test("serveHttp() takes a body nested as deep as queryNestingMax, and refuses one level more", async () => {
+  await using http = await serve(new FakeEngine(), { limits: { queryNestingMax: 10 } });
+  const nested = (levels: number) => {
+    // The body and its variables are the first two levels.
+    let deep: unknown = "][{}";
+    for (let i = 2; i < levels; i++) deep = i % 2 ? [deep] : { deep };
+    return http.post("{ __typename }", { variables: { deep } });
+  };
+  equal((await (await nested(10)).json()).data, { __typename: "Query" });
+  const beyond = await nested(11);
+  equal([beyond.status, (await beyond.json()).errors[0].extensions.code], [400, "BAD_INPUT"]);
+});
+
 Deno.test("serveHttp() keeps the connection after a 413 whose body came to its end", async () => {
   await using http = await serve(new FakeEngine(), { limits: { bodyBytesMax: 2000 } });
   await using wire = await Wire.open(http.port);
