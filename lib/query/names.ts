@@ -83,7 +83,9 @@ export class Names {
   /** The name, or with the first number that makes it free; taken from then on. */
   take(name: string): string {
     let free = name;
-    for (let i = 2; this.#taken.has(free); i++) free = `${name}_${i}`;
+    // `_` would become `__2`, and GraphQL keeps names that begin so to itself.
+    const stem = name === "_" ? "" : name;
+    for (let i = 2; this.#taken.has(free); i++) free = `${stem}_${i}`;
     this.#taken.add(free);
     return free;
   }
