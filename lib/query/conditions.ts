@@ -8,7 +8,7 @@ import type { Column, Link, Relation } from "./schema.ts";
 type Fields = ReadonlyMap<string, Column | Link>;
 type Input = Readonly<Record<string, unknown>>;
 
-/** Counts conditions over a whole operation, so that no input grows without bound. */
+/** Counts conditions and order keys over a whole operation, so that no input grows without bound. */
 export class ConditionBudget {
   #left: number;
 
@@ -18,9 +18,13 @@ export class ConditionBudget {
 
   take(): void {
     if (--this.#left >= 0) return;
-    throw new AppError("TOO_LARGE", `the query has more than ${this.most} conditions`, {
-      hint: "use `in` with a list for many values of one field (limit filter_conditions_max)",
-    });
+    throw new AppError(
+      "TOO_LARGE",
+      `the query has more than ${this.most} conditions and order keys`,
+      {
+        hint: "use `in` with a list for many values of one field (limit filter_conditions_max)",
+      },
+    );
   }
 }
 
@@ -53,7 +57,12 @@ function objectConditions(
     budget.take();
     if (name === "and" || name === "or") {
       const list = given(value, at) as unknown as readonly unknown[];
-      items.push({ kind: name, items: list.map((item, i) => nested(item, `${at}[${i}]`)) });
+      // Each counts, so that a list of empty objects does not grow for nothing.
+      const parts = list.map((item, i) => {
+        budget.take();
+        return nested(item, `${at}[${i}]`);
+      });
+      items.push({ kind: name, items: parts });
       continue;
     }
     if (name === "not") {
@@ -126,8 +135,10 @@ export function toOrder(
   inputs: readonly Input[] | null | undefined,
   relation: Relation,
   place: string,
+  budget: ConditionBudget,
 ): OrderTerm[] {
   return (inputs ?? []).map((input, i) => {
+    budget.take();
     const links: Link[] = [];
     let fields = relation.fields;
     let inner: Input = input;
@@ -135,6 +146,7 @@ export function toOrder(
       const [name, value] = Object.entries(inner)[0] ?? [];
       const field = fields.get(name ?? "");
       if (field?.kind === "one" && value) {
+        budget.take();
         links.push(field);
         fields = field.target.fields;
         inner = value as Input;

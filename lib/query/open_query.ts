@@ -4,7 +4,14 @@
  * ends with the schema it began with.
  */
 
-import { type DocumentNode, lexicographicSortSchema, printSchema, validate } from "graphql";
+import {
+  assertValidSchema,
+  type DocumentNode,
+  type GraphQLError,
+  lexicographicSortSchema,
+  printSchema,
+  validate,
+} from "graphql";
 import { AppError } from "../errors.ts";
 import type { Limits } from "../limits.ts";
 import type { Catalog } from "./catalog.ts";
@@ -65,7 +72,7 @@ export async function openEngine(options: EngineOptions): Promise<QueryEngine> {
     const document = documents.get(request.text, () => {
       const parsed = parseQuery(request.text, options.limits);
       const errors = validate(types.schema, parsed, undefined, { maxErrors: 20 });
-      if (errors.length > 0) throw fromGraphqls(errors, "VALIDATION_ERROR");
+      if (errors.length > 0) throw invalid(errors);
       return parsed;
     });
     return compile(planQuery(document, request, types.schema, data, options.limits));
@@ -104,12 +111,27 @@ export async function openEngine(options: EngineOptions): Promise<QueryEngine> {
   };
 }
 
+/** graphql-js stops comparing fields that might be merged after a while, and says only this. */
+const comparedEnough = "Validation aborted.";
+
+function invalid(errors: readonly GraphQLError[]): AppError {
+  if (errors.some((error) => error.message === comparedEnough)) {
+    return new AppError("TOO_LARGE", "the query names the same fields too often to compare them", {
+      hint: "write each field of a selection once",
+    });
+  }
+  return fromGraphqls(errors, "VALIDATION_ERROR");
+}
+
 async function readGeneration(options: EngineOptions): Promise<Generation> {
   const data = dataSchema(await options.readCatalog(), options);
+  const types = graphqlTypes(data);
+  // Now, so that a fault of ours shows at the start, and not as the answer to every query.
+  assertValidSchema(types.schema);
   options.onNotes?.(data.notes);
   return {
     data,
-    types: graphqlTypes(data),
+    types,
     rootLists: data.relations.map(rootList),
     documents: new DocumentCache(options.limits.planCacheEntriesMax),
     sdl: null,
@@ -117,7 +139,8 @@ async function readGeneration(options: EngineOptions): Promise<Generation> {
 }
 
 function sdlText({ types, data }: Generation): string {
-  const notes = data.notes.map((note) => `# ${note}\n`).join("");
+  // A name can hold a line's end, which would end the comment.
+  const notes = data.notes.map((note) => `# ${note.replaceAll(/\s+/g, " ")}\n`).join("");
   return `${notes}${notes && "\n"}${printSchema(lexicographicSortSchema(types.schema))}\n`;
 }
 

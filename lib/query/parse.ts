@@ -114,12 +114,19 @@ export function tooLarge(
 
 /** graphql-js's error as ours; its text already says where and often what was meant. */
 export function fromGraphql(error: GraphQLError, code: ErrorCode): AppError {
-  return new AppError(code, error.message, {
+  return new AppError(code, cut(error.message), {
     cause: error.originalError,
     ...(error.locations &&
       { locations: error.locations.map(({ line, column }) => ({ line, column })) }),
     ...(error.path && { path: error.path }),
   });
+}
+
+const messageCharsMax = 1000;
+
+/** Messages repeat names of the query, which can be as long as the query. */
+export function cut(message: string): string {
+  return message.length > messageCharsMax ? `${message.slice(0, messageCharsMax)}...` : message;
 }
 
 /** Several of them as one error with others. */

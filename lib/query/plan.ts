@@ -24,6 +24,7 @@ import { ConditionBudget, toCondition, toCount, toOrder } from "./conditions.ts"
 import { fromGraphql, fromGraphqls, tooLarge } from "./parse.ts";
 import type { QueryRequest } from "./query_engine.ts";
 import type { Condition, Read, Selection } from "./read_plan.ts";
+import { short } from "./scalars.ts";
 import type { Column, CompositeType, DataSchema, Relation } from "./schema.ts";
 
 type PlanLimits = Pick<
@@ -90,7 +91,7 @@ function chooseOperation(document: DocumentNode, name: string | null): Operation
   }
   const found = operations.find((operation) => operation.name?.value === name);
   if (found) return found;
-  throw new AppError("BAD_INPUT", `the document has no operation named ${name}`, {
+  throw new AppError("BAD_INPUT", `the document has no operation named ${short(name)}`, {
     hint: names.length > 0 ? `it has ${names.join(", ")}` : "its operation has no name",
   });
 }
@@ -202,7 +203,7 @@ class Planner {
       relation,
       selection: this.#relationSelection(relation, nodes, depth, factor),
       where: toCondition(values.where as Values, relation.fields, "where", this.#budget),
-      order: toOrder(values.orderBy as Values[], relation, "orderBy"),
+      order: toOrder(values.orderBy as Values[], relation, "orderBy", this.#budget),
       limit: toCount(values.limit, "limit"),
       offset: toCount(values.offset, "offset"),
     };
@@ -300,12 +301,7 @@ class Planner {
   #arguments(nodes: readonly FieldNode[], definition: GraphQLField<unknown, unknown>): Values {
     const node = nodes[0];
     if (!node) throw new Error("a field without a node");
-    try {
-      return getArgumentValues(definition, node, this.#variables);
-    } catch (error) {
-      if (error instanceof GraphQLError) throw fromGraphql(error, "BAD_INPUT");
-      throw error;
-    }
+    return asBadInput(() => getArgumentValues(definition, node, this.#variables));
   }
 
   /** GraphQL's CollectFields, with the merged selection sets of one response name together. */
@@ -345,9 +341,11 @@ class Planner {
 
   #included(node: Parameters<typeof getDirectiveValues>[1]): boolean {
     if (!node.directives?.length) return true;
-    const skip = getDirectiveValues(GraphQLSkipDirective, node, this.#variables);
-    const include = getDirectiveValues(GraphQLIncludeDirective, node, this.#variables);
-    return skip?.if !== true && include?.if !== false;
+    return asBadInput(() => {
+      const skip = getDirectiveValues(GraphQLSkipDirective, node, this.#variables);
+      const include = getDirectiveValues(GraphQLIncludeDirective, node, this.#variables);
+      return skip?.if !== true && include?.if !== false;
+    });
   }
 
   /** Answers `__schema` and `__type` by graphql-js itself, from the root fields that ask for them. */
@@ -356,6 +354,7 @@ class Planner {
       /^__(schema|type)$/.test(node.name.value)
     );
     if (nodes.length === 0) return {};
+    this.#checkIntrospection(nodes);
     const operation = {
       ...this.operation,
       selectionSet: { kind: Kind.SELECTION_SET, selections: nodes },
@@ -368,7 +367,38 @@ class Planner {
     if (answer.errors) throw fromGraphqls(answer.errors, "BAD_INPUT");
     return answer.data ?? {};
   }
+
+  /** Reading a schema of hundreds of types takes a moment; asking for it many times is refused. */
+  #checkIntrospection(roots: readonly FieldNode[]): void {
+    const schemas = new Set(
+      roots.filter((node) => node.name.value === "__schema").map((node) => node.alias?.value ?? ""),
+    );
+    let aliases = 0;
+    const spread = new Set<string>();
+    const count = (set: SelectionSetNode | undefined): void => {
+      for (const selection of set?.selections ?? []) {
+        if (selection.kind === Kind.FIELD && selection.alias) aliases++;
+        if (selection.kind !== Kind.FRAGMENT_SPREAD) count(selection.selectionSet);
+        else if (!spread.has(selection.name.value)) {
+          spread.add(selection.name.value);
+          count(this.#fragments.get(selection.name.value)?.selectionSet);
+        }
+      }
+    };
+    roots.forEach((node) => count(node.selectionSet));
+    if (schemas.size <= schemaFieldsMax && aliases <= introspectionAliasesMax) return;
+    throw new AppError("TOO_LARGE", "the introspection asks for the same under many names", {
+      hint: `ask __schema once, with at most ${introspectionAliasesMax} aliases in it`,
+    });
+  }
 }
+
+/**
+ * Without aliases an introspection is bounded by the schema: validation allows two lists in one
+ * another. Each alias multiplies that, and no tool uses one there.
+ */
+const introspectionAliasesMax = 3;
+const schemaFieldsMax = 2;
 
 /** What a related list counts for: nobody knows its length beforehand. */
 const listFactor = 10;
@@ -379,7 +409,7 @@ function coerceVariables(
   variables: Values,
   limits: PlanLimits,
 ): { [variable: string]: unknown } {
-  refuseDeep(variables, limits.queryNestingMax);
+  refuseDeep(variables, limits.queryNestingMax, "the variables are");
   const coerced = getVariableValues(schema, operation.variableDefinitions ?? [], variables, {
     maxErrors: 20,
   });
@@ -387,12 +417,22 @@ function coerceVariables(
   return coerced.coerced;
 }
 
+/** A variable that is null where the default would not be is found only when it is used. */
+function asBadInput<Result>(read: () => Result): Result {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof GraphQLError) throw fromGraphql(error, "BAD_INPUT");
+    throw error;
+  }
+}
+
 /** Coercion recurses, JSON.parse does not: what is too deep must not reach it. */
-function refuseDeep(variables: Values, most: number): void {
-  let level: unknown[] = [variables];
+export function refuseDeep(input: Values, most: number, what: string): void {
+  let level: unknown[] = [input];
   for (let depth = 0; level.length > 0; depth++) {
     if (depth > most) {
-      throw new AppError("TOO_LARGE", `the variables are nested deeper than ${most}`);
+      throw new AppError("TOO_LARGE", `${what} nested deeper than ${most}`);
     }
     level = level.flatMap((value) =>
       typeof value === "object" && value !== null

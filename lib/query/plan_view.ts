@@ -5,6 +5,8 @@ import { AppError } from "../errors.ts";
 import { suggestion } from "../config.ts";
 import type { Limits } from "../limits.ts";
 import { ConditionBudget, toCondition, toCount } from "./conditions.ts";
+import { cut } from "./parse.ts";
+import { refuseDeep } from "./plan.ts";
 import type { ViewRequest } from "./query_engine.ts";
 import type { OrderDirection, OrderTerm, Read } from "./read_plan.ts";
 import { short } from "./scalars.ts";
@@ -26,14 +28,14 @@ export function planView(
 ): Read {
   const relation = findView(request.view, data, offer.names);
   const columns = new Map(relation.columns.map((column) => [column.column, column]));
-  const filter = request.filter
-    ? coerceFilter(request.filter, columns, offer, "filter", limits.queryNestingMax)
-    : null;
+  const budget = new ConditionBudget(limits.filterConditionsMax);
+  if (request.filter) refuseDeep(request.filter, limits.queryNestingMax, "the filter is");
+  const filter = request.filter ? coerceFilter(request.filter, columns, offer, "filter") : null;
   return {
     relation,
     selection: relation.columns.map((column) => wholeColumn(column, true)),
-    where: toCondition(filter, columns, "filter", new ConditionBudget(limits.filterConditionsMax)),
-    order: parseOrder(request.orderBy ?? "", columns),
+    where: toCondition(filter, columns, "filter", budget),
+    order: parseOrder(request.orderBy ?? "", columns, budget),
     limit: toCount(request.limit, "limit"),
     offset: toCount(request.offset, "offset"),
   };
@@ -68,16 +70,13 @@ function coerceFilter(
   columns: Columns,
   offer: ViewOffer,
   place: string,
-  depthLeft: number,
 ): Input {
   if (typeof input !== "object" || input === null || Array.isArray(input)) {
     throw new AppError("BAD_INPUT", `${place}: ${short(input)} is not an object of conditions`, {
       hint: 'write it like {"status": {"eq": "paid"}}',
     });
   }
-  if (depthLeft === 0) throw new AppError("TOO_LARGE", "the filter is nested too deep");
-  const inner = (value: unknown, at: string) =>
-    coerceFilter(value, columns, offer, at, depthLeft - 1);
+  const inner = (value: unknown, at: string) => coerceFilter(value, columns, offer, at);
   return Object.fromEntries(
     Object.entries(input).map(([name, value]) => {
       const at = `${place}.${name}`;
@@ -88,7 +87,7 @@ function coerceFilter(
         return [name, list.map((item, i) => inner(item, `${at}[${i}]`))];
       }
       if (!column) {
-        throw new AppError("BAD_INPUT", `${at}: the view has no column ${short(name)}`, {
+        throw new AppError("BAD_INPUT", `${place}: the view has no column ${short(name)}`, {
           hint: suggestion(name, [...columns.keys()]).replace(/^, /, "") ||
             `it has ${[...columns.keys()].join(", ")}`,
         });
@@ -100,43 +99,55 @@ function coerceFilter(
 
 function coerce(value: unknown, type: GraphQLInputType, place: string): unknown {
   return coerceInputValue(value, type, (path, invalid, error: GraphQLError) => {
-    throw new AppError("BAD_INPUT", `${[place, ...path].join(".")}: ${error.message}`, {
+    throw new AppError("BAD_INPUT", `${[place, ...path].join(".")}: ${cut(error.message)}`, {
       cause: invalid,
     });
   });
 }
 
-const orderItem = /^("(?:[^"]|"")+"|[^\s"]+)(?:\s+(asc|desc))?(?:\s+nulls\s+(first|last))?$/i;
+/** One item and the comma behind it, from where the last one ended. */
+const orderItem =
+  /\s*("(?:[^"]|"")+"|[^\s",]+)(?:\s+(asc|desc))?(?:\s+nulls\s+(first|last))?\s*(,|$)/iy;
 
 /** `name [ASC|DESC] [NULLS FIRST|LAST], ...`: parsed, never pasted into SQL. */
-function parseOrder(text: string, columns: Columns): OrderTerm[] {
-  if (text.trim() === "") return [];
-  const items = text.match(/(?:"(?:[^"]|"")*"|[^,"])+/g) ?? [text];
-  return items.map((item): OrderTerm => {
-    const match = orderItem.exec(item.trim());
+function parseOrder(text: string, columns: Columns, budget: ConditionBudget): OrderTerm[] {
+  const terms: OrderTerm[] = [];
+  if (text.trim() === "") return terms;
+  let more = true;
+  for (let at = 0; more;) {
+    orderItem.lastIndex = at;
+    const match = orderItem.exec(text);
     if (!match) {
-      throw new AppError("BAD_INPUT", `order_by: ${short(item.trim())} cannot be read`, {
+      throw new AppError("BAD_INPUT", `order_by: ${short(text.slice(at))} cannot be read`, {
         hint: "write a comma list of: name [ASC|DESC] [NULLS FIRST|LAST]",
       });
     }
-    const [, word = "", direction = "asc", nulls] = match;
-    const name = word.startsWith('"') ? word.slice(1, -1).replaceAll('""', '"') : word;
-    const column = columns.get(name);
-    if (column?.type.kind !== "leaf" || !column.type.orderable) {
-      throw new AppError(
-        "BAD_INPUT",
-        `order_by: the view has no column ${short(name)} to order by`,
-        {
-          hint: suggestion(name, [...columns.keys()]).replace(/^, /, "") ||
-            `it has ${[...columns.keys()].join(", ")}`,
-        },
-      );
-    }
-    const suffix = nulls ? `_NULLS_${nulls.toUpperCase()}` : "";
-    return {
-      links: [],
-      column,
-      direction: `${direction.toUpperCase()}${suffix}` as OrderDirection,
-    };
-  });
+    budget.take();
+    terms.push(orderTerm(match, columns));
+    at = orderItem.lastIndex;
+    more = match[4] === ",";
+  }
+  return terms;
+}
+
+function orderTerm(match: RegExpExecArray, columns: Columns): OrderTerm {
+  const [, word = "", direction = "asc", nulls] = match;
+  const name = word.startsWith('"') ? word.slice(1, -1).replaceAll('""', '"') : word;
+  const column = columns.get(name);
+  if (column?.type.kind !== "leaf" || !column.type.orderable) {
+    throw new AppError(
+      "BAD_INPUT",
+      `order_by: the view has no column ${short(name)} to order by`,
+      {
+        hint: suggestion(name, [...columns.keys()]).replace(/^, /, "") ||
+          `it has ${[...columns.keys()].join(", ")}`,
+      },
+    );
+  }
+  const suffix = nulls ? `_NULLS_${nulls.toUpperCase()}` : "";
+  return {
+    links: [],
+    column,
+    direction: `${direction.toUpperCase()}${suffix}` as OrderDirection,
+  };
 }

@@ -7,11 +7,14 @@
  */
 
 import {
+  type FloatValueNode,
   GraphQLError,
   GraphQLScalarType,
+  type IntValueNode,
   Kind,
   valueFromASTUntyped,
   type ValueNode,
+  visit,
 } from "graphql";
 import type { ScalarType } from "../arrow/column_types.ts";
 import { AppError } from "../errors.ts";
@@ -78,8 +81,19 @@ const json = new GraphQLScalarType({
   name: "JSON",
   description: "Any JSON value, as it is.",
   parseValue: (value) => value,
-  parseLiteral: (node, variables) => valueFromASTUntyped(node, variables),
+  parseLiteral: (node, variables) => {
+    visit(node, { FloatValue: refuseInfinite, IntValue: refuseInfinite });
+    return valueFromASTUntyped(node, variables);
+  },
 });
+
+/** JSON has no infinity: it would silently become null. */
+function refuseInfinite(node: IntValueNode | FloatValueNode): void {
+  if (Number.isFinite(Number(node.value))) return;
+  throw new GraphQLError(`JSON cannot be ${short(node.value)}: the number is too large`, {
+    nodes: node,
+  });
+}
 
 /** By name, all scalars that GraphQL does not bring itself. */
 export const SCALARS: ReadonlyMap<string, GraphQLScalarType> = new Map(
