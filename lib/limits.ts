@@ -114,6 +114,18 @@ export const LIMITS = {
     max: 600_000,
     why: "opening a connection to PostgreSQL, TLS and password included",
   },
+  silenceMsMax: {
+    value: 10_000,
+    min: 100,
+    max: 600_000,
+    why: "PostgreSQL ends statements itself; silent for so long after that, the network is gone",
+  },
+  recoverMsMax: {
+    value: 5000,
+    min: 100,
+    max: 600_000,
+    why: "reading a cancelled answer to its end takes far less; a connection that hangs is closed",
+  },
   rowBytesMax: {
     value: 256 * MiB,
     min: 64 * KiB,

@@ -4,13 +4,14 @@ import { abortError, AppError } from "../errors.ts";
 import { type Limits, limits as defaultLimits } from "../limits.ts";
 import type { Log } from "../log.ts";
 import { sendCancel } from "./cancel.ts";
+import { lateError } from "./connect_errors.ts";
 import { decodeFields, PostgresError, toAppError } from "./errors.ts";
 import { openSession, type Session } from "./handshake.ts";
 import { FROM_SERVER, Messages } from "./messages.ts";
 import { onAbort } from "./on_abort.ts";
 import { checkSession, type SessionFacts } from "./session.ts";
 import { StatementCache } from "./statement_cache.ts";
-import { type ConnectTarget, parseUrl, type Server, serverName, type SessionAttrs } from "./url.ts";
+import { type ConnectTarget, parseUrl, type Server, type SessionAttrs } from "./url.ts";
 
 export interface ConnectOptions {
   readonly url: string | ConnectTarget;
@@ -103,14 +104,6 @@ async function connectTo(
     clearTimeout(timer);
     forget?.();
   }
-}
-
-function lateError(server: Server, waitMs: number): AppError {
-  const name = serverName(server);
-  return new AppError("UNAVAILABLE", `PostgreSQL at ${name} let nobody in within ${waitMs} ms`, {
-    hint: "check that it can be reached and is not overloaded, or raise connectMsMax",
-    retryAfterSeconds: 1,
-  });
 }
 
 /** Whether the server waits (`I`), or is within a transaction (`T`), or in a failed one (`E`). */

@@ -1,15 +1,12 @@
 /** The database of the query path: `lib/query/database.ts` over a pool of our own connections. */
 
-import type { RowChunk } from "../arrow/row_chunk.ts";
 import type { Limits } from "../limits.ts";
 import type { Log } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
-import type { Database, ReadOptions, SqlStatement } from "../query/database.ts";
-import { connect, type Connection, decodeTextRow } from "./connection.ts";
-import { ConnectionLost } from "./errors.ts";
-import type { ResultFormat } from "./messages.ts";
+import type { Database } from "../query/database.ts";
+import { connect } from "./connection.ts";
 import { Pool } from "./pool.ts";
-import { readRows } from "./read_rows.ts";
+import { pooledRows, pooledText } from "./pooled_rows.ts";
 import { parseUrl } from "./url.ts";
 
 export interface DatabaseOptions {
@@ -66,11 +63,16 @@ export async function openDatabase(options: DatabaseOptions): Promise<PostgresDa
   return {
     version,
     pooled,
-    rows: (statements, options) => rows(pool, statements, options, "binary"),
-    query: (text, parameters = []) => queryText(pool, { text, parameters }, limits),
+    rows: (statements, options) => pooledRows(pool, statements, options),
+    query: (text, parameters = []) => pooledText(pool, { text, parameters }, limits),
     ping: async (signal) => {
+      if (!pool.hasRoom()) {
+        // All are busy, which says nothing about PostgreSQL.
+        await (await open(signal)).close();
+        return;
+      }
       const options = { signal, statementTimeoutMs: pingMsMax };
-      for await (const _ of rows(pool, [{ text: "select 1", parameters: [] }], options, "binary"));
+      for await (const _ of pooledRows(pool, [{ text: "select 1", parameters: [] }], options));
     },
     close: () => pool.close(),
   };
@@ -78,58 +80,3 @@ export async function openDatabase(options: DatabaseOptions): Promise<PostgresDa
 
 /** PostgreSQL that takes longer over `select 1` is not ready. */
 const pingMsMax = 5_000;
-
-async function* rows(
-  pool: Pool,
-  statements: readonly SqlStatement[],
-  options: ReadOptions,
-  format: ResultFormat,
-): AsyncGenerator<RowChunk, void, undefined> {
-  if (statements.length === 0) return;
-  for (let tries = 1;; tries++) {
-    const connection = await acquireOpen(pool, options.signal);
-    const before = connection.wire.received;
-    try {
-      yield* readRows(connection, statements, options, format);
-      return;
-    } catch (error) {
-      // Once, and only where nothing can have run: a query that brings PostgreSQL down must not be
-      // sent again.
-      const stale = error instanceof ConnectionLost && error.unknownThere && connection.reused &&
-        connection.wire.received === before;
-      if (!stale || tries > 1) throw error;
-    } finally {
-      pool.release(connection);
-    }
-  }
-}
-
-/** A connection that lay idle may have ended between being given and being used. */
-async function acquireOpen(pool: Pool, signal: AbortSignal): Promise<Connection> {
-  for (;;) {
-    const connection = await pool.acquire(signal);
-    if (!connection.closed) return connection;
-    pool.release(connection);
-  }
-}
-
-async function queryText(
-  pool: Pool,
-  statement: SqlStatement,
-  limits: Limits,
-): Promise<(string | null)[][]> {
-  const options = {
-    signal: new AbortController().signal,
-    statementTimeoutMs: limits.statementSecondsMax * 1000,
-  };
-  const found: (string | null)[][] = [];
-  for await (const { bytes, start, end } of rows(pool, [statement], options, "text")) {
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    for (let at = start; at < end;) {
-      const next = at + 1 + view.getInt32(at + 1);
-      found.push(decodeTextRow(bytes.subarray(at + 5, next)));
-      at = next;
-    }
-  }
-  return found;
-}

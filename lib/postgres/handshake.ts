@@ -1,18 +1,13 @@
 /** From a target to a wire on which PostgreSQL waits for the first query. */
 
 import { abortError, AppError } from "../errors.ts";
-import {
-  ConnectionLost,
-  decodeFields,
-  PostgresError,
-  protocolError,
-  toAppError,
-} from "./errors.ts";
+import { connectError } from "./connect_errors.ts";
+import { decodeFields, PostgresError, protocolError } from "./errors.ts";
 import { FROM_SERVER, Messages } from "./messages.ts";
 import { onAbort } from "./on_abort.ts";
 import { type ChannelBinding, endPointHash, md5Password, Scram } from "./scram.ts";
 import { openStream, type Stream, type TlsUse } from "./stream.ts";
-import { type ConnectTarget, isSocket, type Server, serverName } from "./url.ts";
+import { type ConnectTarget, isSocket, type Server } from "./url.ts";
 import { Wire } from "./wire.ts";
 
 /** What a server told while we logged in. */
@@ -230,64 +225,3 @@ function words(bytes: Uint8Array): string[] {
   while (parts.at(-1) === "") parts.pop();
   return parts;
 }
-
-/** What failed, with what to do; the remedies are those of a person who sets the program up. */
-function connectError(error: unknown, server: Server, target: ConnectTarget): AppError {
-  if (error instanceof PostgresError) return refusedError(error, target);
-  if (error instanceof AppError && !(error instanceof ConnectionLost)) return error;
-  const reason = error instanceof ConnectionLost
-    ? "it closed the connection during the login"
-    : error instanceof Error
-    ? error.message
-    : String(error);
-  return new AppError("UNAVAILABLE", `no PostgreSQL at ${serverName(server)}: ${reason}`, {
-    hint: isSocket(server)
-      ? "check that PostgreSQL runs and that the folder of its socket is named, host=/folder"
-      : "check that PostgreSQL runs and that host and port of DATABASE_URL are right",
-    retryAfterSeconds: 1,
-    cause: error,
-  });
-}
-
-function refusedError(error: PostgresError, target: ConnectTarget): AppError {
-  const said = error.fields.message ?? "no reason";
-  const row = REFUSALS[error.sqlState];
-  if (row) {
-    return new AppError("BAD_INPUT", row.message(target, said), { hint: row.hint, cause: error });
-  }
-  // Poolers have one SQLSTATE for all they refuse, and their words tell what it is.
-  if (error.sqlState === "08P01") {
-    const mendable = /unsupported startup parameter|no such|authentication failed|not allowed/;
-    return new AppError(
-      mendable.test(said) ? "BAD_INPUT" : "UNAVAILABLE",
-      `the connection pooler refused the connection: ${said}`,
-      {
-        hint: "check DATABASE_URL against the pooler's own settings" +
-          (target.options === null ? "" : ", and leave options out of it"),
-        cause: error,
-      },
-    );
-  }
-  return toAppError(error);
-}
-
-const REFUSALS: Readonly<
-  Record<string, { message: (target: ConnectTarget, said: string) => string; hint: string }>
-> = {
-  "28P01": {
-    message: (target) => `PostgreSQL refused the password of user ${target.user}`,
-    hint: "correct user and password in DATABASE_URL; write : / ? # @ % percent-encoded",
-  },
-  "28000": {
-    message: (_target, said) => `PostgreSQL refused the login: ${said}`,
-    hint: "add a line for this user, database and address to pg_hba.conf, or change DATABASE_URL",
-  },
-  "3D000": {
-    message: (target) => `PostgreSQL has no database ${target.database}`,
-    hint: "create it with createdb, or correct DATABASE_URL",
-  },
-  "42501": {
-    message: (target, said) => `PostgreSQL refused user ${target.user}: ${said}`,
-    hint: "grant connect on the database to the user",
-  },
-};

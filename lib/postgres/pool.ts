@@ -5,6 +5,7 @@ import type { Limits } from "../limits.ts";
 import type { Log } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Connection } from "./connection.ts";
+import { PostgresError } from "./errors.ts";
 import { onAbort } from "./on_abort.ts";
 import { isClean, recover } from "./recover.ts";
 
@@ -51,6 +52,11 @@ export class Pool {
       throw busyError(`${this.#waiters.length} requests wait for a connection already`);
     }
     return await this.#wait(signal);
+  }
+
+  /** Whether a connection can be had without waiting for somebody else's. */
+  hasRoom(): boolean {
+    return this.#idle.length > 0 || this.#open < this.#options.limits.poolConnectionsMax;
   }
 
   /** Gives a connection back, in whatever state. */
@@ -134,6 +140,12 @@ export class Pool {
         this.#keep(connection);
       }, (error: unknown) => {
         this.#opening--;
+        if (isFull(error) && this.#open - this.#opening > 1) {
+          // Who waits gets one of those that are open. Another try comes with the next request.
+          this.#open--;
+          this.#report();
+          return;
+        }
         // Whoever waits longest learns why; the others may still be served by those that are open.
         this.#waiters.shift()?.refuse(unavailable(error));
         this.#forget();
@@ -196,6 +208,12 @@ export class Pool {
     gauge.set({ state: "busy" }, this.#open - this.#idle.length);
     gauge.set({ state: "waiting" }, this.#waiters.length);
   }
+}
+
+/** PostgreSQL has no connection left to give, at least not to this user. */
+function isFull(error: unknown): boolean {
+  return error instanceof AppError && error.cause instanceof PostgresError &&
+    error.cause.sqlState === "53300";
 }
 
 function closedError(): AppError {

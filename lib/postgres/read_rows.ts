@@ -4,6 +4,7 @@ import type { RowChunk } from "../arrow/row_chunk.ts";
 import { abortError, AppError } from "../errors.ts";
 import type { ReadOptions, SqlStatement } from "../query/database.ts";
 import type { Connection } from "./connection.ts";
+import { ConnectionLost } from "./errors.ts";
 import { FROM_SERVER, Messages, type ResultFormat } from "./messages.ts";
 import { onAbort } from "./on_abort.ts";
 import { transactionSettings } from "./session.ts";
@@ -53,6 +54,7 @@ export async function* readRows(
         try {
           await patience.wait(wire.fill());
         } catch (error) {
+          if (error instanceof ConnectionLost) connection.abandon();
           throw failure ?? error;
         }
       } else if (letter === FROM_SERVER.commandComplete || letter === FROM_SERVER.emptyQuery) {
@@ -113,13 +115,11 @@ function toMessages(
   return messages.sync();
 }
 
-/** Beyond the statement timeout, which PostgreSQL keeps itself: then the network is gone. */
-const silenceMsMax = 10_000;
-
 /** Waiting for bytes that ends when the caller aborts, or when PostgreSQL falls silent for good. */
 class Patience {
   #interrupt: ((reason: AppError) => void) | null = null;
-  #waitingSince = 0;
+  /** Null while the caller is busy with a chunk. */
+  #waitingSince: number | null = null;
   #timer: ReturnType<typeof setTimeout> | undefined;
   readonly #silenceMs: number;
   readonly #signal: AbortSignal;
@@ -128,7 +128,7 @@ class Patience {
   constructor(readonly connection: Connection, options: ReadOptions) {
     this.#signal = options.signal;
     this.#forget = onAbort(this.#signal, () => this.#interrupt?.(abortError(this.#signal)));
-    this.#silenceMs = options.statementTimeoutMs + silenceMsMax;
+    this.#silenceMs = options.statementTimeoutMs + connection.limits.silenceMsMax;
     this.#watch(this.#silenceMs);
   }
 
@@ -136,7 +136,10 @@ class Patience {
     this.#waitingSince = performance.now();
     return new Promise((resolve, reject) => {
       this.#interrupt = reject;
-      reading.then(resolve, reject);
+      reading.then(() => {
+        this.#waitingSince = null;
+        resolve();
+      }, reject);
       if (this.#signal.aborted) reject(abortError(this.#signal));
     });
   }
@@ -146,17 +149,23 @@ class Patience {
     this.#forget();
   }
 
+  /** One timer for all waits of a read: it looks again when the last wait could be too long. */
   #watch(afterMs: number): void {
     this.#timer = setTimeout(() => {
-      const leftMs = this.#waitingSince + this.#silenceMs - performance.now();
-      if (leftMs > 0) return this.#watch(leftMs);
+      const waitedMs = performance.now() - (this.#waitingSince ?? performance.now());
+      if (waitedMs < this.#silenceMs) return this.#watch(this.#silenceMs - waitedMs);
       this.connection.abandon();
-      this.#interrupt?.(
-        new AppError("UNAVAILABLE", "PostgreSQL fell silent", {
-          hint: "check the network to PostgreSQL, then try again",
-          retryAfterSeconds: 5,
-        }),
-      );
-    }, afterMs);
+      this.#interrupt?.(silentError());
+    }, Math.min(afterMs, timerMsMax));
   }
+}
+
+/** Timers count with 32 bits. */
+const timerMsMax = 2 ** 31 - 1;
+
+function silentError(): AppError {
+  return new AppError("UNAVAILABLE", "PostgreSQL fell silent", {
+    hint: "check the network to PostgreSQL, then try again",
+    retryAfterSeconds: 5,
+  });
 }

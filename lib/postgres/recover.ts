@@ -18,7 +18,7 @@ export async function recover(connection: Connection): Promise<void> {
   const timer = setTimeout(() => {
     stop.abort();
     connection.abandon();
-  }, recoverMsMax);
+  }, connection.limits.recoverMsMax);
   try {
     await cleanUp(connection, stop.signal);
   } catch {
@@ -26,11 +26,10 @@ export async function recover(connection: Connection): Promise<void> {
     connection.abandon();
   } finally {
     clearTimeout(timer);
+    // A cancel that is still on its way to a connection that broke.
+    stop.abort();
   }
 }
-
-/** Draining what the system's buffers hold takes far less; more means that the network hangs. */
-const recoverMsMax = 5_000;
 
 async function cleanUp(connection: Connection, signal: AbortSignal): Promise<void> {
   // Often the end is already here, e.g. when only the last rows were not wanted.

@@ -5,7 +5,7 @@ import { LIMITS } from "../../../lib/limits.ts";
 import { createMetrics } from "../../../lib/metrics.ts";
 import { openDatabase, type PostgresDatabase } from "../../../lib/postgres/database.ts";
 import { testPostgres } from "../../services/postgres.ts";
-import { ask, count, ints, intsOf, sql } from "./rows.ts";
+import { ask, count, ints, intsOf, never, sql } from "./rows.ts";
 import { quiet, until } from "./server.ts";
 
 const server = await testPostgres();
@@ -321,6 +321,16 @@ testRows("query() gives text, NULL as null", {}, async (database) => {
 
 testRows("ping() answers", {}, async (database) => {
   await database.ping(new AbortController().signal);
+});
+
+testRows("ping() answers while all connections are busy", {
+  poolConnectionsMax: 1,
+  poolWaitMsMax: 10,
+}, async (database) => {
+  for await (const _ of ask(database, [sql("select generate_series(1, 1000000)")])) {
+    await database.ping(never);
+    break;
+  }
 });
 
 testRows("the pool gives connections in the order of asking, and none above its size", {

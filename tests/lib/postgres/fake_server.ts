@@ -61,26 +61,33 @@ export const greeting: Uint8Array[] = [
 
 export interface FakeServer {
   readonly url: string;
+  /** Connections so far. */
+  readonly accepted: () => number;
   close(): Promise<void>;
 }
+
+/** As the last entry of a script: the connection stays open and nothing is said any more. */
+export const silence = new Uint8Array();
 
 /**
  * Answers the n-th thing that is asked by the n-th entry of `script`, cut into pieces by `split`;
  * closes the connection after the last one. Every connection begins the script anew.
  */
 export function startFakeServer(
-  script: readonly Uint8Array[],
+  script: readonly Uint8Array[] | ((connection: number) => readonly Uint8Array[]),
   split: (bytes: Uint8Array) => Iterable<Uint8Array> = (bytes) => [bytes],
 ): FakeServer {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const open = new Set<Deno.Conn>();
-  const serve = async (conn: Deno.TcpConn) => {
+  let accepted = 0;
+  const serve = async (conn: Deno.TcpConn, number: number) => {
     open.add(conn);
     conn.setNoDelay(true);
     try {
       const buffer = new Uint8Array(65_536);
-      for (const bytes of script) {
+      for (const bytes of typeof script === "function" ? script(number) : script) {
         if (await conn.read(buffer) === null) break;
+        while (bytes === silence && await conn.read(buffer) !== null);
         for (const piece of split(bytes)) {
           for (let at = 0; at < piece.length;) at += await conn.write(piece.subarray(at));
         }
@@ -93,10 +100,11 @@ export function startFakeServer(
   const serving: Promise<void>[] = [];
   const accepting = (async () => {
     for await (const conn of listener) {
-      serving.push(serve(conn));
+      serving.push(serve(conn, accepted++));
     }
   })();
   return {
+    accepted: () => accepted,
     url: `postgres://u:p@127.0.0.1:${listener.addr.port}/d?sslmode=disable`,
     async close() {
       listener.close();

@@ -12,10 +12,12 @@ import {
   joined,
   message,
   ready,
+  silence,
   startFakeServer,
 } from "./fake_server.ts";
 import { intsOf, never } from "./rows.ts";
-import { quiet } from "./server.ts";
+import { quiet, until } from "./server.ts";
+import type { RowChunk } from "../../../lib/arrow/row_chunk.ts";
 
 const login = (...parts: Uint8Array[]) => [joined(parts)];
 const auth = (kind: number, ...rest: (string | number[])[]) => message("R", int32(kind), ...rest);
@@ -179,3 +181,81 @@ for (const [name, answer, values, end] of answers) {
     });
   }
 }
+
+const one = [{ text: "select", parameters: [] }];
+const patient = { signal: never, statementTimeoutMs: 300_000 };
+
+async function valuesOf(chunks: AsyncIterable<RowChunk>): Promise<number[]> {
+  const found: number[] = [];
+  for await (const chunk of chunks) found.push(...intsOf(chunk).map(([, value]) => value));
+  return found;
+}
+
+Deno.test("rows() throws UNAVAILABLE for silence beyond silenceMsMax and the statement timeout", async () => {
+  const server = startFakeServer([...greeting, silence]);
+  const database = await openDatabase({ url: server.url, ...quiet({ silenceMsMax: 100 }) });
+  const options = { signal: never, statementTimeoutMs: 50 };
+  await rejects(valuesOf(database.rows(one, options)), { code: "UNAVAILABLE", message: /silent/ });
+  await database.close();
+  await server.close();
+});
+
+Deno.test("rows() does not take a slow reader for PostgreSQL's silence", async () => {
+  const answer = joined([head, rows(1)]);
+  const server = startFakeServer([...greeting, joined([answer, rows(2), complete, ready])]);
+  const limits = { silenceMsMax: 100, statementSecondsMax: 1 };
+  const database = await openDatabase({ url: server.url, ...quiet(limits) });
+  const chunks = database.rows(one, { signal: never, statementTimeoutMs: 1000 });
+  for await (const _ of chunks) await new Promise((resolve) => setTimeout(resolve, 1300));
+  await database.close();
+  await server.close();
+});
+
+Deno.test("rows() left early is given up after recoverMsMax where nothing more comes", async () => {
+  // The second connection is the cancel, which nobody answers either.
+  const server = startFakeServer((connection) => {
+    if (connection === 1) return [silence];
+    const answer = connection === 0 ? [rows(1), silence] : [joined([rows(2), complete, ready])];
+    return [...greeting, ...answer];
+  });
+  const limits = { recoverMsMax: 100, poolConnectionsMax: 1 };
+  const database = await openDatabase({ url: server.url, ...quiet(limits) });
+  for await (const _ of database.rows(one, patient)) break;
+  deepEqual(await valuesOf(database.rows(one, patient)), [2]);
+  equal(server.accepted(), 3);
+  await database.close();
+  await server.close();
+});
+
+Deno.test("rows() aborted does not wait for PostgreSQL", async () => {
+  const server = startFakeServer((number) => number === 0 ? [...greeting, silence] : [silence]);
+  const database = await openDatabase({ url: server.url, ...quiet({ recoverMsMax: 100 }) });
+  const stop = new AbortController();
+  const reading = valuesOf(database.rows(one, { ...patient, signal: stop.signal }));
+  stop.abort(new DOMException("", "TimeoutError"));
+  await rejects(reading, { code: "TIMEOUT" });
+  await database.close();
+  await server.close();
+});
+
+Deno.test("rows() does not ask again where PostgreSQL closed the connection in order", async () => {
+  const server = startFakeServer([...greeting, new Uint8Array(0)]);
+  const database = await openDatabase({ url: server.url, ...quiet() });
+  await rejects(valuesOf(database.rows(one, patient)), { code: "UNAVAILABLE" });
+  equal(server.accepted(), 1);
+  await database.close();
+  await server.close();
+});
+
+Deno.test("rows() goes past connections that were closed while they lay idle", async () => {
+  const server = startFakeServer((number) =>
+    number === 0 ? greeting : [...greeting, joined([rows(5), complete, ready])]
+  );
+  const database = await openDatabase({ url: server.url, ...quiet() });
+  await until(async () => {
+    const found = await valuesOf(database.rows(one, patient)).catch(() => []);
+    return found[0] === 5;
+  });
+  await database.close();
+  await server.close();
+});

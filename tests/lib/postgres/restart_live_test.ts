@@ -113,3 +113,13 @@ Deno.test("rows() goes to the second host when the first goes away", async () =>
   });
   await database.close();
 });
+
+Deno.test("rows() shares the connections that it has where PostgreSQL gives no more", async () => {
+  await server.sql(
+    "drop role if exists few; create role few login password 'x' connection limit 2",
+  );
+  const database = await openDatabase({ url: server.at("few:x", "postgres"), ...quiet() });
+  const reads = Array.from({ length: 12 }, (_, n) => ints(database, [sql(`select ${n}`)]));
+  deepEqual(await Promise.all(reads), Array.from({ length: 12 }, (_, n) => [[0, n]]));
+  await database.close();
+});

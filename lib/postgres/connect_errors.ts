@@ -1,0 +1,75 @@
+/** Why nobody was let in, in words for the person who sets the program up. */
+
+import { AppError } from "../errors.ts";
+import { ConnectionLost, PostgresError, toAppError } from "./errors.ts";
+import { type ConnectTarget, isSocket, type Server, serverName } from "./url.ts";
+
+/** What failed, with what to do. */
+export function connectError(error: unknown, server: Server, target: ConnectTarget): AppError {
+  if (error instanceof PostgresError) return refusedError(error, target);
+  if (error instanceof AppError && !(error instanceof ConnectionLost)) return error;
+  const reason = error instanceof ConnectionLost
+    ? "it closed the connection during the login"
+    : error instanceof Error
+    ? error.message
+    : String(error);
+  return new AppError("UNAVAILABLE", `no PostgreSQL at ${serverName(server)}: ${reason}`, {
+    hint: isSocket(server)
+      ? "check that PostgreSQL runs and that the folder of its socket is named, host=/folder"
+      : "check that PostgreSQL runs and that host and port of DATABASE_URL are right",
+    retryAfterSeconds: 1,
+    cause: error,
+  });
+}
+
+function refusedError(error: PostgresError, target: ConnectTarget): AppError {
+  const said = error.fields.message ?? "no reason";
+  const row = REFUSALS[error.sqlState];
+  if (row) {
+    return new AppError("BAD_INPUT", row.message(target, said), { hint: row.hint, cause: error });
+  }
+  // Poolers have one SQLSTATE for all they refuse, and their words tell what it is.
+  if (error.sqlState === "08P01") {
+    const mendable = /unsupported startup parameter|no such|authentication failed|not allowed/;
+    return new AppError(
+      mendable.test(said) ? "BAD_INPUT" : "UNAVAILABLE",
+      `the connection pooler refused the connection: ${said}`,
+      {
+        hint: "check DATABASE_URL against the pooler's own settings" +
+          (target.options === null ? "" : ", and leave options out of it"),
+        cause: error,
+      },
+    );
+  }
+  return toAppError(error);
+}
+
+const REFUSALS: Readonly<
+  Record<string, { message: (target: ConnectTarget, said: string) => string; hint: string }>
+> = {
+  "28P01": {
+    message: (target) => `PostgreSQL refused the password of user ${target.user}`,
+    hint: "correct user and password in DATABASE_URL; write : / ? # @ % percent-encoded",
+  },
+  "28000": {
+    message: (_target, said) => `PostgreSQL refused the login: ${said}`,
+    hint: "add a line for this user, database and address to pg_hba.conf, or change DATABASE_URL",
+  },
+  "3D000": {
+    message: (target) => `PostgreSQL has no database ${target.database}`,
+    hint: "create it with createdb, or correct DATABASE_URL",
+  },
+  "42501": {
+    message: (target, said) => `PostgreSQL refused user ${target.user}: ${said}`,
+    hint: "grant connect on the database to the user",
+  },
+};
+
+/** Somebody is there, and says nothing or too little. */
+export function lateError(server: Server, waitMs: number): AppError {
+  const name = serverName(server);
+  return new AppError("UNAVAILABLE", `PostgreSQL at ${name} let nobody in within ${waitMs} ms`, {
+    hint: "check that it can be reached and is not overloaded, or raise connectMsMax",
+    retryAfterSeconds: 1,
+  });
+}
