@@ -10,6 +10,7 @@ import { type HttpServer, serveHttp } from "../lib/http/server.ts";
 import { createLog, type Log } from "../lib/log.ts";
 import { createMetrics } from "../lib/metrics.ts";
 import { openDatabase } from "../lib/postgres/database.ts";
+import type { Database } from "../lib/query/database.ts";
 import { engineOf, isFirstStart, loadSample } from "./database.ts";
 import { LateEngine } from "./late_engine.ts";
 import { flightCommand } from "./flight_command.ts";
@@ -21,6 +22,8 @@ import { untilThere } from "./wait.ts";
 export async function serve(config: Config, signal: AbortSignal): Promise<number> {
   const log = createLog(config.logLevel);
   const parts = new Parts();
+  // From the start, since a SIGHUP that nobody listens for ends a program.
+  const unlisten = refreshOnHangup(log, parts);
   try {
     const url = await databaseUrl(config, log, parts, signal);
     await startTransports(config, url, log, parts, signal);
@@ -31,20 +34,24 @@ export async function serve(config: Config, signal: AbortSignal): Promise<number
     if (signal.aborted) return 0;
     throw error;
   } finally {
-    await parts.close();
+    await parts.close(config.limits.drainSecondsMax);
+    unlisten();
   }
 }
 
-/** What was started, closed in the opposite order. */
+/** What was started, as far as it is there. */
 class Parts {
-  readonly #closers: (() => Promise<void>)[] = [];
+  readonly engine = new LateEngine();
+  http: HttpServer | null = null;
+  flight: SupervisedFlight | null = null;
+  database: Database | null = null;
+  stopPostgres: (() => Promise<void>) | null = null;
 
-  add(close: () => Promise<void>): void {
-    this.#closers.push(close);
-  }
-
-  async close(): Promise<void> {
-    for (const close of this.#closers.reverse()) await close();
+  async close(drainSeconds: number): Promise<void> {
+    // Both at once, so that neither takes new work while the other drains; then what they stand on.
+    await Promise.all([this.http?.stop(drainSeconds), this.flight?.stop(drainSeconds)]);
+    await this.database?.close();
+    await this.stopPostgres?.();
   }
 }
 
@@ -60,10 +67,10 @@ async function databaseUrl(
   }
   let postgres = await startPostgres({ dataDir: config.dataDir, log, onProgress: say });
   let closing = false;
-  parts.add(async () => {
+  parts.stopPostgres = async () => {
     closing = true;
     await postgres.stop();
-  });
+  };
   await loadSample(config, postgres.url);
 
   const { url } = postgres;
@@ -92,63 +99,53 @@ async function startTransports(
   signal: AbortSignal,
 ): Promise<void> {
   const metrics = createMetrics();
-  const engine = new LateEngine();
-  let flight: SupervisedFlight | null = null;
-  let http: HttpServer | null = null;
+  const { limits } = config;
+  const { engine } = parts;
 
   if (config.topology !== "arrow") {
-    http = await serveHttp({
+    parts.http = await serveHttp({
       engine,
       address: config.bindAddr,
-      limits: config.limits,
+      limits,
       log,
       metrics,
       corsOrigins: config.corsOrigins,
       unrepresentable: config.unrepresentable,
-      readiness: () => readiness(engine, config, flight),
+      readiness: () => readiness(parts, config),
       metricsText: async () => {
-        const others = await flight?.metrics();
+        const others = await parts.flight?.metrics();
         return await metrics.text(others ? [others] : []);
       },
     });
-    parts.add(() => http?.stop(config.limits.drainSecondsMax) ?? Promise.resolve());
-
     const database = await untilThere(
       url,
       log,
       signal,
-      () => openDatabase({ url, limits: config.limits, log, metrics, signal }),
+      () => openDatabase({ url, limits, log, metrics, signal }),
     );
-    parts.add(() => database.close());
+    parts.database = database;
     engine.set(await untilThere(url, log, signal, () => engineOf(config, database, log)));
   } else {
-    const database = await untilThere(
-      url,
-      log,
-      signal,
-      () => openDatabase({ url, limits: config.limits, log, signal }),
-    );
-    await database.close();
+    // Flight waits for it as well, but a wrong password is better told before it starts.
+    const open = () => openDatabase({ url, limits, log, signal });
+    await (await untilThere(url, log, signal, open)).close();
   }
 
   if (config.topology !== "http") {
-    flight = await superviseFlight({
+    parts.flight = await superviseFlight({
       command: flightCommand(),
       env: configEnvironment(config, url),
       log,
       metrics,
       onRefreshed: () => engine.refresh(),
     });
-    parts.add(() => flight?.stop(config.limits.drainSecondsMax) ?? Promise.resolve());
   }
-  refreshOnHangup(log, engine, () => flight, signal);
-  tellReady(config, url, http, flight);
+  tellReady(config, url, parts);
 }
 
 async function readiness(
-  engine: LateEngine,
+  { engine, flight }: Parts,
   config: Config,
-  flight: SupervisedFlight | null,
 ): Promise<{ ready: boolean; parts: Record<string, string> }> {
   const parts: Record<string, string> = { http: "ok" };
   try {
@@ -165,16 +162,12 @@ async function readiness(
 
 const pingMsMax = 2000;
 
-function refreshOnHangup(
-  log: Log,
-  engine: LateEngine,
-  flight: () => SupervisedFlight | null,
-  signal: AbortSignal,
-): void {
-  if (Deno.build.os === "windows") return;
+/** Reads the catalog again at each SIGHUP; gives the end of that. */
+function refreshOnHangup(log: Log, parts: Parts): () => void {
+  if (Deno.build.os === "windows") return () => {};
   const refresh = async (): Promise<void> => {
     try {
-      await Promise.all([engine.refresh(), flight()?.refresh()]);
+      await Promise.all([parts.engine.refresh(), parts.flight?.refresh()]);
       log.info("schema refreshed");
     } catch (error) {
       log.error("schema not refreshed", { error });
@@ -182,15 +175,10 @@ function refreshOnHangup(
   };
   const listener = () => void refresh();
   Deno.addSignalListener("SIGHUP", listener);
-  signal.addEventListener("abort", () => Deno.removeSignalListener("SIGHUP", listener));
+  return () => Deno.removeSignalListener("SIGHUP", listener);
 }
 
-function tellReady(
-  config: Config,
-  url: string,
-  http: HttpServer | null,
-  flight: SupervisedFlight | null,
-): void {
+function tellReady(config: Config, url: string, { http, flight }: Parts): void {
   const flightUrl = flight?.url() ?? null;
   const full = config.topology === "full";
   say("");
