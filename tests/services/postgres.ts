@@ -8,6 +8,7 @@
  * Call it at the top of a test file, outside of any test, since the server outlives the test.
  */
 
+import { fileURLToPath } from "node:url";
 import { AppError } from "../../lib/errors.ts";
 import { type EmbeddedPostgres, startPostgres } from "../../lib/embedded/postgres.ts";
 import { loadSampleShop, type ShopQuery } from "../../lib/embedded/sample_shop.ts";
@@ -52,7 +53,7 @@ async function start(): Promise<TestPostgres> {
 export async function startTestServer(
   onProgress?: (line: string) => void,
 ): Promise<EmbeddedPostgres> {
-  const root = new URL("../../.cache/", import.meta.url).pathname;
+  const root = fileURLToPath(new URL("../../.cache/", import.meta.url));
   for (let n = 1;; n++) {
     try {
       const server = await startPostgres({
