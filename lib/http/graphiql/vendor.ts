@@ -1,6 +1,6 @@
 /**
  * Makes the files of GraphiQL beside this one from its published packages:
- * `deno run --allow-run=npm,tar --allow-read --allow-write lib/http/graphiql/vendor.ts`
+ * `deno run --allow-run=npm,tar --allow-read --allow-write --allow-env --allow-sys lib/http/graphiql/vendor.ts`
  *
  * They are kept here and not imported, because the packages do not export their browser builds and
  * bring a hundred others along, and because a page of ours must ask no foreign host.
