@@ -7,6 +7,7 @@ import { FROM_SERVER, Messages } from "./messages.ts";
 import { onAbort } from "./on_abort.ts";
 import { type ChannelBinding, endPointHash, md5Password, Scram } from "./scram.ts";
 import { openStream, type Stream, type TlsUse } from "./stream.ts";
+import { TlsFailed } from "./tls_stream.ts";
 import { type ConnectTarget, isSocket, type Server } from "./url.ts";
 import { Wire } from "./wire.ts";
 
@@ -40,11 +41,8 @@ export async function openSession(
       return await login(server, target, tls, options);
     } catch (error) {
       if (options.signal.aborted) throw abortError(options.signal);
-      // With and without TLS are different lines of pg_hba.conf: the other may let us in.
-      const other = refused === undefined &&
-        (error instanceof AppError ? isTlsFailure(error, tls) : isRefusedHost(error));
       refused ??= error;
-      if (!other) break;
+      if (!mayDiffer(error, tls)) break;
     }
   }
   throw connectError(refused, server, target);
@@ -62,12 +60,11 @@ const TLS_USES: Readonly<Record<ConnectTarget["sslMode"], readonly TlsUse[]>> = 
   "verify-full": ["always"],
 };
 
-function isRefusedHost(error: unknown): boolean {
-  return error instanceof PostgresError && error.sqlState === "28000";
-}
-
-function isTlsFailure(error: AppError, tls: TlsUse): boolean {
-  return tls === "if-offered" && error.message.startsWith("TLS ");
+/** Whether the second way may work where the first did not. */
+function mayDiffer(error: unknown, tls: TlsUse): boolean {
+  // With and without TLS are different lines of pg_hba.conf: the other may let us in.
+  if (error instanceof PostgresError) return error.sqlState === "28000";
+  return error instanceof TlsFailed && tls === "if-offered";
 }
 
 async function login(

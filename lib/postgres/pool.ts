@@ -28,6 +28,7 @@ export class Pool {
   readonly #waiters: Waiter[] = [];
   /** Everything open, opening or being recovered. */
   #open = 0;
+  #reported = { idle: -1, busy: -1, waiting: -1 };
   #opening = 0;
   #sweeper: ReturnType<typeof setTimeout> | undefined;
   readonly #closing = new AbortController();
@@ -204,22 +205,26 @@ export class Pool {
   #report(): void {
     const gauge = this.#options.metrics?.connections;
     if (!gauge) return;
-    gauge.set({ state: "idle" }, this.#idle.length);
-    gauge.set({ state: "busy" }, this.#open - this.#idle.length);
-    gauge.set({ state: "waiting" }, this.#waiters.length);
+    const [idle, waiting] = [this.#idle.length, this.#waiters.length];
+    const now = { idle, busy: this.#open - idle, waiting };
+    for (const state of ["idle", "busy", "waiting"] as const) {
+      // Called twice for each read, and a gauge is not free.
+      if (now[state] !== this.#reported[state]) gauge.set({ state }, now[state]);
+    }
+    this.#reported = now;
   }
-}
-
-/** PostgreSQL has no connection left to give, at least not to this user. */
-function isFull(error: unknown): boolean {
-  return error instanceof AppError && error.cause instanceof PostgresError &&
-    error.cause.sqlState === "53300";
 }
 
 function closedError(): AppError {
   return new AppError("UNAVAILABLE", "the database is being closed", {
     hint: "the program stops: try again when it is back",
   });
+}
+
+/** PostgreSQL has no connection left to give, at least not to this user. */
+function isFull(error: unknown): boolean {
+  return error instanceof AppError && error.cause instanceof PostgresError &&
+    error.cause.sqlState === "53300";
 }
 
 function busyError(what: string): AppError {

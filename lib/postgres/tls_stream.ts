@@ -168,11 +168,14 @@ async function readPem(path: string, parameter: string): Promise<string> {
   }
 }
 
+/** The two sides did not come to terms about TLS: with sslmode=prefer it goes on without. */
+export class TlsFailed extends AppError {}
+
 function tlsError(error: unknown, server: Server, target: ConnectTarget): AppError {
   if (error instanceof AppError) return error;
   const reason = error instanceof Error ? error.message : String(error);
   const verifies = target.sslMode.startsWith("verify") || target.sslRootCert !== null;
-  return new AppError(
+  return new TlsFailed(
     "BAD_INPUT",
     `TLS with PostgreSQL at ${serverName(server)} failed: ${reason}`,
     {

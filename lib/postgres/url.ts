@@ -34,7 +34,7 @@ const CHANNEL_BINDINGS = ["disable", "prefer", "require"] as const;
 
 /** One place to try. */
 export interface Server {
-  /** A name, an address, or the folder of a unix socket (begins with `/` or `@`). */
+  /** A name, an address, or the folder of a unix socket (begins with `/`). */
   readonly host: string;
   readonly port: number;
   /** What the name was found to be, once connected. */

@@ -94,6 +94,25 @@ Deno.test("connect() reads the bytes that follow the answer to its question for 
   await server.close();
 });
 
+Deno.test("connect() with sslmode=prefer goes without TLS where that fails", async () => {
+  const server = startFakeServer((number) =>
+    number === 0 ? [new TextEncoder().encode("S"), http] : greeting
+  );
+  const connection = await connect({ url: server.url.replace("disable", "prefer") });
+  equal(connection.wire.stream.encrypted, false);
+  connection.abandon();
+  await server.close();
+});
+
+Deno.test("connect() with sslmode=require ends where TLS fails", async () => {
+  const server = startFakeServer([new TextEncoder().encode("S"), http]);
+  await rejects(connect({ url: server.url.replace("disable", "require") }), {
+    code: "BAD_INPUT",
+    message: /TLS with PostgreSQL at .* failed/,
+  });
+  await server.close();
+});
+
 Deno.test("connect() with sslmode=require refuses a server without TLS", async () => {
   const server = startFakeServer([new TextEncoder().encode("N")]);
   await rejects(connect({ url: server.url.replace("disable", "require") }), {
