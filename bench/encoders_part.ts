@@ -1,12 +1,14 @@
-/** The encoders alone, without sockets: `bench/encoders.ts`, in a process of its own. */
+/** The encoders alone, without sockets: `bench/encoders_bench.ts`, in a process of its own. */
 
 import { fileURLToPath } from "node:url";
 import type { Report } from "./main.ts";
 import { runProgram } from "./processes.ts";
 
-/** Runs it and shows what it prints. */
+/** Runs it and gives what it prints. */
 export async function benchEncoders(): Promise<Report> {
-  const script = fileURLToPath(new URL("encoders.ts", import.meta.url));
-  const text = await runProgram(Deno.execPath(), ["run", "--allow-all", script]);
-  return { tables: [], samples: text };
+  const script = fileURLToPath(new URL("encoders_bench.ts", import.meta.url));
+  const config = fileURLToPath(new URL("../deno.json", import.meta.url));
+  const args = ["run", "--allow-all", "--config", config, script];
+  const text = (await runProgram(Deno.execPath(), args)).trim();
+  return { tables: [], text: `### The encoders alone\n\n\`\`\`\n${text}\n\`\`\`\n`, samples: text };
 }

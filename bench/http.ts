@@ -1,15 +1,6 @@
 /** JSON over HTTP: ours beside PostGraphile, and beside PostgreSQL's own json_agg as the floor. */
 
-import {
-  median,
-  megabytes,
-  ratios,
-  ratioText,
-  seconds,
-  short,
-  spread,
-  type Table,
-} from "./figures.ts";
+import { median, ratios, ratioText, seconds, short, spread, type Table } from "./figures.ts";
 import { inTurn } from "./flight.ts";
 import { type HttpResult, readData, readHttp } from "./http_client.ts";
 import type { Report } from "./main.ts";
@@ -34,7 +25,7 @@ interface Sample extends HttpResult {
 
 interface Size {
   readonly rows: number;
-  readonly columns: 7 | 12;
+  readonly columns: 0 | 7 | 12;
   readonly sides: readonly [ours: Sample[], peer: Sample[]];
   /** Seconds of json_agg, a median a round; empty without psql. */
   readonly floor: number[];
@@ -62,7 +53,7 @@ export async function benchHttp(stage: Stage): Promise<Report> {
   ];
   try {
     await checkEqual(sides);
-    const sizes: Size[] = [];
+    const sizes = [await measureSize(stage, sides, null, 0, 0)];
     for (const rows of [100, 1000, 10_000, 100_000].filter((rows) => rows <= stage.rows)) {
       for (const columns of [7, 12] as const) {
         sizes.push(await measureSize(stage, sides, psql, rows, columns));
@@ -101,11 +92,13 @@ async function measureSize(
   sides: readonly [Side, Side],
   psql: string | null,
   rows: number,
-  columns: 7 | 12,
+  columns: 0 | 7 | 12,
 ): Promise<Size> {
-  const names = COLUMNS[columns];
-  const queries = [ourQuery(names, rows), peerQuery(names, rows)];
-  const times = stage.quick ? 2 : Math.min(40, Math.max(2, Math.ceil(20_000 / rows)));
+  const names = columns === 0 ? [] : COLUMNS[columns];
+  const queries = columns === 0
+    ? ["{ __typename }", "{ __typename }"] // what HTTP and GraphQL cost without any data
+    : [ourQuery(names, rows), peerQuery(names, rows)];
+  const times = stage.quick ? 2 : Math.min(20, Math.ceil(50_000 / Math.max(1, rows)));
   const taken: [Sample[], Sample[]] = [[], []];
   const floor: number[] = [];
   for (let round = 0; round <= stage.rounds; round++) {
@@ -177,9 +170,9 @@ function answerTable(sizes: readonly Size[], psql: string | null): Table {
       spread(floor, seconds),
       ratioText(ratios(theirs, mine)),
       floor.length > 0 ? ratioText(ratios(floor, mine)) : "-",
-      spread(mine.map((value) => rows / value), short),
+      rows === 0 ? "-" : spread(mine.map((value) => rows / value), short),
       spread(ours.map(({ firstSeconds }) => firstSeconds), seconds),
-      `${megabytes(ours[0]!.bytes)}, ${megabytes(peer[0]!.bytes)}`,
+      `${short(ours[0]!.bytes)}, ${short(peer[0]!.bytes)}`,
     ];
   });
   return {
@@ -190,7 +183,11 @@ function answerTable(sizes: readonly Size[], psql: string | null): Table {
       "bytes (ours, PostGraphile)",
     ],
     rows,
-    notes: psql ? [] : ["There was no psql to be had, so the floor is missing."],
+    notes: [
+      "Zero rows is `{ __typename }`: what HTTP and GraphQL cost without PostgreSQL. psql has neither, " +
+      "on a connection that is open already.",
+      ...psql ? [] : ["There was no psql to be had, so the floor is missing."],
+    ],
   };
 }
 

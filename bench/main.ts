@@ -15,6 +15,8 @@ import { note, openStage, type Stage } from "./stage.ts";
 /** A part's tables, and its samples as they were taken. */
 export interface Report {
   readonly tables: readonly Table[];
+  /** Markdown that is no table. */
+  readonly text?: string;
   readonly samples: unknown;
 }
 
@@ -57,13 +59,13 @@ async function main(args: string[]): Promise<void> {
     say(`${machine()}; ${stage.rows.toLocaleString("en")} rows, ${stage.rounds} rounds\n\n`);
     for (const part of positionals.length > 0 ? positionals : Object.keys(PARTS)) {
       note(`measuring ${part}`);
-      const { tables, samples } = await PARTS[part]!(stage);
+      const loadBefore = loadNow();
+      const { tables, text, samples } = await PARTS[part]!(stage);
       for (const table of tables) say(`${toMarkdown(table)}\n`);
+      if (text) say(`${text}\n`);
+      say(`The machine's load went from ${loadBefore} to ${loadNow()}.\n\n`);
       results[part] = samples;
-    }
-    if (values.json) {
-      const facts = { machine: machine(), rows: stage.rows, rounds: stage.rounds };
-      await Deno.writeTextFile(values.json, JSON.stringify({ ...facts, ...results }, null, 2));
+      if (values.json) await write(values.json, stage, results);
     }
   } finally {
     await stage.stop();
@@ -78,11 +80,21 @@ function count(name: string, text: string | undefined): number | null {
   Deno.exit(2);
 }
 
+/** After each part, so that a later one that fails takes nothing with it. */
+async function write(path: string, { rows, rounds }: Stage, results: object): Promise<void> {
+  const facts = { machine: machine(), rows, rounds, ...results };
+  await Deno.writeTextFile(path, JSON.stringify(facts, null, 2));
+}
+
+/** Programs that wanted a core, on average over the last minute. */
+function loadNow(): string {
+  return Deno.loadavg()[0]!.toFixed(1);
+}
+
 function machine(): string {
   const memory = Math.round(Deno.systemMemoryInfo().total / 2 ** 30);
-  const load = Deno.loadavg().map((value) => value.toFixed(1)).join(" ");
   return `${navigator.hardwareConcurrency} cores, ${memory} GiB, ${Deno.build.os} ${Deno.osRelease()}, ` +
-    `Deno ${Deno.version.deno}, load ${load}`;
+    `Deno ${Deno.version.deno}`;
 }
 
 function say(text: string): void {
