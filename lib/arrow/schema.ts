@@ -25,11 +25,20 @@ import {
 import type { ScalarType } from "./column_types.ts";
 import type { ResultField } from "./result_field.ts";
 
-/** The schema as the flatbuffer `Message` that `FlightData.data_header` wants. */
+/** Messages of schemas without metadata: making one takes longer than reading a row. */
+const messages = new WeakMap<readonly ResultField[], Uint8Array<ArrayBuffer>>();
+
+/**
+ * The schema as the flatbuffer `Message` that `FlightData.data_header` wants. The bytes are shared by
+ * all who ask for the same fields: not to be written to.
+ */
 export function arrowSchemaMessage(
   fields: readonly ResultField[],
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array<ArrayBuffer> {
+  const isPlain = Object.keys(metadata).length === 0;
+  const known = isPlain ? messages.get(fields) : undefined;
+  if (known) return known;
   const ids = { next: 0 };
   const schema = new Schema(
     fields.map((field) => arrowField(field, field.name, ids)),
@@ -39,7 +48,9 @@ export function arrowSchemaMessage(
   // continuation and length.
   const stream = tableToIPC(new Table(schema), "stream");
   const length = new DataView(stream.buffer, stream.byteOffset).getInt32(4, true);
-  return stream.slice(8, 8 + length);
+  const message = stream.slice(8, 8 + length);
+  if (isPlain) messages.set(fields, message);
+  return message;
 }
 
 /** Enum columns in the order of their dictionaries' ids, wherever they stand. */
