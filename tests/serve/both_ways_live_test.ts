@@ -54,6 +54,33 @@ Deno.test("serve gives the same values of every type and relation over HTTP and 
   ok(rows > 500);
 });
 
+const shapes: readonly string[] = [
+  "{ kinds(limit: 4) { id p { x @skip(if: true) } solidsByKind { code @skip(if: true) } } }",
+  "{ a: kinds(limit: 9) { x: id y: id z: __typename p { a: x b: x __typename } aP { __typename } } }",
+  `{ kinds(limit: 9) { ...A ...B } }
+   fragment A on Kind { id solidsByKind(limit: 1) { code } }
+   fragment B on Kind { id solidsByKind(limit: 1) { e kind { d } } }`,
+  `{ kinds(limit: 9) { id a: solidsByKind(limit: 1) { code }
+     b: solidsByKind(limit: 2, offset: 1, orderBy: [{ code: DESC }]) {
+       code kind { id solidsByKind(where: { flag: { eq: true } }) { code } } } } }`,
+  `{ solids(where: { kind: { t: { isNull: false } } }, orderBy: [{ kind: { id: DESC } }, { code: ASC }]) {
+     code kind { id t } } }`,
+  "{ solids(where: { or: [{ e: { eq: happy } }, { not: { i4: { lt: 50 } } }] }, limit: 99) { code e } }",
+  '{ solids(where: { eo: { eq: "plain" } }, limit: 2) { code eo } }',
+  '{ kinds(where: { jb: { hasKey: "a" } }, limit: 9) { id jb } }',
+  '{ kinds(where: { aT: { has: "a,b" } }, limit: 9) { id aT } }',
+  "{ treeNodes(limit: 9) { id parent { name parent { name } } treeNodes { id treeNodes { id } } } }",
+  "{ solids(offset: 58) { code } }",
+  "{ solids(offset: 99) { code } }",
+];
+
+Deno.test("serve gives the same rows of aliases, fragments, conditions and orders over HTTP and Flight", async () => {
+  const url = await kinds();
+  await using served = await serve({ DATABASE_URL: url, ...wide });
+  const queries = shapes.map((query) => ({ query, ordered: true }));
+  equal((await compare(served.http, served.flight, queries)).faults, []);
+});
+
 Deno.test("serve gives the values that PostgreSQL's own to_jsonb gives", async () => {
   const url = await kinds();
   await using served = await serve({ DATABASE_URL: url, ...wide });

@@ -147,7 +147,7 @@ Deno.test("serve gives a single object as one row, or none, and a plain word as 
   const { body } = await post(served.http, "{ users(limit: 1) { id name } products { id } }");
   const [user] = body.data.users;
   const none = "00000000-0000-0000-0000-000000000000";
-  const [one, nothing, word, info, variables] = await flightCalls(served.flight, [
+  const [one, nothing, word, info, variables, noColumn] = await flightCalls(served.flight, [
     { call: "get", ticket: `{ user(id: "${user.id}") { id name } }`, rows: true },
     { call: "get", ticket: `{ user(id: "${none}") { id name } }` },
     { call: "get", ticket: "products" },
@@ -163,7 +163,9 @@ Deno.test("serve gives a single object as one row, or none, and a plain word as 
       }),
       rows: true,
     },
+    { call: "get", ticket: "{ users(limit: 3) { id @skip(if: true) } }" },
   ]);
+  equal(noColumn?.rows, 3);
   equal(one?.values, [user]);
   equal([nothing?.rows, nothing?.schema === one?.schema], [0, true]);
   equal(word?.rows, body.data.products.length);
