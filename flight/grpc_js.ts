@@ -353,18 +353,15 @@ function bind(server: Server, address: Address): Promise<number> {
   const { promise, resolve, reject } = Promise.withResolvers<number>();
   server.bindAsync(hostPort(address), ServerCredentials.createInsecure(), (error, port) => {
     if (!error) return resolve(port);
-    const inUse = /EADDRINUSE|AddrInUse|in use/i.test(error.message);
+    const inUse = /EADDRINUSE|AddrInUse/.test(error.message);
+    const why = inUse ? "the port is in use" : error.message;
     reject(
-      new AppError(
-        "BAD_INPUT",
-        `Flight cannot listen on ${hostPort(address)}: ${error.message}`,
-        {
-          hint: inUse
-            ? "another program uses this port; set FRAISEQL_FLIGHT_BIND_ADDR to another, or port 0"
-            : "check FRAISEQL_FLIGHT_BIND_ADDR",
-          cause: error,
-        },
-      ),
+      new AppError("BAD_INPUT", `Flight cannot listen on ${hostPort(address)}: ${why}`, {
+        hint: inUse
+          ? "end the other program, or set FRAISEQL_FLIGHT_BIND_ADDR to another port; 0 takes a free one"
+          : "check FRAISEQL_FLIGHT_BIND_ADDR",
+        cause: error,
+      }),
     );
   });
   return promise;

@@ -103,8 +103,9 @@ class Supervisor implements SupervisedFlight {
 
   async metrics(): Promise<MetricObject[] | null> {
     try {
-      const told = await this.child?.ask("metrics", metricsMsMax);
-      return told?.event === "metrics" ? told.values : null;
+      if (!this.child?.isReady) return null;
+      const told = await this.child.ask("metrics", metricsMsMax);
+      return told.event === "metrics" ? told.values : null;
     } catch {
       return null; // it ended, or is too busy: its metrics come with the next question
     }
@@ -152,7 +153,11 @@ class Supervisor implements SupervisedFlight {
       if (told.event === "ready") {
         this.known = told.flight;
         this.port = Number(new URL(told.flight).port);
-        log.info("flight process ready", { flight: told.flight, ms: child.ranMs() });
+        log.info("flight process ready", {
+          flight: told.flight,
+          pid: child.pid,
+          ms: child.ranMs(),
+        });
       } else if (told.event === "refreshed") void this.passRefreshed();
     });
     this.child = child;
@@ -230,6 +235,10 @@ class Child {
       }
       return status;
     });
+  }
+
+  get pid(): number {
+    return this.process.pid;
   }
 
   ranMs(): number {

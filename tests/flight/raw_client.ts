@@ -27,6 +27,8 @@ export class RawClient {
     this.client = new Client(url.replace("grpc://", ""), credentials.createInsecure(), {
       "grpc.max_receive_message_length": -1,
       "grpc.use_local_subchannel_pool": 1,
+      // Else it tries again without pause, and spins, where the server goes away as it connects.
+      "grpc.enable_retries": 0,
     });
   }
 

@@ -1,0 +1,266 @@
+import { deepEqual, equal, match, notEqual, ok, rejects } from "node:assert/strict";
+import { connect as connectHttp2 } from "node:http2";
+import { fileURLToPath } from "node:url";
+import { ACTION, encodeMessage } from "../../flight/protobuf.ts";
+import { type SupervisedFlight, superviseFlight } from "../../flight/supervise.ts";
+import { createLog } from "../../lib/log.ts";
+import { createMetrics, type Metrics } from "../../lib/metrics.ts";
+import { RawClient } from "./raw_client.ts";
+import { counted, ticketBytes, until } from "./serve.ts";
+
+const program = fileURLToPath(new URL("./fake_process.ts", import.meta.url));
+const config = fileURLToPath(new URL("../../deno.json", import.meta.url));
+const command = (...args: string[]) => [
+  Deno.execPath(),
+  "run",
+  "--quiet",
+  "--no-check",
+  `--config=${config}`,
+  "--allow-all",
+  program,
+  ...args,
+];
+
+interface Supervised {
+  readonly flight: SupervisedFlight;
+  readonly metrics: Metrics;
+  readonly log: Record<string, unknown>[];
+  readonly refreshed: { count: number };
+  /** Ends the process as its own abort does, or otherwise. */
+  kill(signal: Deno.Signal): Promise<void>;
+}
+
+async function supervised(args: string[], test: (some: Supervised) => Promise<void>) {
+  const metrics = createMetrics();
+  const log: Record<string, unknown>[] = [];
+  const refreshed = { count: 0 };
+  const flight = await superviseFlight({
+    command: command(...args),
+    env: {},
+    log: createLog("debug", (line) => void log.push(JSON.parse(line))),
+    metrics,
+    onRefreshed: () => void refreshed.count++,
+  });
+  try {
+    const kill = async (signal: Deno.Signal) => {
+      const pid = log.findLast((line) => line.event === "flight process ready")?.pid;
+      Deno.kill(Number(pid), signal);
+      await until("it is gone", () => !flight.ready());
+    };
+    await test({ flight, metrics, log, refreshed, kill });
+  } finally {
+    await flight.stop(0);
+  }
+}
+
+async function answers(url: string | null, ticket = "{ people { id name } }"): Promise<number> {
+  const client = new RawClient(String(url));
+  try {
+    return (await client.call("DoGet", ticketBytes(ticket))).code;
+  } finally {
+    client.close();
+  }
+}
+
+async function action(url: string | null, type: string): Promise<number> {
+  const client = new RawClient(String(url));
+  try {
+    return (await client.call("DoAction", encodeMessage(ACTION, { type }))).code;
+  } finally {
+    client.close();
+  }
+}
+
+Deno.test("superviseFlight() throws the child's own message when its configuration is refused", async () => {
+  await rejects(() => supervised(["misconfigured"], () => Promise.resolve()), {
+    code: "BAD_INPUT",
+    message: "FRAISEQL_COLOUR: no such variable",
+  });
+});
+
+Deno.test("superviseFlight() gives up a child that never gets ready", async () => {
+  await rejects(() => supervised(["crashing"], () => Promise.resolve()), {
+    code: "UNAVAILABLE",
+    message: /it broke/,
+    hint: /exit status 1/,
+  });
+});
+
+Deno.test("superviseFlight() says that the port is in use", async () => {
+  await supervised(["serve"], async ({ flight }) => {
+    const { port } = new URL(String(flight.url()));
+    await rejects(() => supervised(["serve", port], () => Promise.resolve()), {
+      code: "BAD_INPUT",
+      message: new RegExp(`^Flight cannot listen on 127.0.0.1:${port}: the port is in use$`),
+    });
+  });
+});
+
+Deno.test("superviseFlight() does not mind what else the child prints", async () => {
+  await supervised(["noisy"], async ({ flight, log }) => {
+    equal(await answers(flight.url()), 0);
+    equal(log.filter((line) => line.event === "flight process printed").length, 4);
+  });
+});
+
+for (const signal of ["SIGABRT", "SIGKILL"] as const) {
+  Deno.test(`superviseFlight() has a child that ended by ${signal} back on the same port`, async () => {
+    await supervised(["serve"], async ({ flight, metrics, log, kill }) => {
+      const url = flight.url();
+      await kill(signal);
+      await until("it is back", () => flight.ready());
+      equal(flight.url(), url);
+      equal(await answers(url), 0);
+      equal(await counted(metrics, "fraiseql_flight_restarts_total"), 1);
+      const line = log.find((row) => String(row.event).startsWith("flight process ended"));
+      equal(line?.signal, signal);
+    });
+  });
+}
+
+Deno.test("superviseFlight() waits longer each time a child soon ends again", async () => {
+  await supervised(["serve"], async ({ flight, metrics, log, kill }) => {
+    for (let i = 0; i < 3; i++) {
+      await until("it is back", () => flight.ready());
+      await kill("SIGKILL");
+    }
+    await until("it is back", () => flight.ready());
+    equal(await counted(metrics, "fraiseql_flight_restarts_total"), 3);
+    const ends = log.filter((row) => String(row.event).startsWith("flight process ended"));
+    deepEqual(ends.map((row) => row.waitMs), [0, 100, 200]);
+  });
+});
+
+Deno.test("superviseFlight() stays able to serve when clients go away in the way that aborts Deno", async () => {
+  await supervised(["serve"], async ({ flight }) => {
+    const url = String(flight.url());
+    // GOAWAY and the end of the connection, in the moment the answer is whole.
+    for (let i = 0; i < 60; i++) {
+      await until("it is there", () => flight.ready());
+      await callAndDestroy(url.replace("grpc://", "http://"));
+    }
+    await until("it answers", async () => flight.ready() && await answers(url) === 0);
+  });
+});
+
+Deno.test("SupervisedFlight.metrics() gives the child's metrics, and null while there is none", async () => {
+  await supervised(["serve"], async ({ flight, kill }) => {
+    await answers(flight.url());
+    const requests = async () =>
+      (await flight.metrics())?.find((row) => row.name === "fraiseql_requests_total");
+    match(JSON.stringify(await requests()), /"transport":"flight"/);
+    await kill("SIGKILL");
+    equal(await flight.metrics(), null);
+  });
+});
+
+Deno.test("SupervisedFlight.refresh() has the child read the catalog, and says when it cannot", async () => {
+  await supervised(["serve"], async ({ flight, refreshed }) => {
+    await flight.refresh();
+    equal(refreshed.count, 0);
+  });
+  await supervised(["stale"], async ({ flight }) => {
+    await rejects(() => flight.refresh(), { code: "UNAVAILABLE", message: /no catalog/ });
+  });
+});
+
+Deno.test("superviseFlight() tells when a Flight client had the catalog read again", async () => {
+  await supervised(["serve"], async ({ flight, refreshed }) => {
+    equal(await action(flight.url(), "RefreshSchema"), 0);
+    await until("it is told", () => refreshed.count === 1);
+  });
+});
+
+Deno.test("SupervisedFlight.stop() ends a child with a stream that does not end", async () => {
+  await supervised(["serve"], async ({ flight, metrics }) => {
+    const stream = answers(flight.url(), "{ endless { id name } }");
+    await until("it runs", async () => {
+      const streams = (await flight.metrics())?.find((row) => row.name === "fraiseql_streams");
+      return JSON.stringify(streams).includes('"value":1');
+    });
+    await flight.stop(0);
+    notEqual(await stream, 0);
+    equal(flight.ready(), false);
+    equal(await counted(metrics, "fraiseql_flight_restarts_total"), 0);
+  });
+});
+
+Deno.test("runFlightProcess() ends by itself when its parent is gone", async () => {
+  const child = run({ _FRAISEQL_FLIGHT_CONTROL: "0" });
+  await firstLine(child.stdout);
+  await child.stdin.close(); // what a parent's death does
+  equal((await child.status).code, 0);
+});
+
+Deno.test("runFlightProcess() leaves signals to its parent", async () => {
+  const child = run({ _FRAISEQL_FLIGHT_CONTROL: "0" });
+  const url = JSON.parse(await firstLine(child.stdout)).flight;
+  child.kill("SIGTERM");
+  child.kill("SIGINT");
+  equal(await answers(url), 0);
+  await child.stdin.close();
+  equal((await child.status).code, 0);
+});
+
+Deno.test("runFlightProcess() run by a person does not look at standard input and ends by SIGTERM", async () => {
+  const child = run({});
+  const ready = JSON.parse(await firstLine(child.stdout));
+  equal(ready.event, "ready");
+  await child.stdin.close();
+  equal(await answers(ready.flight), 0);
+  child.kill("SIGTERM");
+  equal((await child.status).code, 0);
+});
+
+Deno.test("runFlightProcess() takes what it does not understand for nothing", async () => {
+  const child = run({ _FRAISEQL_FLIGHT_CONTROL: "0" });
+  const url = JSON.parse(await firstLine(child.stdout)).flight;
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode('hello\n{}\n{"ask":"dance"}\n\n'));
+  equal(await answers(url), 0);
+  await writer.write(new TextEncoder().encode('{"ask":"stop","drainSeconds":0}\n'));
+  equal((await child.status).code, 0);
+  await writer.close().catch(() => {}); // its end closed it
+});
+
+function run(env: Record<string, string>) {
+  const [name = "", ...args] = command("serve");
+  return new Deno.Command(name, { args, env, stdin: "piped", stdout: "piped", stderr: "null" })
+    .spawn();
+}
+
+async function firstLine(stdout: ReadableStream<Uint8Array>): Promise<string> {
+  let text = "";
+  const decoder = new TextDecoder();
+  // Read on in the background, so that the child never waits for a reader.
+  const reader = stdout.getReader();
+  while (!text.includes("\n")) {
+    const { value, done } = await reader.read();
+    ok(!done, "it ended before its first line");
+    text += decoder.decode(value, { stream: true });
+  }
+  void (async () => {
+    while (!(await reader.read()).done);
+  })();
+  return text.slice(0, text.indexOf("\n"));
+}
+
+/** A whole call whose session is destroyed in the moment it ends. */
+function callAndDestroy(url: string): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const session = connectHttp2(url);
+  session.on("error", () => resolve()); // the server may just be starting again
+  session.on("close", () => resolve());
+  const request = session.request({
+    ":method": "POST",
+    ":path": "/arrow.flight.protocol.FlightService/DoGet",
+    "content-type": "application/grpc",
+    te: "trailers",
+  });
+  request.on("error", () => resolve());
+  request.on("end", () => session.destroy());
+  request.resume();
+  const ticket = ticketBytes("{ empty { id name } }");
+  request.end(Uint8Array.from([0, 0, 0, 0, ticket.length, ...ticket]));
+  return promise;
+}
