@@ -222,6 +222,37 @@ Deno.test(`serve refuses ${count} malformed Flight tickets of each kind and keep
   equal(served.stderr().includes("INTERNAL"), false);
 });
 
+const methods = ["Handshake", "ListFlights", "GetFlightInfo", "PollFlightInfo", "GetSchema"];
+methods.push("DoGet", "DoPut", "DoExchange", "DoAction", "ListActions");
+
+Deno.test(`serve answers ${count} random messages of each Flight method, never with a fault of ours`, async () => {
+  await using served = await serve({ DATABASE_URL: await postgres.shop(), ...quiet });
+  const client = new RawClient(served.flight);
+  const pid = flightPid(served);
+  try {
+    for (const method of methods) {
+      const next = random(11);
+      const codes = new Set<number>();
+      await several(async (i) => {
+        const message = pick(next, [
+          () => bytes(next, i) as Uint8Array,
+          () => Uint8Array.of(10, 2 + Math.floor(next() * 200), ...bytes(next, i) as Uint8Array),
+          () => Uint8Array.of(8, 2, 18, 3, 123, 34, 97), // a command that is a piece of JSON
+          () => new Uint8Array(),
+        ])();
+        const messages = pick(next, [[message], [message, message], []]);
+        codes.add((await client.call(method, messages)).code);
+      });
+      const faults = [...codes].filter((code) => ![0, ...refusals].includes(code));
+      equal([method, faults], [method, []]);
+    }
+  } finally {
+    client.close();
+  }
+  equal(flightPid(served), pid);
+  equal(served.stderr().includes("INTERNAL"), false);
+});
+
 Deno.test("serve passes every audit of the GraphQL-over-HTTP specification, without a warning", async () => {
   await using served = await serve({ DATABASE_URL: await postgres.shop(), ...quiet });
   const results = await auditServer({ url: `${served.http}/graphql` });
