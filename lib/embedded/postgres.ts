@@ -25,6 +25,8 @@ export interface StartOptions extends LaunchOptions {
   readonly onProgress?: (line: string) => void;
   /** A server that takes longer to write everything down is ended harder. */
   readonly stopMsMax?: number;
+  /** How long to wait for another program that uses the folder; default 3 s. */
+  readonly inUseMsMax?: number;
 }
 
 export interface EmbeddedPostgres {
@@ -49,7 +51,7 @@ export interface ServerEnd {
 /** Starts the server on its data, made at the first start; ready for connections when it returns. */
 export async function startPostgres(options: StartOptions): Promise<EmbeddedPostgres> {
   const { dataDir, log, onProgress = () => {} } = options;
-  const folder = await openFolder(dataDir);
+  const folder = await openFolder(dataDir, options.inUseMsMax);
   try {
     const known = knownConnection((await readServices(dataDir)).postgres);
     const binaries = await unpackBinaries(folder.path, onProgress);

@@ -1,6 +1,7 @@
 /** The folder of the embedded PostgreSQL: where it lies, whose it is, and that one program uses it. */
 
 import { dirname, join, resolve } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { AppError } from "../errors.ts";
 
 /** Who runs PostgreSQL; it refuses to run as root. */
@@ -20,13 +21,16 @@ export interface PostgresFolder {
   close(): void;
 }
 
-/** Makes the folder where there is none and holds it; throws when another program does. */
-export async function openFolder(dataDir: string): Promise<PostgresFolder> {
+/** Makes the folder where there is none and holds it; throws when another program keeps it. */
+export async function openFolder(
+  dataDir: string,
+  inUseMsMax = defaultInUseMsMax,
+): Promise<PostgresFolder> {
   const asked = resolve(dataDir);
   try {
     await Deno.mkdir(join(asked, "postgres"), { recursive: true });
     const home = join(await Deno.realPath(asked), "postgres");
-    const lock = await holdLock(home);
+    const lock = await holdLock(home, inUseMsMax);
     let isHeld = true;
     try {
       const runAs = await whoRuns();
@@ -59,10 +63,10 @@ export async function openFolder(dataDir: string): Promise<PostgresFolder> {
  * The kernel ends the lock with the program, however that ends, so a lock left behind does not
  * exist. The file's text only tells people who holds it.
  */
-async function holdLock(home: string): Promise<Deno.FsFile> {
+async function holdLock(home: string, inUseMsMax: number): Promise<Deno.FsFile> {
   const path = join(home, "lock");
   const file = await Deno.open(path, { read: true, write: true, create: true });
-  if (!await file.tryLock(true)) {
+  if (!await lockSoon(file, inUseMsMax)) {
     file.close();
     const holder = (await Deno.readTextFile(path)).trim();
     throw new AppError("UNAVAILABLE", `${dirname(home)} is in use by process ${holder}`, {
@@ -73,6 +77,19 @@ async function holdLock(home: string): Promise<Deno.FsFile> {
   await file.write(new TextEncoder().encode(`${Deno.pid}\n`));
   return file;
 }
+
+/** Waits a while, because the program before us may be about to end: a restart is common. */
+async function lockSoon(file: Deno.FsFile, inUseMsMax: number): Promise<boolean> {
+  const end = Date.now() + inUseMsMax;
+  for (;;) {
+    if (await file.tryLock(true)) return true;
+    if (Date.now() >= end) return false;
+    await delay(lockPollMs);
+  }
+}
+
+const defaultInUseMsMax = 3000;
+const lockPollMs = 100;
 
 /** For root the user `postgres`, else `nobody`; everyone else runs it themselves. */
 async function whoRuns(): Promise<RunAs | null> {

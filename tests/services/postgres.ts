@@ -60,6 +60,7 @@ export async function startTestServer(
         dataDir: `${root}postgres-${n}`,
         log: createLog("error"),
         durable: false,
+        inUseMsMax: 0,
         ...(onProgress && { onProgress }),
       });
       await dropLeftovers(server.url);

@@ -7,7 +7,7 @@ Deno.test("openFolder() makes the folder, and holds it until it is closed", asyn
   const dataDir = join(await openTempDir(), "a", "b");
   const folder = await openFolder(dataDir);
   equal(folder.path, join(dataDir, "postgres"));
-  await rejects(openFolder(dataDir), {
+  await rejects(openFolder(dataDir, 0), {
     code: "UNAVAILABLE",
     message: `${dataDir} is in use by process ${Deno.pid}`,
   });
@@ -28,7 +28,7 @@ Deno.test("openFolder() says which folder cannot be written", async () => {
   const folder = await openTempDir();
   const dataDir = join(folder, "file");
   await Deno.writeTextFile(dataDir, "");
-  await rejects(openFolder(dataDir), {
+  await rejects(openFolder(dataDir, 0), {
     code: "BAD_INPUT",
     message: new RegExp(`^cannot keep data in ${dataDir}: `),
     hint: "name a folder that can be written with FRAISEQL_DATA_DIR",
