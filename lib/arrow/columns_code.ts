@@ -7,6 +7,7 @@ import { labelIndex, type LabelTable, labelTable } from "./labels.ts";
 import type { ConstantField, ResultField } from "./result_field.ts";
 import {
   epochMicroseconds,
+  grouped,
   indexes,
   int32,
   type RowCode,
@@ -46,13 +47,7 @@ export interface ColumnsCode {
   readonly readRows: ReadRows;
 }
 
-/**
- * V8 gives up optimizing functions above 60 KB of bytecode; wide results are cut into functions of
- * about this many characters, which is about as many bytes.
- */
-const functionCharsMax = 30_000;
-
-/** Makes the code; see `compiled` for the one place that keeps it. */
+/** Makes the code; `compiled.ts` keeps it. */
 export function columnsCode(
   fields: readonly ResultField[],
   unrepresentable: "error" | "null",
@@ -108,24 +103,6 @@ function sourceOf(code: RowCode, target: ColumnsTarget): string {
   const calls = groups.map((_, i) => `q=g${i}(t,b,q,e,r,row);`).join("");
   return functions.join("") +
     loop("", `if(r===t.capacity)t.growRows();t.size=${fixedSize};${calls}`, "t.size", "");
-}
-
-interface Group {
-  readonly first: number;
-  readonly end: number;
-  readonly body: string;
-}
-
-/** Root fields in groups that make functions of a bearable length. */
-export function grouped(code: RowCode): Group[] {
-  const groups: Group[] = [];
-  for (const { first, end, code: body } of code.fields) {
-    const last = groups.at(-1);
-    if (last && last.body.length + body.length <= functionCharsMax) {
-      groups[groups.length - 1] = { first: last.first, end, body: last.body + body };
-    } else groups.push({ first, end, body });
-  }
-  return groups;
 }
 
 /**

@@ -106,6 +106,31 @@ export function rowCode(
 /** What the generated code calls, beside what its target gives. */
 export const WALK_FUNCTIONS = { decimalFits } as const;
 
+/**
+ * V8 gives up optimizing functions above 60 KB of bytecode; wide results are cut into functions of
+ * about this many characters, which is about as many bytes.
+ */
+const functionCharsMax = 30_000;
+
+/** Root fields that share a function. */
+export interface FieldGroup {
+  readonly first: number;
+  readonly end: number;
+  readonly body: string;
+}
+
+/** Root fields in groups that make functions of a bearable length. */
+export function grouped(code: RowCode): FieldGroup[] {
+  const groups: FieldGroup[] = [];
+  for (const { first, end, code: body } of code.fields) {
+    const last = groups.at(-1);
+    if (last && last.body.length + body.length <= functionCharsMax) {
+      groups[groups.length - 1] = { first: last.first, end, body: last.body + body };
+    } else groups.push({ first, end, body });
+  }
+  return groups;
+}
+
 /** Variables of every generated function. */
 export function walkVariables(code: RowCode, first: number, end: number): string {
   const own = code.places.slice(first, end).flatMap(({ id, field }) =>

@@ -1,10 +1,10 @@
 /** The code that writes binary rows as JSON, made once for each shape of result. */
 
 import type { ColumnKind, ScalarType } from "../arrow/column_types.ts";
-import { grouped } from "../arrow/columns_code.ts";
 import { labelIndex, type LabelTable, labelTable } from "../arrow/labels.ts";
 import type { ConstantField, ResultField } from "../arrow/result_field.ts";
 import {
+  grouped,
   indexes,
   int32,
   rowCode,

@@ -178,6 +178,30 @@ Deno.test("JsonRows has room for every value after one of any length", () => {
   }
 });
 
+Deno.test("JsonRows writes shapes so wide that their code is cut into several functions", () => {
+  const wide: ResultField[] = Array.from(
+    { length: 600 },
+    (_, i) => scalar(`${"k".repeat(30)}${i}`, i % 2 === 0 ? "text" : "date"),
+  );
+  const value = (i: number, n: number) =>
+    i % 2 === 0 ? data.text(`\n${i}.${n}`.repeat(n % 9)) : data.int32(i * 1000 + n);
+  const rowOf = (n: number) => data.dataRow(...wide.map((_, i) => value(i, n)));
+  const bad = data.dataRow(...wide.map((_, i) => i === 599 ? data.int32(infinity) : value(i, 8)));
+  const rows = new JsonRows(wide, { unrepresentable: "error" });
+  throws(() => rows.push(data.chunk(...Array.from({ length: 50 }, (_, n) => rowOf(n)), bad)), {
+    code: "UNREPRESENTABLE",
+    path: [50, wide[599]!.name],
+  });
+  const read = JSON.parse(`[${decode(rows.take())}]`) as Record<string, string>[];
+  equal(read.length, 50);
+  for (const [n, values] of read.entries()) {
+    equal(Object.keys(values).length, 600);
+    equal(values[wide[598]!.name], `\n598.${n}`.repeat(n % 9));
+    const day = Date.UTC(2000, 0, 1) + (599_000 + n) * 86_400_000;
+    equal(values[wide[599]!.name], new Date(day).toISOString().slice(0, 10));
+  }
+});
+
 Deno.test("JsonRows finds no shape's code under another's", () => {
   const one = [scalar("a", "int4")];
   const other = [scalar("b", "int4")];
