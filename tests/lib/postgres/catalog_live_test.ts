@@ -1,6 +1,8 @@
 /** From a real catalog to rows, compared with SQL that was written without the planner. */
 
 import { deepEqual, match, ok, rejects } from "node:assert/strict";
+import { buildSchema } from "graphql";
+import { AppError, CODES } from "../../../lib/errors.ts";
 import { JsonDocument } from "../../../lib/http/to_json.ts";
 import { limits } from "../../../lib/limits.ts";
 import { createLog } from "../../../lib/log.ts";
@@ -9,6 +11,8 @@ import { openDatabase, type PostgresDatabase } from "../../../lib/postgres/datab
 import { openEngine } from "../../../lib/query/open_query.ts";
 import type { Plan, QueryEngine } from "../../../lib/query/query_engine.ts";
 import { testPostgres } from "../../services/postgres.ts";
+import { everyOperator } from "../query/every_operator.ts";
+import { randomOf, randomQuery } from "../query/random_query.ts";
 import everyKind from "./every_kind.sql" with { type: "text" };
 
 const server = await testPostgres();
@@ -683,5 +687,53 @@ Deno.test("readCatalog() knows the rows of a table as a type, also in arrays and
       ),
       { wholes: [{ one: { a: 1 }, many: [{ b: "y" }], dom: [{ a: 3, b: "z" }], d: { a: 4 } }] },
     );
+  }, ["public"]);
+});
+
+/** The tables of `SHOP` in tests/lib/query/catalogs.ts, with a row of nulls and one of values. */
+const SHOP_SQL = `
+  create type status as enum ('new', 'paid');
+  create type odd_status as enum ('in progress', 'done');
+  create type address as (street text, zip int4);
+  create domain email as text;
+  create table users (id uuid primary key, name text not null, email email,
+    manager_id uuid references users, home address);
+  create table orders (id int8 primary key, user_id uuid not null references users,
+    status status not null, total numeric(10,2), tags text[], extra jsonb, at timestamptz,
+    places address[]);
+  create table things (b bool, i2 int2, i4 int4, i8 int8, f4 float4, f8 float8, n numeric, t text,
+    c bpchar, u uuid, j json, jb jsonb, bytes bytea, d date, tm time, ts timestamp, tz timestamptz,
+    iv interval, st status, odd odd_status, net inet, pt point, dom email, days date[], doms email[]);
+  insert into users values ('00000000-0000-0000-0000-000000000000', 'a', 'e', null, ('s', 1)),
+    ('00000000-0000-0000-0000-000000000001', 'b', null, '00000000-0000-0000-0000-000000000000', null);
+  insert into orders values (1, '00000000-0000-0000-0000-000000000000', 'new', 1, '{a}', '{"a":[1]}',
+    '2026-01-01', array[('s', 2)::address, null]), (2, '00000000-0000-0000-0000-000000000001', 'paid', null, null, null, null, null);
+  insert into things default values;
+  insert into things values (true, 1, 1, 1, 1.5, 1.5, 1.5, 'x', 'x', null, '{"a":["x"]}', '{"a":["x"]}',
+    'x', '2026-01-31', '1:00', now(), now(), '1 day', 'new', 'done', '10.0.0.1', '(1,2)', 'd',
+    '{2026-01-31}', '{a}')`;
+
+Deno.test("rows() runs every operator on every type of column", async (t) => {
+  const url = await server.createDatabase();
+  await server.query(SHOP_SQL, url);
+  await withEngine(url, async ({ ask, engine }) => {
+    const queries = everyOperator(engine.sdl(), "things", "Thing", "b");
+    for (const [name, query] of queries) await t.step(name, async () => void await ask(query));
+    // One by one, so that a wrong value of one query does not hide the others.
+    const random = randomOf(5);
+    const schema = buildSchema(engine.sdl());
+    let answered = 0;
+    await t.step("and whatever else the schema allows", async () => {
+      for (let i = 0; i < 600; i++) {
+        const text = randomQuery(schema, random);
+        try {
+          await ask(text);
+          answered++;
+        } catch (error) {
+          ok(error instanceof AppError && CODES[error.code].http < 500, `${text}: ${error}`);
+        }
+      }
+      ok(answered > 200, `only ${answered} were good`);
+    });
   }, ["public"]);
 });
