@@ -145,9 +145,7 @@ export class Column {
   /** Makes `data` hold `bytes`, the ones used included; the row is the one being read. */
   grow(bytes: number, row: number): Uint8Array<ArrayBuffer> {
     this.columns.allow(bytes, row);
-    let length = this.data.length * 2;
-    while (length < bytes) length *= 2;
-    return this.data = enlarged(this.data, length);
+    return this.data = enlarged(this.data, Math.max(bytes, this.data.length * 2));
   }
 
   /** Makes the element's columns hold `count` elements. */
