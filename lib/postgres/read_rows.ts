@@ -32,12 +32,14 @@ export async function* readRows(
   format: ResultFormat = "binary",
 ): AsyncGenerator<RowChunk, void, undefined> {
   if (options.signal.aborted) throw abortError(options.signal);
+  for (const statement of statements) checkStatement(statement);
   const { wire } = connection;
-  const patience = new Patience(connection, options);
+  const statementTimeoutMs = toTimeout(options.statementTimeoutMs);
+  const patience = new Patience(connection, options.signal, statementTimeoutMs);
   try {
-    const steps = toSteps(connection, statements, options.statementTimeoutMs);
+    const steps = toSteps(connection, statements, statementTimeoutMs);
     const written = connection.send(toMessages(connection, steps, format), 1);
-    connection.statementTimeoutMs = options.statementTimeoutMs;
+    connection.statementTimeoutMs = statementTimeoutMs;
     let step = 0;
     let failure: AppError | null = null;
     while (connection.unanswered > 0) {
@@ -69,6 +71,28 @@ export async function* readRows(
   } finally {
     patience.end();
   }
+}
+
+/** Before anything is sent: what the protocol's fields cannot hold. */
+function checkStatement({ text, parameters }: SqlStatement): void {
+  if (parameters.length > parametersMax) {
+    throw new AppError(
+      "TOO_LARGE",
+      `a statement has ${parameters.length} parameters, PostgreSQL takes ${parametersMax}`,
+      { hint: "ask in parts, or with fewer values in the conditions" },
+    );
+  }
+  if (text.includes("\0")) {
+    throw new AppError("BAD_INPUT", "PostgreSQL's text cannot hold the character NUL");
+  }
+}
+
+/** Counted by 16 bits in a Bind message. */
+const parametersMax = 65_535;
+
+/** Whole milliseconds that PostgreSQL takes; 0 would mean none. */
+function toTimeout(ms: number): number {
+  return Math.min(Math.max(1, Math.ceil(ms)), timerMsMax);
 }
 
 /** Several statements need a transaction to share a snapshot; one brings its own. */
@@ -125,10 +149,10 @@ class Patience {
   readonly #signal: AbortSignal;
   readonly #forget: () => void;
 
-  constructor(readonly connection: Connection, options: ReadOptions) {
-    this.#signal = options.signal;
+  constructor(readonly connection: Connection, signal: AbortSignal, statementTimeoutMs: number) {
+    this.#signal = signal;
     this.#forget = onAbort(this.#signal, () => this.#interrupt?.(abortError(this.#signal)));
-    this.#silenceMs = options.statementTimeoutMs + connection.limits.silenceMsMax;
+    this.#silenceMs = statementTimeoutMs + connection.limits.silenceMsMax;
     this.#watch(this.#silenceMs);
   }
 
@@ -160,7 +184,7 @@ class Patience {
   }
 }
 
-/** Timers count with 32 bits. */
+/** PostgreSQL and timers count with 32 bits. */
 const timerMsMax = 2 ** 31 - 1;
 
 function silentError(): AppError {

@@ -298,6 +298,33 @@ Deno.test("connect() fixes the forms of values, whatever the role has set", asyn
   equal(row?.join(), "2026-01-02 03:04:05+00,\\x01,PT1H30M");
 });
 
+Deno.test("connect() has PostgreSQL look whether we are still there", async () => {
+  const connection = await connect({ url: server.url });
+  const [row] = await connection.query("show client_connection_check_interval");
+  await connection.close();
+  equal(row?.[0], "1s");
+});
+
+const attrs: [attrs: string, readOnly: boolean, fits: boolean][] = [
+  ["read-write", true, false],
+  ["read-write", false, true],
+  ["read-only", true, true],
+  ["read-only", false, false],
+  ["primary", true, true],
+];
+
+for (const [name, readOnly, fits] of attrs) {
+  const kind = readOnly ? "a read-only" : "a writable";
+  Deno.test(`connect() for ${name} ${fits ? "takes" : "passes over"} ${kind} server`, async () => {
+    const options = `options=-c%20default_transaction_read_only%3D${readOnly ? "on" : "off"}`;
+    const url = server.at("trust_user", `postgres?target_session_attrs=${name}&${options}`);
+    // Our own setting must not answer for the server's.
+    const connecting = connect({ url, readOnly: true });
+    if (fits) await (await connecting).close();
+    else await rejects(connecting, { code: "UNAVAILABLE", message: new RegExp(name) });
+  });
+}
+
 Deno.test("connect() with readOnly lets nobody write", async () => {
   const connection = await connect({ url: server.url, readOnly: true });
   await rejects(connection.query("create table t (a int)"), { code: "UNSUPPORTED" });
