@@ -1,7 +1,14 @@
 /** Flags of every command, made from the table of configuration keys. */
 
 import type { Command } from "commander";
-import { type Config, CONFIG_FILE_ENV, CONFIG_KEYS, readConfig, snakeCase } from "../lib/config.ts";
+import {
+  type Config,
+  CONFIG_FILE_ENV,
+  CONFIG_KEYS,
+  type ConfigFile,
+  readConfig,
+  snakeCase,
+} from "../lib/config.ts";
 import { LIMITS } from "../lib/limits.ts";
 
 const dashed = (key: string) => key.replaceAll("_", "-");
@@ -53,14 +60,12 @@ function configFlags(flags: Readonly<Record<string, unknown>>): Record<string, s
   return found;
 }
 
-function readFile(path: string, mayBeAbsent: boolean): { path: string; text: string } | null {
+function readFile(path: string, mayBeAbsent: boolean): ConfigFile | null {
   try {
     return { path, text: Deno.readTextFileSync(path) };
   } catch (error) {
     if (mayBeAbsent && error instanceof Deno.errors.NotFound) return null;
-    // Told as a fault of the file beside the other faults of the configuration.
-    const reason = error instanceof Error ? error.message : String(error);
-    return { path, text: `the file cannot be read: ${reason}` };
+    return { path, unreadable: error instanceof Error ? error.message : String(error) };
   }
 }
 

@@ -73,6 +73,10 @@ function someNames(text: string): string[] | Fault {
   return names.length > 0 ? names : new Fault("must name at least one, comma separated");
 }
 
+function notEmpty(text: string): string | Fault {
+  return text === "" ? new Fault("must not be empty") : text;
+}
+
 function databaseUrl(text: string): string | Fault {
   return /^postgres(ql)?:\/\//.test(text)
     ? text
@@ -89,7 +93,7 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
   { key: "bind_addr", env: "FRAISEQL_BIND_ADDR", default: "127.0.0.1:8080", read: address, help: "address of HTTP; port 0 takes a free one" },
   { key: "flight_bind_addr", env: "FRAISEQL_FLIGHT_BIND_ADDR", default: "127.0.0.1:50051", read: address, help: "address of Flight; port 0 takes a free one" },
   { key: "db_schemas", env: "FRAISEQL_DB_SCHEMAS", default: "public", read: someNames, help: "PostgreSQL schemas to expose, comma separated" },
-  { key: "data_dir", env: "FRAISEQL_DATA_DIR", default: ".fraiseql", help: "where embedded services keep their data" },
+  { key: "data_dir", env: "FRAISEQL_DATA_DIR", default: ".fraiseql", read: notEmpty, help: "where embedded services keep their data" },
   { key: "unrepresentable", env: "FRAISEQL_UNREPRESENTABLE", default: "error", read: oneOf("error", "null"), help: "what to do with a value that the format cannot hold: error, or null" },
   { key: "sample", env: "FRAISEQL_SAMPLE", default: "", read: oneOf("shop", "none"), help: "sample data for an empty embedded database: shop or none (default: shop)" },
   { key: "cors_origins", env: "FRAISEQL_CORS_ORIGINS", default: "", read: list, help: "origins whose pages may ask, comma separated; * for all (default: none)" },
@@ -124,10 +128,14 @@ export interface ConfigSources {
   /** Flags by the key's name in the file; limits as `limits.<name>`. */
   readonly flags: Readonly<Record<string, string>>;
   readonly env: Readonly<Record<string, string>>;
-  /** Text of `fraiseql.toml`, null where there is none. */
-  readonly file: { readonly path: string; readonly text: string } | null;
+  /** Text of `fraiseql.toml`, or why it cannot be read; null where there is none. */
+  readonly file: ConfigFile | null;
   readonly readSecret: (path: string) => string;
 }
+
+export type ConfigFile =
+  & { readonly path: string }
+  & ({ readonly text: string } | { readonly unreadable: string });
 
 export const CONFIG_FILE_ENV = "FRAISEQL_CONFIG";
 const limitEnvPrefix = "FRAISEQL_LIMITS_";
@@ -187,7 +195,11 @@ export function readConfig(sources: ConfigSources): Config {
 
 type FileKeys = Readonly<Record<string, unknown>>;
 
-function readFile(file: { path: string; text: string }, faults: string[]): FileKeys {
+function readFile(file: ConfigFile, faults: string[]): FileKeys {
+  if ("unreadable" in file) {
+    faults.push(`${file.path}: cannot be read: ${file.unreadable}`);
+    return {};
+  }
   try {
     return parseToml(file.text);
   } catch (error) {
@@ -300,6 +312,8 @@ export function suggestion(word: string, words: readonly string[]): string {
   let nearest = "";
   let least = Math.max(2, Math.floor(word.length / 3)) + 1;
   for (const other of words) {
+    // Also spares the comparing of what is as long as a whole request.
+    if (Math.abs(word.length - other.length) >= least) continue;
     const distance = editDistance(word, other);
     if (distance < least) [nearest, least] = [other, distance];
   }

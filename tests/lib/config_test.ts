@@ -1,0 +1,306 @@
+/** Configuration: what beats what, and that every fault is told at once. */
+
+import { deepEqual, doesNotMatch, equal, match, ok, throws } from "node:assert/strict";
+import {
+  CONFIG_KEYS,
+  type ConfigSources,
+  readConfig,
+  snakeCase,
+  suggestion,
+} from "../../lib/config.ts";
+import { type LimitName, LIMITS } from "../../lib/limits.ts";
+
+interface Given {
+  readonly flags?: Record<string, string>;
+  readonly env?: Record<string, string>;
+  readonly file?: string;
+  readonly secrets?: Record<string, string>;
+}
+
+function sources({ flags = {}, env = {}, file, secrets = {} }: Given): ConfigSources {
+  return {
+    flags,
+    env,
+    file: file === undefined ? null : { path: "fraiseql.toml", text: file },
+    readSecret: (path) => {
+      const secret = secrets[path];
+      if (secret === undefined) throw new Error(`no file ${path}`);
+      return secret;
+    },
+  };
+}
+
+const read = (given: Given) => readConfig(sources(given));
+
+/** The faults, each a line. */
+function faultsOf(given: Given): string[] {
+  let lines: string[] = [];
+  throws(() => read(given), (error: Error & { code?: string }) => {
+    equal(error.code, "BAD_INPUT");
+    const [head = "", ...rest] = error.message.split("\n  ");
+    match(head, new RegExp(`^configuration has ${rest.length} faults?:`));
+    lines = rest;
+    return true;
+  });
+  return lines;
+}
+
+Deno.test("readConfig() has a default for everything", () => {
+  const config = read({});
+  deepEqual({ ...config, limits: null }, {
+    databaseUrl: null,
+    topology: "full",
+    bindAddr: { hostname: "127.0.0.1", port: 8080 },
+    flightBindAddr: { hostname: "127.0.0.1", port: 50051 },
+    dbSchemas: ["public"],
+    dataDir: ".fraiseql",
+    unrepresentable: "error",
+    sample: null,
+    corsOrigins: [],
+    flightViews: [],
+    logLevel: "info",
+    limits: null,
+  });
+  for (const [name, row] of Object.entries(LIMITS)) {
+    equal(config.limits[name as LimitName], row.value);
+  }
+});
+
+Deno.test("readConfig() takes a flag before the environment, that before the file", () => {
+  const file = 'log_level = "debug"\n[limits]\nquery_depth_max = 3';
+  const env = { FRAISEQL_LOG_LEVEL: "warn", FRAISEQL_LIMITS_QUERY_DEPTH_MAX: "4" };
+  const flags = { "log_level": "error", "limits.query_depth_max": "5" };
+  const found = (given: Given) => {
+    const { logLevel, limits } = read(given);
+    return [logLevel, limits.queryDepthMax];
+  };
+  deepEqual(found({ file }), ["debug", 3]);
+  deepEqual(found({ file, env }), ["warn", 4]);
+  deepEqual(found({ file, env, flags }), ["error", 5]);
+  deepEqual(found({ file, env: { FRAISEQL_LOG_LEVEL: "" } }), ["debug", 3], "empty is not set");
+});
+
+Deno.test("readConfig() serves HTTP and Flight where a database is named, all where none is", () => {
+  equal(read({ env: { DATABASE_URL: "postgres://h/d" } }).topology, "dual");
+  equal(read({}).topology, "full");
+  equal(
+    read({ env: { DATABASE_URL: "postgres://h/d", FRAISEQL_TOPOLOGY: "http" } }).topology,
+    "http",
+  );
+});
+
+const values: [key: string, text: string, wanted: unknown][] = [
+  ["bind_addr", "localhost:0", { bindAddr: { hostname: "localhost", port: 0 } }],
+  ["bind_addr", "[::1]:65535", { bindAddr: { hostname: "::1", port: 65535 } }],
+  ["bind_addr", ":80", { bindAddr: { hostname: "0.0.0.0", port: 80 } }],
+  ["db_schemas", " a , b,", { dbSchemas: ["a", "b"] }],
+  ["cors_origins", "https://a, *", { corsOrigins: ["https://a", "*"] }],
+  ["sample", "none", { sample: "none" }],
+  ["database_url", "postgresql:///x", { databaseUrl: "postgresql:///x" }],
+];
+
+for (const [key, text, wanted] of values) {
+  Deno.test(`readConfig() reads ${key} ${JSON.stringify(text)} from each source`, () => {
+    const env = CONFIG_KEYS.find((row) => row.key === key)?.env ?? "";
+    const sources: Given[] = [
+      { flags: { [key]: text } },
+      { env: { [env]: text } },
+      { file: `${key} = ${JSON.stringify(text)}` },
+    ];
+    for (const given of sources) {
+      const config = read(given);
+      deepEqual({ ...config, ...wanted as object }, config);
+    }
+  });
+}
+
+Deno.test("readConfig() takes a list in the file", () => {
+  deepEqual(read({ file: 'db_schemas = ["a", "b"]' }).dbSchemas, ["a", "b"]);
+});
+
+const faults: [name: string, given: Given, wanted: RegExp][] = [
+  [
+    "an address without a port",
+    { flags: { bind_addr: "localhost" } },
+    /^--bind-addr: must be host:port.*\(is "localhost"\)$/,
+  ],
+  [
+    "a port beyond ports",
+    { env: { FRAISEQL_BIND_ADDR: "h:65536" } },
+    /^FRAISEQL_BIND_ADDR: must be host:port/,
+  ],
+  [
+    "a word that is none of them",
+    { file: 'topology = "both"' },
+    /^topology in fraiseql\.toml: must be one of http, dual, arrow, full \(is "both"\)$/,
+  ],
+  [
+    "no schema",
+    { env: { FRAISEQL_DB_SCHEMAS: " , " } },
+    /^FRAISEQL_DB_SCHEMAS: must name at least one/,
+  ],
+  ["no folder", { flags: { data_dir: "" } }, /^--data-dir: must not be empty/],
+  [
+    "a number for a text",
+    { file: "bind_addr = 8080" },
+    /^bind_addr in fraiseql\.toml: must be a text$/,
+  ],
+  [
+    "a list of numbers",
+    { file: "db_schemas = [1]" },
+    /^db_schemas in fraiseql\.toml: must be a text$/,
+  ],
+  [
+    "an unknown key",
+    { file: 'bind_adr = "x"' },
+    /^bind_adr in fraiseql\.toml: no such key, did you mean bind_addr\?$/,
+  ],
+  ["an unknown table", { file: "[servers]\na = 1" }, /^servers in fraiseql\.toml: no such key$/],
+  [
+    "an unknown variable",
+    { env: { FRAISEQL_BIND_ADR: "x" } },
+    /^FRAISEQL_BIND_ADR in the environment: no such variable, did you mean FRAISEQL_BIND_ADDR\?$/,
+  ],
+  [
+    "a file of what is no secret",
+    { env: { FRAISEQL_BIND_ADDR_FILE: "x" } },
+    /^FRAISEQL_BIND_ADDR_FILE in the environment: no such variable/,
+  ],
+  [
+    "an unknown limit",
+    { file: "[limits]\nquery_dept_max = 1" },
+    /^limits\.query_dept_max in fraiseql\.toml: no such limit, did you mean query_depth_max\?$/,
+  ],
+  [
+    "an unknown limit's variable",
+    { env: { FRAISEQL_LIMITS_QUERY_DEPT_MAX: "1" } },
+    /did you mean FRAISEQL_LIMITS_QUERY_DEPTH_MAX\?$/,
+  ],
+  [
+    "limits that are no table",
+    { file: "limits = 3" },
+    /^limits in fraiseql\.toml: must be a table$/,
+  ],
+  [
+    "a limit that is no number",
+    { flags: { "limits.query_depth_max": "1e1" } },
+    /^--limits-query-depth-max: must be a whole number from 1 to 100 \(is "1e1"\)$/,
+  ],
+  [
+    "half of a limit",
+    { file: "[limits]\nquery_depth_max = 1.5" },
+    /^limits\.query_depth_max in fraiseql\.toml: must be a whole number from 1 to 100 \(is "1\.5"\)$/,
+  ],
+  [
+    "a limit below nothing",
+    { env: { FRAISEQL_LIMITS_QUERY_DEPTH_MAX: "-1" } },
+    /^FRAISEQL_LIMITS_QUERY_DEPTH_MAX: must be/,
+  ],
+  ["a limit that is true", { file: "[limits]\nquery_depth_max = true" }, /\(is true\)$/],
+  ["a file that is no TOML", { file: 'a = "x' }, /^fraiseql\.toml: Invalid TOML/],
+  [
+    "a secret's file that is not there",
+    { env: { DATABASE_URL_FILE: "/none" } },
+    /^DATABASE_URL_FILE: cannot be read: no file \/none$/,
+  ],
+];
+
+for (const [name, given, wanted] of faults) {
+  Deno.test(`readConfig() refuses ${name}`, () => {
+    const [fault = "", ...more] = faultsOf(given);
+    match(fault, wanted);
+    deepEqual(more, []);
+  });
+}
+
+Deno.test("readConfig() says why its file cannot be read", () => {
+  throws(
+    () => readConfig({ ...sources({}), file: { path: "a.toml", unreadable: "permission denied" } }),
+    { code: "BAD_INPUT", message: /\n {2}a\.toml: cannot be read: permission denied$/ },
+  );
+});
+
+Deno.test("readConfig() lists all faults at once", () => {
+  const found = faultsOf({
+    flags: { bind_addr: "x" },
+    env: { FRAISEQL_LOG_LEVEL: "loud", FRAISEQL_NOPE: "1", FRAISEQL_LIMITS_POOL_WAIT_MS_MAX: "0" },
+    file: 'topology = "x"\nnope = 1\n[limits]\nbatch_rows_max = 10001',
+  });
+  equal(found.length, 7, found.join("\n"));
+});
+
+for (const row of CONFIG_KEYS.filter((row) => row.later)) {
+  Deno.test(`readConfig() refuses ${row.key}, which comes later, and says with what`, () => {
+    const wanted = new RegExp(`not supported yet, it comes with ${row.later}; remove it$`);
+    for (
+      const given of [
+        { flags: { [row.key]: "s3cret" } },
+        { env: { [row.env]: "s3cret" } },
+        { file: `${row.key} = "s3cret"` },
+      ]
+    ) {
+      const [fault = ""] = faultsOf(given);
+      match(fault, wanted);
+      doesNotMatch(fault, /s3cret/);
+    }
+  });
+}
+
+Deno.test("readConfig() takes a secret from a file, and the variable itself before it", () => {
+  const secrets = { "/run/url": "postgres://u:p@h/d\n" };
+  const env = { DATABASE_URL_FILE: "/run/url" };
+  equal(read({ env, secrets }).databaseUrl, "postgres://u:p@h/d");
+  equal(
+    read({ env: { ...env, DATABASE_URL: "postgres://other/d" }, secrets }).databaseUrl,
+    "postgres://other/d",
+  );
+});
+
+Deno.test("readConfig() never repeats a secret", () => {
+  const url = "mysql://user:s3cret@h/d";
+  const given: Given[] = [
+    { flags: { database_url: url } },
+    { env: { DATABASE_URL: url } },
+    { file: `database_url = ${JSON.stringify(url)}` },
+    { file: `database_url = "${url}` },
+    { env: { DATABASE_URL_FILE: "/f" }, secrets: { "/f": url } },
+  ];
+  for (const one of given) doesNotMatch(faultsOf(one).join("\n"), /s3cret/);
+});
+
+for (const [name, row] of Object.entries(LIMITS)) {
+  const limit = name as LimitName;
+  Deno.test(`readConfig() takes ${name} from ${row.min} to ${row.max}, and nothing beyond`, () => {
+    const env = `FRAISEQL_LIMITS_${snakeCase(name).toUpperCase()}`;
+    ok(row.min <= row.value && row.value <= row.max);
+    match(name, /(Bytes|Rows|Seconds|Ms|[a-z])Max$/);
+    for (const number of [row.min, row.max]) {
+      equal(read({ env: { [env]: String(number) } }).limits[limit], number);
+      equal(read({ file: `[limits]\n${snakeCase(name)} = ${number}` }).limits[limit], number);
+    }
+    for (const number of [row.min - 1, row.max + 1]) {
+      equal(faultsOf({ env: { [env]: String(number) } }).length, 1);
+      equal(faultsOf({ flags: { [`limits.${snakeCase(name)}`]: String(number) } }).length, 1);
+    }
+  });
+}
+
+Deno.test("readConfig() lets digits of limits be grouped", () => {
+  equal(read({ file: "[limits]\nbody_bytes_max = 2_000_000" }).limits.bodyBytesMax, 2_000_000);
+  equal(
+    read({ env: { FRAISEQL_LIMITS_BODY_BYTES_MAX: "2_000_000" } }).limits.bodyBytesMax,
+    2_000_000,
+  );
+});
+
+Deno.test("readConfig() leaves other programs' variables alone", () => {
+  read({ env: { PATH: "/bin", FRAISE: "x", DATABASE_URLS: "x", FRAISEQL_CONFIG: "other.toml" } });
+});
+
+Deno.test("suggestion() names what is near, and nothing else", () => {
+  const words = ["orders", "orderItems", "users"];
+  equal(suggestion("ordrs", words), ", did you mean orders?");
+  equal(suggestion("zzz", words), "");
+  equal(suggestion("", words), "");
+  equal(suggestion("x".repeat(1_000_000), words), "");
+});

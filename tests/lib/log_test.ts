@@ -1,0 +1,49 @@
+/** Lines of the log: one an event, whatever is in it. */
+
+import { deepEqual, equal, match } from "node:assert/strict";
+import { createLog, type LogFields, type LogLevel } from "../../lib/log.ts";
+
+const levels: LogLevel[] = ["debug", "info", "warn", "error"];
+
+function linesAt(level: LogLevel): string[] {
+  const lines: string[] = [];
+  const log = createLog(level, (line) => lines.push(line));
+  for (const name of levels) log[name](name);
+  return lines.map((line) => JSON.parse(line).level);
+}
+
+for (const [i, level] of levels.entries()) {
+  Deno.test(`createLog() at ${level} writes what is as urgent or more`, () => {
+    deepEqual(linesAt(level), levels.slice(i));
+  });
+}
+
+function line(fields: LogFields, format: "json" | "text" = "json"): string {
+  let written = "";
+  createLog("debug", (text) => written += text, format).info("happened", fields);
+  return written;
+}
+
+Deno.test("createLog() writes a JSON line with time, level, event and fields", () => {
+  const { time, ...rest } = JSON.parse(line({ count: 1, name: "a\nb", big: 2n ** 63n }));
+  match(time, /^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
+  deepEqual(rest, {
+    level: "info",
+    event: "happened",
+    count: 1,
+    name: "a\nb",
+    big: "9223372036854775808",
+  });
+  equal(line({ name: "a\nb" }).split("\n").length, 2, "a line's end inside is escaped");
+});
+
+Deno.test("createLog() writes errors with their causes", () => {
+  const cause = new TypeError("inner");
+  const { error } = JSON.parse(line({ error: new Error("outer", { cause }) }));
+  match(error.error, /^Error: outer\n/);
+  match(error.cause, /^TypeError: inner\n/);
+});
+
+Deno.test("createLog() writes a plain line for a terminal", () => {
+  match(line({ a: "x", b: { c: 1 } }, "text"), /^[\d:.]{12} info {2}happened a=x b=\{"c":1\}\n$/);
+});
