@@ -140,7 +140,7 @@ async function startTransports(
       onRefreshed: () => engine.refresh(),
     });
   }
-  tellReady(config, url, parts);
+  if (!signal.aborted) tellReady(config, url, parts);
 }
 
 async function readiness(
