@@ -60,6 +60,7 @@ interface Generation {
 /** Reads the catalog and answers queries by it. */
 export async function openEngine(options: EngineOptions): Promise<QueryEngine> {
   let generation = await readGeneration(options);
+  let [begun, shown] = [0, 0];
 
   const compile = (operation: PlannedOperation): CompiledPlan => {
     const statements: SqlStatement[] = [];
@@ -105,7 +106,10 @@ export async function openEngine(options: EngineOptions): Promise<QueryEngine> {
     rootLists: () => generation.rootLists,
     sdl: () => generation.sdl ??= sdlText(generation),
     async refresh() {
-      generation = await readGeneration(options);
+      const mine = ++begun;
+      const read = await readGeneration(options);
+      // One that began later has seen more, even where it was done earlier.
+      if (mine > shown) [generation, shown] = [read, mine];
     },
     ping: (signal) => options.database.ping(signal),
   };

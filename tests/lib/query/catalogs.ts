@@ -203,7 +203,7 @@ export const SHOP: CatalogSpec = {
 };
 
 /** A database that nobody may ask. */
-const NO_DATABASE: Database = {
+export const NO_DATABASE: Database = {
   rows: () => {
     throw new Error("a test without a database asked for rows");
   },

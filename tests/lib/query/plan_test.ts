@@ -1,9 +1,12 @@
 /** What a request becomes: variables, fragments, directives, operations, introspection. */
 
-import { deepEqual, equal, match, ok, throws } from "node:assert/strict";
+import { deepEqual, equal, match, ok, rejects, throws } from "node:assert/strict";
 import { buildClientSchema, getIntrospectionQuery, type IntrospectionQuery } from "graphql";
+import { limits } from "../../../lib/limits.ts";
+import type { Catalog } from "../../../lib/query/catalog.ts";
+import { openEngine } from "../../../lib/query/open_query.ts";
 import type { QueryRequest } from "../../../lib/query/query_engine.ts";
-import { engineFor, sqlOf, statementsOf } from "./catalogs.ts";
+import { catalogOf, engineFor, NO_DATABASE, sqlOf, statementsOf } from "./catalogs.ts";
 
 const engine = await engineFor();
 
@@ -420,4 +423,37 @@ Deno.test("plan() gives related rows nullable, lists never, columns as the table
     true,
     true,
   ]);
+});
+
+Deno.test("refresh() keeps the schema of the refresh that began last", async () => {
+  const answers: ((catalog: Catalog) => void)[] = [];
+  const catalog = (table: string) => catalogOf({ tables: { [table]: "id int4! key" } });
+  const opening = openEngine({
+    database: NO_DATABASE,
+    readCatalog: () => new Promise((resolve) => answers.push(resolve)),
+    limits: limits(),
+    unrepresentable: "error",
+    views: [],
+  });
+  answers[0]?.(catalog("first"));
+  const opened = await opening;
+  const refreshes = [opened.refresh(), opened.refresh()];
+  answers[2]?.(catalog("third"));
+  await refreshes[1];
+  answers[1]?.(catalog("second"));
+  await refreshes[0];
+  deepEqual(opened.rootLists().map((list) => list.name), ["thirds"]);
+});
+
+Deno.test("refresh() that fails leaves the schema as it was", async () => {
+  const catalogs = [Promise.resolve(catalogOf({ tables: { first: "id int4! key" } }))];
+  const opened = await openEngine({
+    database: NO_DATABASE,
+    readCatalog: () => catalogs.shift() ?? Promise.reject(new Error("gone")),
+    limits: limits(),
+    unrepresentable: "error",
+    views: [],
+  });
+  await rejects(opened.refresh(), /gone/);
+  deepEqual(opened.rootLists().map((list) => list.name), ["firsts"]);
 });
