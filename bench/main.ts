@@ -54,6 +54,9 @@ async function main(args: string[]): Promise<void> {
     rounds: count("rounds", values.rounds) ?? (values.quick ? 1 : 5),
     quick: values.quick,
   });
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    Deno.addSignalListener(signal, () => void stage.stop().finally(() => Deno.exit(1)));
+  }
   try {
     const results: Record<string, unknown> = {};
     say(`${machine()}; ${stage.rows.toLocaleString("en")} rows, ${stage.rounds} rounds\n\n`);
@@ -70,6 +73,7 @@ async function main(args: string[]): Promise<void> {
   } finally {
     await stage.stop();
   }
+  Deno.exit(0); // the listeners of signals would keep it running
 }
 
 function count(name: string, text: string | undefined): number | null {

@@ -38,10 +38,12 @@ export async function startProgram<Found>(
     await child.status;
   };
   const lines = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  const late = setTimeout(stop, readySecondsMax * 1000); // it then ends, and what it said is shown
   let text = "";
   for (;;) {
     const { value, done } = await lines.read();
     if (done) {
+      clearTimeout(late);
       await child.status;
       throw new Error(`${program} ${options.args.join(" ")} ended:\n${text}${await tail()}`);
     }
@@ -49,11 +51,15 @@ export async function startProgram<Found>(
     for (const line of text.split("\n").slice(0, -1)) {
       const found = options.find(line);
       if (found === null) continue;
+      clearTimeout(late);
       void drain(lines);
       return { pid: child.pid, stop, found };
     }
   }
 }
+
+/** A server that takes longer to start waits for something that will not come. */
+const readySecondsMax = 90;
 
 /** Runs a program to its end and gives what it printed; throws with its errors when it failed. */
 export async function runProgram(
