@@ -170,6 +170,12 @@ export const SQL_STATES: Readonly<Record<string, SqlStateRow>> = {
   "54": TOO_LARGE,
 };
 
+/** What the catalog said is no longer so. */
+export function schemaChanged(): AppError {
+  const { code, message, hint } = SCHEMA_CHANGED;
+  return new AppError(code, message, { hint });
+}
+
 /** PostgreSQL's error as ours, itself kept as the cause. */
 export function toAppError(error: PostgresError): AppError {
   const row = rowOf(error);

@@ -23,6 +23,7 @@ export const FROM_SERVER = {
   noData: 0x6e, // n
   notice: 0x4e, // N
   notification: 0x41, // A
+  parameterDescription: 0x74, // t
   parameterStatus: 0x53, // S
   parseComplete: 0x31, // 1
   readyForQuery: 0x5a, // Z
@@ -104,6 +105,14 @@ export class Messages {
     }
     this.#int16(1);
     this.#int16(format === "binary" ? 1 : 0);
+    return this.#end();
+  }
+
+  /** Asks for the types of a statement's columns. */
+  describeStatement(name: string): this {
+    this.#begin("D");
+    this.#byte(0x53);
+    this.#cString(name);
     return this.#end();
   }
 

@@ -5,6 +5,7 @@ import { abortError, AppError } from "../errors.ts";
 import type { ReadOptions, SqlStatement } from "../query/database.ts";
 import type { Connection } from "./connection.ts";
 import { ConnectionLost } from "./errors.ts";
+import { schemaChanged } from "./errors.ts";
 import { FROM_SERVER, Messages, type ResultFormat } from "./messages.ts";
 import { onAbort } from "./on_abort.ts";
 import { transactionSettings } from "./session.ts";
@@ -62,7 +63,9 @@ export async function* readRows(
       } else if (letter === FROM_SERVER.commandComplete || letter === FROM_SERVER.emptyQuery) {
         step++;
       } else if (letter === FROM_SERVER.error) failure = connection.failure();
-      else if (letter === FROM_SERVER.copyIn || letter === FROM_SERVER.copyOut) {
+      else if (letter === FROM_SERVER.rowDescription) {
+        checkTypes(connection, steps[step]?.statement);
+      } else if (letter === FROM_SERVER.copyIn || letter === FROM_SERVER.copyOut) {
         throw new Error("a query of ours began a COPY");
       } else connection.take(letter);
     }
@@ -133,10 +136,29 @@ function toMessages(
   for (const { statement: { text, parameters } } of steps) {
     // Behind a pooler the next read may meet another server connection, which knows no names.
     const name = pooled ? "" : connection.statements.use(text, messages);
-    if (pooled) messages.parse("", text);
+    if (pooled) messages.parse("", text).describeStatement("");
     messages.bind(name, parameters, format).execute();
   }
   return messages.sync();
+}
+
+/** A column that got another type since the schema was read would be decoded as what it was. */
+function checkTypes(connection: Connection, statement: SqlStatement | undefined): void {
+  const planned = statement?.resultTypes;
+  if (!planned) return;
+  const body = connection.wire.body();
+  const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
+  const columns = view.getInt16(0);
+  let at = 2;
+  let same = columns === planned.length;
+  for (let i = 0; i < columns && same; i++) {
+    at = body.indexOf(0, at) + 1;
+    same = view.getUint32(at + 6) === planned[i];
+    at += 18;
+  }
+  if (same) return;
+  connection.statements.forget();
+  throw schemaChanged();
 }
 
 /** Waiting for bytes that ends when the caller aborts, or when PostgreSQL falls silent for good. */

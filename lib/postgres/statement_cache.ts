@@ -13,7 +13,10 @@ export class StatementCache {
 
   constructor(readonly entriesMax: number) {}
 
-  /** The name of a statement; adds what makes it known to PostgreSQL where it is not. */
+  /**
+   * The name of a statement; adds what makes it known to PostgreSQL where it is not, and then asks
+   * what it gives. Asking once is enough: PostgreSQL refuses a known statement whose columns change.
+   */
   use(text: string, messages: Messages): string {
     const known = this.#names.get(text);
     if (known !== undefined) {
@@ -26,7 +29,7 @@ export class StatementCache {
     // The empty name is the statement that the next Parse replaces: for what is not worth keeping.
     const kept = this.entriesMax > 0 && text.length <= textLengthMax;
     const name = kept ? `s${this.#count++}` : "";
-    messages.parse(name, text);
+    messages.parse(name, text).describeStatement(name);
     this.#sent.push({ text, name });
     return name;
   }

@@ -7,6 +7,11 @@ export interface SqlStatement {
   readonly text: string;
   /** Text form of each parameter; the SQL names every parameter's type by a cast. */
   readonly parameters: readonly (string | null)[];
+  /**
+   * PostgreSQL's oid of each column's type, as the catalog had it when the statement was planned; a
+   * result of other types is `UNAVAILABLE`, since it would be read wrongly. Unchecked when absent.
+   */
+  readonly resultTypes?: readonly number[];
 }
 
 export interface ReadOptions {

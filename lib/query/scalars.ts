@@ -80,19 +80,32 @@ function textScalar(row: TextForm): GraphQLScalarType<string, unknown> {
 const json = new GraphQLScalarType({
   name: "JSON",
   description: "Any JSON value, as it is.",
-  parseValue: (value) => value,
+  parseValue: (value) => {
+    refuseLostDigits(value);
+    return value;
+  },
   parseLiteral: (node, variables) => {
-    visit(node, { FloatValue: refuseInfinite, IntValue: refuseInfinite });
+    visit(node, { FloatValue: refuseInexact, IntValue: refuseInexact });
     return valueFromASTUntyped(node, variables);
   },
 });
 
-/** JSON has no infinity: it would silently become null. */
-function refuseInfinite(node: IntValueNode | FloatValueNode): void {
-  if (Number.isFinite(Number(node.value))) return;
-  throw new GraphQLError(`JSON cannot be ${short(node.value)}: the number is too large`, {
-    nodes: node,
-  });
+/** JSON has no infinity, it would become null; and a longer integer would become another one. */
+function refuseInexact(node: IntValueNode | FloatValueNode): void {
+  const value = Number(node.value);
+  if (Number.isFinite(value) && (node.kind === Kind.FLOAT || Number.isSafeInteger(value))) return;
+  throw new GraphQLError(
+    `JSON cannot be ${short(node.value)}: the number is too large to keep its digits`,
+    { nodes: node },
+  );
+}
+
+/** A variable's integer beyond 2^53 has been rounded before it came here. */
+function refuseLostDigits(value: unknown): void {
+  if (typeof value === "number" && Number.isInteger(value) && !Number.isSafeInteger(value)) {
+    throw new GraphQLError(`JSON cannot be the number ${value}, whose digits may be lost`);
+  }
+  if (typeof value === "object" && value !== null) Object.values(value).forEach(refuseLostDigits);
 }
 
 /** By name, all scalars that GraphQL does not bring itself. */

@@ -66,8 +66,10 @@ export interface LeafType {
   readonly scalar: ScalarType;
   /** Name of the GraphQL scalar or enum. */
   readonly graphql: string;
+  /** PostgreSQL's oid of what is read, the cast included. */
+  readonly oid: number;
   /** What the column is cast to when read, where PostgreSQL's own text is wanted. */
-  readonly readAs: readonly string[];
+  readonly readAs: ReadCast | null;
   /** Quoted and qualified name that a parameter is cast to. */
   readonly sqlType: string;
   readonly orderable: boolean;
@@ -75,8 +77,17 @@ export interface LeafType {
   readonly textual: boolean;
 }
 
+/** A cast that gives PostgreSQL's own text of a value, and the oids of its result. */
+export interface ReadCast {
+  readonly sqlType: string;
+  readonly oid: number;
+  readonly arrayOid: number;
+}
+
 export interface ArrayType {
   readonly kind: "array";
+  /** PostgreSQL's oid of what is read, the cast included. */
+  readonly oid: number;
   readonly item: LeafType | CompositeValue;
 }
 
@@ -413,7 +424,7 @@ class TypeReader {
     if (type?.form === "array") {
       const item = this.value(type.itemOid, modifier, identifying);
       // A domain over an array inside an array: one List of texts is the honest form.
-      return { kind: "array", item: item.kind === "array" ? this.#other(type) : item };
+      return arrayOf(item.kind === "array" ? this.#other(type) : item, type.oid);
     }
     if (type?.form === "composite" && type.attributes.length > 0) {
       return { kind: "composite", composite: this.#composite(type) };
@@ -448,7 +459,8 @@ class TypeReader {
       kind: "leaf",
       scalar,
       graphql: scalar.kind === "uuid" && identifying ? "ID" : graphql,
-      readAs: [],
+      oid,
+      readAs: null,
       sqlType: sqlName(type),
       orderable: type.orderable,
       textual: TEXTUAL.has(type.name),
@@ -456,15 +468,14 @@ class TypeReader {
   }
 
   #other(type: CatalogType): LeafType {
+    // citext is text in binary as well, and compares as itself only where it stays itself.
+    const readAs = type.name === "citext" ? null : READ_BY_OUTPUT.has(type.name) ? NAME : TEXT;
     return {
       kind: "leaf",
       scalar: { kind: "text" },
       graphql: "String",
-      readAs: type.name === "citext"
-        ? []
-        : READ_BY_OUTPUT.has(type.name)
-        ? [`"pg_catalog"."name"`]
-        : [`"pg_catalog"."text"`],
+      oid: readAs?.oid ?? type.oid,
+      readAs,
       sqlType: sqlName(type),
       orderable: type.orderable,
       textual: TEXTUAL.has(type.name),
@@ -493,7 +504,8 @@ class TypeReader {
       kind: "leaf",
       scalar: { kind: "enum", labels: type.labels },
       graphql,
-      readAs: [],
+      oid: type.oid,
+      readAs: null,
       sqlType: sqlName(type),
       orderable: true,
       textual: false,
@@ -537,11 +549,24 @@ class TypeReader {
   }
 }
 
+/** `record[]`: what an array of rows is. */
+export const RECORD_ARRAY_OID = 2287;
+export const RECORD_OID = 2249;
+
+function arrayOf(item: LeafType | CompositeValue, oid: number): ArrayType {
+  if (item.kind === "composite") return { kind: "array", oid: RECORD_ARRAY_OID, item };
+  return { kind: "array", oid: item.readAs?.arrayOid ?? oid, item };
+}
+
+const TEXT: ReadCast = { sqlType: `"pg_catalog"."text"`, oid: 25, arrayOid: 1009 };
+const NAME: ReadCast = { sqlType: `"pg_catalog"."name"`, oid: 19, arrayOid: 1003 };
+
 const TEXT_LEAF: LeafType = {
   kind: "leaf",
   scalar: { kind: "text" },
   graphql: "String",
-  readAs: [`"pg_catalog"."text"`],
+  oid: TEXT.oid,
+  readAs: TEXT,
   sqlType: `"pg_catalog"."text"`,
   orderable: false,
   textual: false,

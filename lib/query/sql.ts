@@ -22,6 +22,8 @@ import {
   type LeafType,
   type Link,
   quote,
+  RECORD_ARRAY_OID,
+  RECORD_OID,
   type Relation,
 } from "./schema.ts";
 
@@ -39,8 +41,9 @@ export interface CompileOptions {
 export function compileRead(read: Read, options: CompileOptions): CompiledRead {
   const parameters = new Parameters();
   const compiler = new Compiler(parameters, options);
-  const { select, fields } = compiler.read(read, null);
-  return { statement: { text: select("plain"), parameters: parameters.values }, fields };
+  const { select, fields, resultTypes } = compiler.read(read, null);
+  const statement = { text: select("plain"), parameters: parameters.values, resultTypes };
+  return { statement, fields };
 }
 
 /** Bind parameters in order; equal ones are not merged, since their types may differ. */
@@ -77,6 +80,8 @@ class Scope {
 /** One column of the select list and the field it fills; a constant has no column. */
 interface Item {
   readonly sql: string | null;
+  /** PostgreSQL's oid of the column; 0 for a constant. */
+  readonly oid: number;
   readonly field: ResultField;
 }
 
@@ -94,7 +99,11 @@ class Compiler {
   read(
     read: Read,
     parent: { readonly scope: Scope; readonly link: Link } | null,
-  ): { select: (form: "plain" | "record") => string; fields: readonly ResultField[] } {
+  ): {
+    select: (form: "plain" | "record") => string;
+    fields: readonly ResultField[];
+    resultTypes: readonly number[];
+  } {
     const scope = new Scope(read.relation, this.#nextAlias());
     // Parameters are numbered in the order of the text: select list, conditions, order, limit.
     const items = read.selection.map((selection) => this.#item(selection, scope, scope));
@@ -107,6 +116,7 @@ class Compiler {
     const columns = items.flatMap((item) => item.sql ?? []).join(", ");
     return {
       fields: items.map((item) => item.field),
+      resultTypes: items.flatMap((item) => item.sql === null ? [] : item.oid),
       select: (form) =>
         `select ${form === "record" ? `row(${columns})` : columns} ` +
         `from ${relationSql(read.relation)} ${scope.alias}${scope.joins.join("")}` +
@@ -141,7 +151,7 @@ class Compiler {
   #item(selection: Selection, scope: Scope, root: Scope): Item {
     switch (selection.kind) {
       case "constant":
-        return { sql: null, field: selection };
+        return { sql: null, oid: 0, field: selection };
       case "column":
         return this.#columnItem(selection, columnSql(scope, selection.column));
       case "one":
@@ -150,6 +160,7 @@ class Compiler {
         const inner = this.read(selection.read, { scope, link: selection.link });
         return {
           sql: `array(${inner.select("record")})`,
+          oid: RECORD_ARRAY_OID,
           field: {
             kind: "list",
             name: selection.name,
@@ -169,6 +180,7 @@ class Compiler {
     const present = selection.link.pairs.map((pair) => columnSql(other, pair.other))[0];
     return {
       sql: `case when ${present} is not null then ${rowSql(items)} end`,
+      oid: RECORD_OID,
       field: {
         kind: "object",
         name: selection.name,
@@ -182,10 +194,15 @@ class Compiler {
     const { name, column: { type, nullable } } = selection;
     switch (type.kind) {
       case "leaf":
-        return { sql: readAs(sql, type, ""), field: leafField(name, nullable, type) };
+        return {
+          sql: readAs(sql, type, ""),
+          oid: type.oid,
+          field: leafField(name, nullable, type),
+        };
       case "composite":
         return {
           sql: this.#compositeSql(sql, selection.parts),
+          oid: RECORD_OID,
           field: { ...this.#compositeField(name, selection.parts), nullable },
         };
       case "array": {
@@ -194,11 +211,13 @@ class Compiler {
           const field = leafField("item", true, item);
           return {
             sql: readAs(sql, item, "[]"),
+            oid: type.oid,
             field: { kind: "list", name, nullable, item: field },
           };
         }
         return {
           sql: this.#compositeArraySql(sql, selection.parts),
+          oid: RECORD_ARRAY_OID,
           field: {
             kind: "list",
             name,
@@ -227,7 +246,7 @@ class Compiler {
     return parts.map((part) =>
       part.kind === "column"
         ? this.#columnItem(part, `(${sql}).${quote(part.column.column)}`)
-        : { sql: null, field: part as Selection & { kind: "constant" } }
+        : { sql: null, oid: 0, field: part as Selection & { kind: "constant" } }
     );
   }
 
@@ -280,7 +299,7 @@ function leafField(name: string, nullable: boolean, type: LeafType): ScalarField
 }
 
 function readAs(sql: string, type: LeafType, suffix: string): string {
-  return type.readAs.reduce((read, cast) => `${read}::${cast}${suffix}`, sql);
+  return type.readAs ? `${sql}::${type.readAs.sqlType}${suffix}` : sql;
 }
 
 const rowSql = (items: readonly Item[]) =>

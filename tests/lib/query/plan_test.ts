@@ -272,6 +272,11 @@ const invalid: [name: string, text: string, code: string][] = [
     "{ things(where: { jb: { eq: [1e400] } }) { b } }",
     "VALIDATION_ERROR",
   ],
+  [
+    "a JSON integer whose digits a number cannot hold",
+    "{ things(where: { jb: { eq: { a: 9007199254740993 } } }) { b } }",
+    "VALIDATION_ERROR",
+  ],
   ["an undeclared variable", "{ users(limit: $x) { id } }", "VALIDATION_ERROR"],
   ["an unused variable", "query ($x: Int) { __typename }", "VALIDATION_ERROR"],
   [
