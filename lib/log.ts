@@ -40,15 +40,25 @@ function toStandardError(line: string): void {
 }
 
 function jsonLine(level: LogLevel, event: string, fields: LogFields): string {
-  return JSON.stringify({ time: new Date().toISOString(), level, event, ...fields }, plain) + "\n";
+  return toJson({ time: new Date().toISOString(), level, event, ...fields }) + "\n";
 }
 
 function textLine(level: LogLevel, event: string, fields: LogFields): string {
   const words = Object.entries(fields).map(([name, value]) => {
-    const text = typeof value === "string" ? value : JSON.stringify(value, plain);
-    return ` ${name}=${text}`;
+    // Quoted where it would break the line, or a terminal would obey it.
+    const bare = typeof value === "string" && /^[\p{L}\p{N}\p{P}\p{S} ]*$/u.test(value);
+    return ` ${name}=${bare ? value : toJson(value)}`;
   });
   return `${new Date().toISOString().slice(11, 23)} ${level.padEnd(5)} ${event}${words.join("")}\n`;
+}
+
+/** A log must not throw: what JSON cannot hold is said to be so. */
+function toJson(value: unknown): string {
+  try {
+    return JSON.stringify(value, plain) ?? "undefined";
+  } catch (error) {
+    return JSON.stringify({ unloggable: String(error) });
+  }
 }
 
 /** Errors as text with their causes, since `JSON.stringify` leaves them empty. */

@@ -47,3 +47,13 @@ Deno.test("createLog() writes errors with their causes", () => {
 Deno.test("createLog() writes a plain line for a terminal", () => {
   match(line({ a: "x", b: { c: 1 } }, "text"), /^[\d:.]{12} info {2}happened a=x b=\{"c":1\}\n$/);
 });
+
+Deno.test("createLog() keeps what would break a terminal's line in quotes", () => {
+  match(line({ a: "x\n\x1b[31my" }, "text"), /happened a="x\\n\\u001b\[31my"\n$/);
+});
+
+Deno.test("createLog() does not throw for a field that refers to itself", () => {
+  const loop: Record<string, unknown> = {};
+  loop.self = loop;
+  match(line({ loop }), /circular/);
+});
