@@ -3,7 +3,7 @@
  * standard input and output. `supervise.ts` is the parent's side, `process.ts` the child's.
  */
 
-import type { MetricObject } from "prom-client";
+import type { MetricObject } from "../lib/metrics.ts";
 
 /** From the parent. */
 export type Ask =

@@ -4,7 +4,7 @@
  * serves it (docs/flight.md); HTTP must not notice.
  */
 
-import type { MetricObject } from "prom-client";
+import type { MetricObject } from "../lib/metrics.ts";
 import { AppError } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
 import type { Metrics } from "../lib/metrics.ts";
