@@ -38,6 +38,10 @@ type Status = Parameters<BareCall["sendStatus"]>[0];
  */
 const unsentBytesMax = 1024 * 1024;
 
+/** A rest costs about 1 ms; a cancel is seen this late at most. */
+const restEveryMs = 10;
+let lastRest = 0;
+
 /** An error waits behind what is unsent; who takes none of it for so long will not read it either. */
 const errorLingerMsMax = 10_000;
 
@@ -49,7 +53,7 @@ const keepaliveTimeoutMs = 10_000;
 export async function openGrpcJsLine(options: LineOptions): Promise<Line> {
   // It would write its own lines to standard error; what it reports comes back as errors too.
   setLogVerbosity(logVerbosity.NONE);
-  const sessions = new SessionWatch(options.connectionCancelsMax);
+  const sessions = new Set<ServerHttp2Session>();
   const running = new Set<RunningCall>();
   const methods = new Map(options.methods.map((method) => [method.path, method]));
   const server = new Server({
@@ -63,7 +67,12 @@ export async function openGrpcJsLine(options: LineOptions): Promise<Line> {
       const method = methods.get(definition.path);
       if (!method) throw new Error(`${definition.path} is not registered`);
       return new TakenOverCall(bare, () => {
-        const call = new RunningCall(method, bare, options, sessions);
+        const session = bareStream(bare)?.session as ServerHttp2Session | undefined;
+        if (session && !sessions.has(session)) {
+          sessions.add(session);
+          session.once("close", () => sessions.delete(session));
+        }
+        const call = new RunningCall(method, bare, options);
         running.add(call);
         void call.ended.then(() => running.delete(call));
       });
@@ -113,19 +122,14 @@ class RunningCall implements Call {
   /** Wakes whoever waits for a request, for room, or for the end; set anew each time. */
   private wake: () => void = () => {};
   private readonly sendBareStatus: (status: Status) => void;
-  /** Taken at the beginning, since a stream forgets its session when it is closed. */
-  private readonly session: ServerHttp2Session | undefined;
 
   constructor(
     private readonly method: Method,
     private readonly bare: BareCall,
     private readonly options: LineOptions,
-    private readonly sessions: SessionWatch,
   ) {
     this.path = method.path;
     this.peer = bare.getPeer();
-    this.session = bareStream(bare)?.session as ServerHttp2Session | undefined;
-    this.sessions.began(this.session);
     this.signal = this.controller.signal;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.ended = promise;
@@ -192,6 +196,7 @@ class RunningCall implements Call {
       for await (const message of this.method.handle(this)) {
         if (this.isOver) break;
         this.send(message);
+        await this.listenNowAndThen();
         while (this.unsentBytes >= unsentBytesMax && !this.signal.aborted) await this.waked();
         if (this.isOver) break;
       }
@@ -199,6 +204,17 @@ class RunningCall implements Call {
     } catch (error) {
       this.finish(toStatus(error));
     }
+  }
+
+  /**
+   * Lets the sockets be read. While there is always something to send, Deno's loop never rests, and
+   * only when it rests it learns that bytes came in: a cancel went unseen until the client's window
+   * of tens of MiB was full, seconds later. Immediates and promises are no rest, a timer is.
+   */
+  private async listenNowAndThen(): Promise<void> {
+    if (performance.now() - lastRest < restEveryMs) return;
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    lastRest = performance.now();
   }
 
   /** Nothing more can be said to the client. */
@@ -234,7 +250,6 @@ class RunningCall implements Call {
 
   private endedByGrpcJs(status: Status): void {
     const reason = whyGrpcJsEnds(status.code ?? grpcStatus.UNKNOWN, status.details ?? "");
-    if (reason.code === "CANCELLED") this.sessions.cancelled(this.session);
     this.abort(reason);
     this.finish({ ...status, code: CODES[reason.code].grpc });
   }
@@ -245,7 +260,6 @@ class RunningCall implements Call {
     clearTimeout(this.linger);
     if (!this.statusSent) {
       this.abort(new AppError("CANCELLED", "the client cancelled the call or went away"));
-      this.sessions.cancelled(this.session);
     }
     this.wake();
     this.resolveEnded();
@@ -253,34 +267,6 @@ class RunningCall implements Call {
 
   private waked(): Promise<void> {
     return new Promise((resolve) => this.wake = resolve);
-  }
-}
-
-/**
- * Counts broken-off calls by connection and asks a connection that had many to go: under Deno's
- * node:http2 each further one on the same connection costs more time and memory.
- */
-class SessionWatch {
-  private readonly cancels = new Map<ServerHttp2Session, number>();
-
-  constructor(private readonly cancelsMax: number) {}
-
-  began(session: ServerHttp2Session | undefined): void {
-    if (!session || this.cancels.has(session)) return;
-    this.cancels.set(session, 0);
-    session.once("close", () => this.cancels.delete(session));
-  }
-
-  cancelled(session: ServerHttp2Session | undefined): void {
-    const before = session && this.cancels.get(session);
-    if (!session || before === undefined) return;
-    this.cancels.set(session, before + 1);
-    // GOAWAY: calls under way end as usual, the client opens a new connection for the next.
-    if (before + 1 === this.cancelsMax) session.close();
-  }
-
-  destroyAll(): void {
-    for (const session of this.cancels.keys()) session.destroy();
   }
 }
 
@@ -371,7 +357,7 @@ async function stop(
   server: Server,
   graceMs: number,
   running: ReadonlySet<RunningCall>,
-  sessions: SessionWatch,
+  sessions: ReadonlySet<ServerHttp2Session>,
 ): Promise<void> {
   const closed = Promise.withResolvers<void>();
   server.tryShutdown(() => closed.resolve());
@@ -382,7 +368,7 @@ async function stop(
   for (const call of running) call.abort(reason);
   if (await within(lastWordsMsMax, closed.promise)) return;
   // Neither `forceShutdown` nor `drain` finds the sessions of a server that is shutting down.
-  sessions.destroyAll();
+  for (const session of sessions) session.destroy();
   server.forceShutdown();
 }
 

@@ -81,8 +81,6 @@ export interface LineOptions {
   readonly headerBytesMax: number;
   /** Calls under way on one connection; the client keeps more of them waiting. */
   readonly connectionCallsMax: number;
-  /** After so many calls that their client broke off, the connection is closed when idle. */
-  readonly connectionCancelsMax: number;
   /** A call that ended well on our side, but whose last bytes nobody takes, is cut off after this. */
   readonly lingerMsMax: number;
 }

@@ -57,7 +57,6 @@ export async function serveFlight(options: FlightOptions): Promise<FlightServer>
     messageBytesMax: 2 * limits.ticketBytesMax + envelopeBytes,
     headerBytesMax: limits.flightHeaderBytesMax,
     connectionCallsMax: limits.flightConnectionCallsMax,
-    connectionCancelsMax: limits.flightConnectionCancelsMax,
     lingerMsMax: streamMsMax,
   });
   const { hostname, port } = line.address;

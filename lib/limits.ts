@@ -181,13 +181,6 @@ export const LIMITS = {
     max: 10_000,
     why: "calls under way on one connection; the client itself keeps further ones waiting",
   },
-  flightConnectionCancelsMax: {
-    value: 10,
-    min: 1,
-    max: 1_000_000,
-    why:
-      "calls broken off on one connection before it is asked to reconnect: each makes the next slower",
-  },
   httpConnectionsMax: {
     value: 2000,
     min: 1,
