@@ -20,7 +20,7 @@ export interface Program {
   /** All that came so far. */
   stdout(): string;
   stderr(): string;
-  /** Resolves when standard error holds the words; throws when the program ends without them. */
+  /** Resolves when standard error holds the words; throws when the program ends without them, or hangs. */
   said(words: RegExp): Promise<RegExpExecArray>;
   /** Resolves when the ready line is out; throws when the program ends before. */
   ready(): Promise<Ready>;
@@ -65,7 +65,7 @@ export function run(args: readonly string[], env: Environment = {}, cwd?: string
     return (await ended).code;
   };
   const failed = (what: string) => () =>
-    new Error(`fraiseql ${args.join(" ")} ended without ${what}: ${stderr.text}${stdout.text}`);
+    new Error(`fraiseql ${args.join(" ")} came to no ${what}: ${stderr.text}${stdout.text}`);
   return {
     pid: child.pid,
     ended,
@@ -73,7 +73,7 @@ export function run(args: readonly string[], env: Environment = {}, cwd?: string
     stderr: () => stderr.text,
     said: (words) => stderr.until(words, failed(String(words))),
     ready: async () => {
-      const [line] = await stdout.until(/^\{"event":"ready".*\}$/m, failed("being ready"));
+      const [line] = await stdout.until(/^\{"event":"ready".*\}$/m, failed("ready line"));
       return JSON.parse(line);
     },
     signal,
@@ -218,6 +218,9 @@ function inherited(): Record<string, string> {
   );
 }
 
+/** So that a program that hangs is told of, with what it said; a first start takes 30 s. */
+const patienceMs = 120_000;
+
 /** A stream's text, kept, with those who wait for words in it. */
 class Heard {
   text = "";
@@ -243,11 +246,20 @@ class Heard {
   }
 
   async until(words: RegExp, failed: () => Error): Promise<RegExpExecArray> {
-    for (;;) {
-      const found = words.exec(this.text);
-      if (found) return found;
-      if (this.#isEnded) throw failed();
-      await new Promise<void>((resolve) => this.#wake.push(resolve));
+    let isLate = false;
+    const timer = setTimeout(() => {
+      isLate = true;
+      this.#tell();
+    }, patienceMs);
+    try {
+      for (;;) {
+        const found = words.exec(this.text);
+        if (found) return found;
+        if (this.#isEnded || isLate) throw failed();
+        await new Promise<void>((resolve) => this.#wake.push(resolve));
+      }
+    } finally {
+      clearTimeout(timer);
     }
   }
 }
