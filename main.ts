@@ -7,6 +7,7 @@ import { Command, CommanderError } from "commander";
 import { addConfigFlags, configOf } from "./commands/options.ts";
 import { watchNpx } from "./commands/npx_end.ts";
 import { answer, say } from "./commands/say.ts";
+import { CONTROL_ENV } from "./flight/control.ts";
 import { AppError } from "./lib/errors.ts";
 import { LIMITS } from "./lib/limits.ts";
 import { type Config, snakeCase } from "./lib/config.ts";
@@ -31,7 +32,8 @@ export async function main(args: readonly string[]): Promise<number> {
     addConfigFlags(command).action(async (...given: unknown[]) => {
       const words = given.filter((word) => typeof word === "string");
       const config = configOf(command.opts());
-      const unlisten = listen(stop);
+      // Under `serve` the parent decides when Flight ends: a terminal signals both.
+      const unlisten = Deno.env.has(CONTROL_ENV) ? () => {} : listen(stop);
       try {
         status = await action(...words)(config, stop.signal);
       } finally {
