@@ -1,6 +1,7 @@
 /** The database that a command works on: the one named, one that `serve` runs, or an embedded one. */
 
 import { sep } from "node:path";
+import { CONTROL_ENV } from "../flight/control.ts";
 import type { Config } from "../lib/config.ts";
 import { startPostgres } from "../lib/embedded/postgres.ts";
 import { loadSampleShop } from "../lib/embedded/sample_shop.ts";
@@ -27,15 +28,17 @@ export async function findDatabase(config: Config, log: Log): Promise<FoundDatab
   return { url: postgres.url, close: () => postgres.stop() };
 }
 
-/** The query engine of a database, its schema read. */
+/** The query engine of a database, its schema read; what had to give way is logged. */
 export function engineOf(config: Config, database: Database, log: Log): Promise<QueryEngine> {
+  // Under `serve` both processes read the schema, and one of them says what it found.
+  const level = Deno.env.has(CONTROL_ENV) ? "debug" : "info";
   return openEngine({
     database,
     readCatalog: () => readCatalog(database, config.dbSchemas),
     limits: config.limits,
     unrepresentable: config.unrepresentable,
     views: config.flightViews,
-    onNotes: (notes) => notes.forEach((note) => log.info("schema note", { note })),
+    onNotes: (notes) => notes.forEach((note) => log[level]("schema note", { note })),
   });
 }
 

@@ -128,7 +128,7 @@ function edge(
         ...(fault?.code === "UNAVAILABLE" && { cause: fault }),
         rows: told.rows,
         bytes,
-        ms: Math.round(seconds * 1000),
+        ms: Math.round(seconds * 1e6) / 1000,
       });
     });
 

@@ -267,6 +267,8 @@ class Child {
   }
 
   async stop(drainSeconds: number): Promise<void> {
+    // One that waits for PostgreSQL listens to nobody yet, and has nothing to finish.
+    if (!this.isReady) this.kill();
     const timer = setTimeout(() => this.kill(), drainSeconds * 1000 + stopSlackMs);
     try {
       await this.send({ ask: "stop", drainSeconds });

@@ -245,7 +245,10 @@ export class Columns {
     return new AppError(
       "TOO_LARGE",
       `row ${row + 1} takes more than the ${this.limits.rowBytesMax} bytes of one Arrow message`,
-      { hint: "select fewer or shorter columns, or raise flightRowBytesMax", path: [row] },
+      {
+        hint: "select fewer or shorter columns, or raise the limit flight_row_bytes_max",
+        path: [row],
+      },
     );
   }
 

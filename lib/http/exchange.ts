@@ -58,7 +58,7 @@ export function sendEmpty(
  */
 export function shownError(error: unknown, exchange: Exchange, log: Log): AppError {
   if (error instanceof AppError && error.code !== "INTERNAL") return error;
-  log.error("fault", { id: exchange.id, error });
+  log.error("internal", { transport: "http", requestId: exchange.id, cause: error });
   return new AppError("INTERNAL", "the server failed on this request", {
     hint: `its log has the reason under the id ${exchange.id}`,
     ...(error instanceof AppError && error.path && { path: error.path }),

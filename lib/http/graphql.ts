@@ -54,14 +54,16 @@ export async function answerGraphql(exchange: Exchange, service: GraphqlService)
   metrics.rows.inc({ transport: "http" }, outcome.rows);
   metrics.bytes.inc({ transport: "http" }, outcome.bytes);
   log.info("request", {
-    id: exchange.id,
+    transport: "http",
+    requestId: exchange.id,
+    method: exchange.request.method,
     operation: outcome.operation,
-    milliseconds: Math.round(seconds * 1e6) / 1000,
+    code: outcome.code,
+    status: outcome.status,
+    ...(outcome.late && { late: true }),
     rows: outcome.rows,
     bytes: outcome.bytes,
-    status: outcome.status,
-    code: outcome.code,
-    ...(outcome.late && { late: true }),
+    ms: Math.round(seconds * 1e6) / 1000,
   });
 }
 

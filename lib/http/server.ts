@@ -45,7 +45,7 @@ export interface HttpServer {
   stop(drainSeconds: number): Promise<void>;
 }
 
-/** Serves HTTP until it is stopped. Throws `UNAVAILABLE` where the address cannot be had. */
+/** Serves HTTP until it is stopped. Throws `BAD_INPUT` where the address cannot be had. */
 export async function serveHttp(options: HttpOptions): Promise<HttpServer> {
   const { limits, log, metrics, address } = options;
   const underWay = new Set<Exchange>();
@@ -106,7 +106,7 @@ export async function serveHttp(options: HttpOptions): Promise<HttpServer> {
   await new Promise<void>((resolve, reject) => {
     server.once("error", (cause: Error) =>
       reject(
-        new AppError("UNAVAILABLE", `cannot listen on ${urlOf(address)}: ${cause.message}`, {
+        new AppError("BAD_INPUT", `cannot listen on ${urlOf(address)}: ${cause.message}`, {
           hint: "give another address by FRAISEQL_BIND_ADDR; port 0 takes a free one",
           cause,
         }),

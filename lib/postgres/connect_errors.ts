@@ -69,7 +69,7 @@ const REFUSALS: Readonly<
 export function lateError(server: Server, waitMs: number): AppError {
   const name = serverName(server);
   return new AppError("UNAVAILABLE", `PostgreSQL at ${name} let nobody in within ${waitMs} ms`, {
-    hint: "check that it can be reached and is not overloaded, or raise connectMsMax",
+    hint: "check that it can be reached and is not overloaded, or raise the limit connect_ms_max",
     retryAfterSeconds: 1,
   });
 }

@@ -138,7 +138,7 @@ export const SQL_STATES: Readonly<Record<string, SqlStateRow>> = {
   "57014": {
     code: "TIMEOUT",
     message: "the statement took longer than PostgreSQL was allowed",
-    hint: "ask for less, or raise statementSecondsMax",
+    hint: "ask for less, or raise the limit statement_seconds_max",
   },
   "25P03": RESTART, // idle in transaction for too long
   "25P04": RESTART, // transaction_timeout
@@ -155,7 +155,7 @@ export const SQL_STATES: Readonly<Record<string, SqlStateRow>> = {
   "53300": {
     code: "UNAVAILABLE",
     message: "PostgreSQL has no connection left",
-    hint: "raise its max_connections, or lower poolConnectionsMax",
+    hint: "raise its max_connections, or lower the limit pool_connections_max",
     retryAfterSeconds: 5,
   },
   "53": RESOURCES,

@@ -229,7 +229,7 @@ function isFull(error: unknown): boolean {
 
 function busyError(what: string): AppError {
   return new AppError("UNAVAILABLE", `PostgreSQL is busy: ${what}`, {
-    hint: "try again later, or raise poolConnectionsMax if PostgreSQL has room",
+    hint: "try again later, or raise the limit pool_connections_max if PostgreSQL has room",
     retryAfterSeconds: 2,
   });
 }

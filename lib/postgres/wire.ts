@@ -153,7 +153,7 @@ function isRow(letter: number | undefined): boolean {
 function tooLarge(letter: number | undefined, length: number, max: number): AppError {
   if (!isRow(letter)) return protocolError(`a message of ${length} bytes that is no row`);
   return new AppError("TOO_LARGE", `a row has ${length} bytes, more than ${max}`, {
-    hint: "ask for fewer or smaller columns, or raise rowBytesMax",
+    hint: "ask for fewer or smaller columns, or raise the limit row_bytes_max",
   });
 }
 

@@ -106,9 +106,9 @@ for (
     equal(JSON.parse(text).errors[0].extensions.code, "INTERNAL");
     equal(JSON.parse(text).errors[0].extensions.id, "req-1");
     ok(!text.includes("secret"));
-    const line = await http.logged("fault");
-    equal(line.id, "req-1");
-    match(String(line.error), /secret detail/);
+    const line = await http.logged("internal");
+    equal(line.requestId, "req-1");
+    match(String(line.cause), /secret detail/);
   });
 }
 
@@ -301,18 +301,20 @@ Deno.test("serveHttp() logs a line per request, with neither the query's text no
   const response = await http.post("query Q { users }", { variables: { p: "s3cret" } });
   const id = response.headers.get("x-request-id");
   const size = (await response.text()).length;
-  const { milliseconds, ...line } = await http.logged("request");
+  const { ms, ...line } = await http.logged("request");
   equal(line, {
     level: "info",
     event: "request",
-    id,
+    transport: "http",
+    requestId: id,
+    method: "POST",
     operation: "Q",
+    code: "OK",
+    status: 200,
     rows: 1,
     bytes: size,
-    status: 200,
-    code: "OK",
   });
-  equal(typeof milliseconds, "number");
+  equal(typeof ms, "number");
   const text = await http.metrics.text();
   match(text, /fraiseql_requests_total\{transport="http",code="OK"\} 1/);
   match(text, /fraiseql_rows_total\{transport="http"\} 1/);

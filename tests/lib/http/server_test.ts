@@ -73,11 +73,11 @@ Deno.test("serveHttp() answers INTERNAL where readiness or metrics throw, and li
   equal([health.status, await health.text()], [200, '{"status":"alive"}']);
 });
 
-Deno.test("serveHttp() says UNAVAILABLE with a hint where the address is taken", async () => {
+Deno.test("serveHttp() says BAD_INPUT with a hint where the address is taken", async () => {
   const engine = new FakeEngine();
   await using http = await serve(engine);
   await rejects(serve(engine, { address: { hostname: "127.0.0.1", port: http.port } }), {
-    code: "UNAVAILABLE",
+    code: "BAD_INPUT",
     message: new RegExp(`^cannot listen on http://127.0.0.1:${http.port}: `),
   });
 });

@@ -131,7 +131,7 @@ Deno.test("serveHttp() hides the detail of a fault in a started answer and names
   ok(!text.includes("secret"));
   const { extensions, path } = JSON.parse(text).errors[0];
   equal([extensions.code, extensions.id, path], ["INTERNAL", "late-1", ["users", 100]]);
-  match(causeOf(await http.logged("fault")), /secret detail/);
+  match(causeOf(await http.logged("internal")), /secret detail/);
 });
 
 Deno.test("serveHttp() aborts the query of a client that leaves while it waits for the first row", async () => {
@@ -242,6 +242,6 @@ Deno.test("serveHttp() refuses more answers at once than httpStreamsMax with 429
   await second.body!.cancel();
 });
 
-function causeOf({ error }: Record<string, unknown>): string {
-  return error instanceof Error ? String(error.cause) : "no error";
+function causeOf({ cause }: Record<string, unknown>): string {
+  return cause instanceof Error ? String(cause.cause) : "no error";
 }

@@ -275,7 +275,7 @@ testRows("rows() throws TOO_LARGE for a row above rowBytesMax", {
   poolConnectionsMax: 1,
 }, async (database) => {
   const statement = sql("select repeat('x', a) from generate_series($1::int, 100000) a", "65527");
-  await rejects(count(ask(database, [statement])), { code: "TOO_LARGE", hint: /rowBytesMax/ });
+  await rejects(count(ask(database, [statement])), { code: "TOO_LARGE", hint: /row_bytes_max/ });
   deepEqual(await ints(database, [sql("select 9")]), [[0, 9]]);
 });
 
