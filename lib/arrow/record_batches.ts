@@ -39,22 +39,28 @@ export async function* recordBatches(
   const columns = new Columns(code.places, options);
   const { batchRowsMax, batchBytesMax } = options;
   let begun = false;
+  // Small at first, so that the client works on them while PostgreSQL makes the next.
+  let rowsMax = Math.min(firstRows, batchRowsMax);
   for await (const chunk of chunks) {
     let p = chunk.start;
     while (p < chunk.end) {
-      p = code.readRows(columns, chunk.bytes, p, chunk.end, batchRowsMax, batchBytesMax);
-      if (!columns.full && columns.rows < batchRowsMax) break;
+      p = code.readRows(columns, chunk.bytes, p, chunk.end, rowsMax, batchBytesMax);
+      if (!columns.full && columns.rows < rowsMax) break;
       if (!begun) yield* dictionaries(fields);
       begun = true;
       // The last row read may be one too many; it is still in the chunk and is read again.
       if (columns.full) columns.truncate(columns.rows);
       yield batch(columns, options);
       columns.reset();
+      rowsMax = Math.min(rowsMax * growth, batchRowsMax);
     }
   }
   if (!begun) yield* dictionaries(fields);
   if (columns.rows > 0) yield batch(columns, options);
 }
+
+const firstRows = 1000;
+const growth = 3;
 
 function* dictionaries(fields: readonly ResultField[]): Generator<IpcMessage> {
   const encoder = new TextEncoder();
