@@ -11,6 +11,9 @@ export function flightCommand(): string[] {
     "run",
     "--no-prompt",
     "--quiet",
+    // V8 would rather let garbage lie: without these, streaming takes a third more memory and bursts
+    // of small calls twice as much, at the same speed.
+    "--v8-flags=--max-semi-space-size=4,--heap-growing-percent=30",
     `--config=${fileURLToPath(new URL("deno.json", here))}`,
     "--allow-net",
     "--allow-env",
