@@ -142,37 +142,43 @@ function edge(
       }
       if (call.signal.aborted) throw abortError(call.signal);
     } catch (error) {
-      if (error instanceof AppError) {
-        code = error.code;
-        fault = error;
-        throw toCallStatus(error);
-      }
-      code = "INTERNAL";
-      const id = crypto.randomUUID();
-      log.error("internal", { transport, id, requestId, method: name, cause: error });
-      throw internalStatus(id);
+      fault = shownError(error, name, requestId, log);
+      code = fault.code;
+      throw toCallStatus(fault, requestId);
     }
   };
 }
 
+/**
+ * Any error as one that a client may see, as HTTP has it: of a fault of ours the client gets the
+ * request's id, the log gets the cause.
+ */
+function shownError(error: unknown, method: string, requestId: string, log: Log): AppError {
+  if (error instanceof AppError && error.code !== "INTERNAL") return error;
+  log.error("internal", { transport, requestId, method, cause: error });
+  return new AppError("INTERNAL", "the server failed on this request", {
+    hint: `its log has the reason under the id ${requestId}`,
+    ...(error instanceof AppError && error.path && { path: error.path }),
+  });
+}
+
 /** An error of ours as a gRPC status; its entries travel in the trailer `fraiseql-error`. */
-export function toCallStatus(error: AppError): CallStatus {
+function toCallStatus(error: AppError, requestId: string): CallStatus {
   const hint = error.hint === undefined ? "" : ` (hint: ${error.hint})`;
   const more = error.others.length === 0 ? "" : `; and ${error.others.length} more`;
   const message = cut(error.message) + cut(hint) + more;
   return new CallStatus(CODES[error.code].grpc, message, {
-    [errorTrailer]: trailerText(error.entries()),
+    [errorTrailer]: trailerText(entriesOf(error, requestId)),
   });
 }
 
-function internalStatus(id: string): CallStatus {
-  const entry: ErrorEntry = {
-    message: "internal error",
-    extensions: { code: "INTERNAL", id },
-  };
-  return new CallStatus(CODES.INTERNAL.grpc, `internal error, logged as ${id}`, {
-    [errorTrailer]: trailerText([entry]),
-  });
+/** The entries of `errors`; a fault of ours carries the request's id. */
+function entriesOf(error: AppError, id: string): ErrorEntry[] {
+  return error.entries().map((entry) =>
+    entry.extensions.code === "INTERNAL"
+      ? { ...entry, extensions: { ...entry.extensions, id } }
+      : entry
+  );
 }
 
 /** The trailing header with the error's entries as JSON, as HTTP has them in `errors`. */

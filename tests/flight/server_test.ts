@@ -273,18 +273,39 @@ for (const code of Object.keys(CODES) as ErrorCode[]) {
   });
 }
 
-Deno.test("DoGet tells of a fault of ours only an id, and the log has the cause under it", () =>
-  served(
-    new FakeEngine(SCRIPT, () => failing(new TypeError("secret"))),
-    async ({ get, log }) => {
-      const answer = await get("{ people { id name } }");
-      equal(answer.code, 13);
-      const [entry] = JSON.parse(String(answer.trailers.get("fraiseql-error")[0]));
-      ok(!JSON.stringify([answer.message, entry]).includes("secret"));
-      const line = log.find((row) => row.id === entry.extensions.id);
-      match(String(line?.cause), /secret/);
-    },
-  ));
+const faults: [name: string, error: Error][] = [
+  ["an unknown error", new TypeError("secret")],
+  [
+    "an AppError INTERNAL with its cause",
+    new AppError("INTERNAL", "secret refusal", {
+      hint: "secret",
+      cause: new Error("secret cause"),
+    }),
+  ],
+];
+
+for (const [name, error] of faults) {
+  Deno.test(`DoGet tells of ${name} only the request's id, and the log has the cause under it`, () =>
+    served(new FakeEngine(SCRIPT, () => failing(error)), async ({ get, log }) => {
+      const headers = { "x-request-id": "mine-1" };
+      for (const options of [{ headers }, {}]) {
+        const answer = await get("{ people { id name } }", options);
+        equal(answer.code, 13);
+        const [entry] = JSON.parse(String(answer.trailers.get("fraiseql-error")[0]));
+        ok(!JSON.stringify([answer.message, entry]).includes("secret"));
+        const { id } = entry.extensions;
+        match(answer.message, new RegExp(id));
+        const line = log.findLast((row) => row.event === "internal");
+        equal(line?.requestId, id);
+        match(JSON.stringify(line?.cause), error.cause ? /secret cause/ : /secret/);
+        await until(
+          "the call is logged under the same id",
+          () => log.some((row) => row.event === "request" && row.requestId === id),
+        );
+      }
+      equal(log.find((row) => row.event === "internal")?.requestId, "mine-1");
+    }));
+}
 
 Deno.test("DoGet keeps long errors short enough for clients' limits on headers", () => {
   const others = Array.from({ length: 100 }, () => new AppError("BAD_INPUT", "ü".repeat(300)));
