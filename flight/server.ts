@@ -102,6 +102,7 @@ function edge(
       signal: call.signal,
       requests: call.requests,
       ended: call.ended,
+      header: (name) => call.header(name),
       abort: (reason) => call.abort(reason),
       operation: null,
       rows: 0,

@@ -41,6 +41,7 @@ const SCRIPT = {
   "{ a { id } b { id } }": [root("a"), root("b", 1)],
   "{ __typename a { id } }": [value("__typename"), root("a")],
   "{ __typename }": [value("__typename")],
+  "{ people @skip(if: true) { id } }": [],
 };
 const engine = () => new FakeEngine(SCRIPT);
 const silent = () => new FakeEngine(SCRIPT, (_, signal) => silentPeople(signal));
@@ -224,6 +225,7 @@ const refusedTickets: [name: string, ticket: string | Uint8Array, code: number, 
     /"c".*a, b/,
   ],
   ["values alone", "{ __typename }", 12, /HTTP/],
+  ["no root field left", "{ people @skip(if: true) { id } }", 3, /selects no root field/],
   ["what the engine does not parse", "{ nope", 3, /Syntax Error/],
   ["a word that is no root field", "nobody", 5, /nobody/],
   ["a view that is not offered", '{"type":"OptimizedView","view":"x"}', 5, /no view x/],
@@ -239,6 +241,29 @@ for (const [name, ticket, code, says] of refusedTickets) {
       match(answer.message, says);
       equal(answer.messages.length, 0);
       equal(engine.diary.filter((line) => line.startsWith("run")).length, 0);
+    }));
+}
+
+const compressions: [header: string, code: number, says: RegExp][] = [
+  ["", 0, /^/],
+  ["identity", 0, /^/],
+  ["lz4", 12, /compression by lz4.*hint: a later release/],
+  ["zstd", 12, /compression by zstd.*hint: a later release/],
+  ["bad", 3, /"bad".*hint: it is one of identity, lz4, zstd/],
+];
+
+for (const [header, code, says] of compressions) {
+  Deno.test(`DoGet, GetFlightInfo and PollFlightInfo answer the compression "${header}" with gRPC status ${code}`, () =>
+    served(engine(), async ({ client, get }) => {
+      const options = { headers: { "x-fraiseql-compression": header } };
+      const asked = command("{ people { id name } }");
+      const answers = [
+        await get("{ people { id name } }", options),
+        await client.call("GetFlightInfo", asked, options),
+        await client.call("PollFlightInfo", asked, options),
+      ];
+      deepEqual(answers.map((answer) => answer.code), [code, code, code]);
+      for (const answer of answers) match(answer.message, says);
     }));
 }
 
