@@ -41,7 +41,7 @@ export async function flight(config: Config, signal: AbortSignal): Promise<numbe
             unrepresentable,
             refresh: async () => {
               await engine.refresh();
-              refreshed();
+              await refreshed();
             },
           }),
       });

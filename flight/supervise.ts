@@ -17,7 +17,7 @@ export interface SuperviseOptions {
   readonly env: Readonly<Record<string, string>>;
   readonly log: Log;
   readonly metrics: Metrics;
-  /** A Flight client asked to read the catalog again. */
+  /** A Flight client asked to read the catalog again; it waits until this resolves or throws. */
   readonly onRefreshed: () => void | Promise<void>;
 }
 
@@ -158,19 +158,21 @@ class Supervisor implements SupervisedFlight {
           pid: child.pid,
           ms: child.ranMs(),
         });
-      } else if (told.event === "refreshed") void this.passRefreshed();
+      } else if (told.event === "refreshed") void this.passRefreshed(child, told.id);
     });
     this.child = child;
     return child;
   }
 
-  private async passRefreshed(): Promise<void> {
+  private async passRefreshed(child: Child, id: number): Promise<void> {
+    let isDone = true;
     try {
       await this.options.onRefreshed();
     } catch (error) {
-      // The Flight client has its answer already; who waits for the others is not here.
+      isDone = false;
       this.options.log.error("catalog not read again after a Flight client asked", { error });
     }
+    await child.answer({ ask: "refreshed", id, isDone });
   }
 
   private wait(ms: number): Promise<void> {
@@ -221,7 +223,8 @@ class Child {
         clearTimeout(timer);
         ready.resolve(true);
       }
-      if ("id" in told) this.asked.get(told.id)?.(told);
+      // The ids of `refreshed` are the child's own.
+      if (told.event !== "refreshed" && "id" in told) this.asked.get(told.id)?.(told);
       this.onTold(told);
     });
     const passed = this.passErrors();
@@ -263,6 +266,14 @@ class Child {
     } finally {
       clearTimeout(timer);
       this.asked.delete(id);
+    }
+  }
+
+  async answer(answer: Ask): Promise<void> {
+    try {
+      await this.send(answer);
+    } catch {
+      // It ended meanwhile, and who waited for the answer has lost the connection.
     }
   }
 

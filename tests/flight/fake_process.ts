@@ -51,6 +51,7 @@ await runFlightProcess({
   log,
   metrics,
   drainSeconds: 5,
+  ...(behaviour === "impatient" && { parentMsMax: 50 }),
   refresh: async () => {
     if (behaviour === "stale") throw new Error("no catalog");
     await engine.refresh();
@@ -65,7 +66,7 @@ await runFlightProcess({
       unrepresentable: "error",
       refresh: async () => {
         await engine.refresh();
-        refreshed();
+        await refreshed();
       },
     }),
 }).catch(refuse);

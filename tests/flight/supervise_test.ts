@@ -1,11 +1,12 @@
 import { deepEqual, equal, match, notEqual, ok, rejects } from "node:assert/strict";
 import { connect as connectHttp2 } from "node:http2";
 import { fileURLToPath } from "node:url";
+import { lines } from "../../flight/control.ts";
 import { ACTION, encodeMessage } from "../../flight/protobuf.ts";
 import { type SupervisedFlight, superviseFlight } from "../../flight/supervise.ts";
 import { createLog } from "../../lib/log.ts";
 import { createMetrics, type Metrics } from "../../lib/metrics.ts";
-import { RawClient } from "./raw_client.ts";
+import { type Answer, RawClient } from "./raw_client.ts";
 import { counted, ticketBytes, until } from "./serve.ts";
 
 const program = fileURLToPath(new URL("./fake_process.ts", import.meta.url));
@@ -30,7 +31,11 @@ interface Supervised {
   kill(signal: Deno.Signal): Promise<void>;
 }
 
-async function supervised(args: string[], test: (some: Supervised) => Promise<void>) {
+async function supervised(
+  args: string[],
+  test: (some: Supervised) => Promise<void>,
+  onRefreshed: () => void | Promise<void> = () => {},
+) {
   const metrics = createMetrics();
   const log: Record<string, unknown>[] = [];
   const refreshed = { count: 0 };
@@ -39,7 +44,10 @@ async function supervised(args: string[], test: (some: Supervised) => Promise<vo
     env: {},
     log: createLog("debug", (line) => void log.push(JSON.parse(line))),
     metrics,
-    onRefreshed: () => void refreshed.count++,
+    onRefreshed: async () => {
+      refreshed.count++;
+      await onRefreshed();
+    },
   });
   try {
     const kill = async (signal: Deno.Signal) => {
@@ -62,10 +70,10 @@ async function answers(url: string | null, ticket = "{ people { id name } }"): P
   }
 }
 
-async function action(url: string | null, type: string): Promise<number> {
+async function action(url: string | null, type: string): Promise<Answer> {
   const client = new RawClient(String(url));
   try {
-    return (await client.call("DoAction", encodeMessage(ACTION, { type }))).code;
+    return await client.call("DoAction", encodeMessage(ACTION, { type }));
   } finally {
     client.close();
   }
@@ -164,11 +172,66 @@ Deno.test("SupervisedFlight.refresh() has the child read the catalog, and says w
   });
 });
 
-Deno.test("superviseFlight() tells when a Flight client had the catalog read again", async () => {
+Deno.test("superviseFlight() has RefreshSchema answer only when the parent has read the catalog too", async () => {
+  const gate = Promise.withResolvers<void>();
+  const order: string[] = [];
   await supervised(["serve"], async ({ flight, refreshed }) => {
-    equal(await action(flight.url(), "RefreshSchema"), 0);
-    await until("it is told", () => refreshed.count === 1);
-  });
+    const answer = action(flight.url(), "RefreshSchema").then(({ code }) => {
+      order.push(`answer ${code}`);
+    });
+    await until("the parent is told", () => refreshed.count === 1);
+    // Metrics and another call pass meanwhile: nothing else waits.
+    ok(await flight.metrics());
+    equal(await answers(flight.url()), 0);
+    order.push("parent done");
+    gate.resolve();
+    await answer;
+    deepEqual(order, ["parent done", "answer 0"]);
+  }, () => gate.promise);
+});
+
+Deno.test("superviseFlight() has RefreshSchema answer UNAVAILABLE when the parent cannot read the catalog", async () => {
+  const failing = () => Promise.reject(new Error("secret"));
+  await supervised(["serve"], async ({ flight, log }) => {
+    const { code, message } = await action(flight.url(), "RefreshSchema");
+    equal(code, 14);
+    match(message, /HTTP could not.*hint: the server's log/);
+    ok(!message.includes("secret"));
+    match(JSON.stringify(log.find(({ level }) => level === "error")), /secret/);
+  }, failing);
+});
+
+Deno.test("runFlightProcess() has RefreshSchema answer UNAVAILABLE when the parent does not answer in time", async () => {
+  await supervised(["impatient"], async ({ flight }) => {
+    const { code, message } = await action(flight.url(), "RefreshSchema");
+    equal(code, 14);
+    match(message, /HTTP has not within 50 ms/);
+  }, () => new Promise(() => {}));
+});
+
+Deno.test("superviseFlight() survives a child that ends while the parent reads the catalog for it", async () => {
+  const gate = Promise.withResolvers<void>();
+  await supervised(["serve"], async ({ flight, refreshed, kill }) => {
+    const answer = action(flight.url(), "RefreshSchema");
+    await until("the parent is told", () => refreshed.count === 1);
+    await kill("SIGKILL");
+    gate.resolve();
+    notEqual((await answer).code, 0);
+    await until("it is back", () => flight.ready());
+    equal((await action(flight.url(), "RefreshSchema")).code, 0);
+  }, () => gate.promise);
+});
+
+Deno.test("runFlightProcess() has RefreshSchema answer UNAVAILABLE when its parent is gone", async () => {
+  const child = run({ _FRAISEQL_FLIGHT_CONTROL: "0" });
+  const { line, more } = await linesOf(child.stdout);
+  const answer = action(JSON.parse(line).flight, "RefreshSchema");
+  match(await more(), /"event":"refreshed"/);
+  await child.stdin.close();
+  const { code, message } = await answer;
+  equal(code, 14);
+  match(message, /HTTP has ended/);
+  equal((await child.status).code, 0);
 });
 
 Deno.test("SupervisedFlight.stop() ends a child with a stream that does not end", async () => {
@@ -208,6 +271,7 @@ Deno.test("runFlightProcess() run by a person does not look at standard input an
   equal(ready.event, "ready");
   await child.stdin.close();
   equal(await answers(ready.flight), 0);
+  equal((await action(ready.flight, "RefreshSchema")).code, 0);
   child.kill("SIGTERM");
   equal((await child.status).code, 0);
 });
@@ -230,19 +294,25 @@ function run(env: Record<string, string>) {
 }
 
 async function firstLine(stdout: ReadableStream<Uint8Array>): Promise<string> {
-  let text = "";
-  const decoder = new TextDecoder();
+  return (await linesOf(stdout)).line;
+}
+
+/** The first line; `more` gives the next. */
+async function linesOf(stdout: ReadableStream<Uint8Array>) {
+  const found: string[] = [];
+  let hasEnded = false;
   // Read on in the background, so that the child never waits for a reader.
-  const reader = stdout.getReader();
-  while (!text.includes("\n")) {
-    const { value, done } = await reader.read();
-    ok(!done, "it ended before its first line");
-    text += decoder.decode(value, { stream: true });
-  }
   void (async () => {
-    while (!(await reader.read()).done);
+    for await (const line of lines(stdout)) found.push(line);
+    hasEnded = true;
   })();
-  return text.slice(0, text.indexOf("\n"));
+  const more = async () => {
+    await until("a line", () => found.length > 0 || hasEnded);
+    const line = found.shift();
+    ok(line !== undefined, "it ended before its line");
+    return line;
+  };
+  return { line: await more(), more };
 }
 
 /** A whole call whose session is destroyed in the moment it ends. */
