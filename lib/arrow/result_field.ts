@@ -11,8 +11,18 @@ import type { ScalarType } from "./column_types.ts";
  */
 export type ResultField = ScalarField | ObjectField | ListField | ConstantField;
 
+/** What a record says before each attribute, and an array before its elements. */
+export interface TypedField {
+  /**
+   * PostgreSQL's oid of the type as it stands there, a domain's own where it is one; rows with
+   * another one are of a changed schema. Not checked where absent or 0, nor for columns of the row,
+   * whose types the row's description tells.
+   */
+  readonly oid?: number;
+}
+
 /** A value of one PostgreSQL type. */
-export interface ScalarField {
+export interface ScalarField extends TypedField {
   readonly kind: "scalar";
   /** Response name: the alias where one is given. */
   readonly name: string;
@@ -21,7 +31,7 @@ export interface ScalarField {
 }
 
 /** A related row or a composite: a `record` in binary, a Struct, a JSON object; null when absent. */
-export interface ObjectField {
+export interface ObjectField extends TypedField {
   readonly kind: "object";
   readonly name: string;
   readonly nullable: boolean;
@@ -32,7 +42,7 @@ export interface ObjectField {
  * Related rows, or a PostgreSQL array: an array in binary, a List, a JSON array.
  * More than one dimension is UNREPRESENTABLE. The item's name is `item`.
  */
-export interface ListField {
+export interface ListField extends TypedField {
   readonly kind: "list";
   readonly name: string;
   readonly nullable: boolean;

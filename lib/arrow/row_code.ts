@@ -173,8 +173,8 @@ class Walk {
     const before = this.target.beforeField(place, first);
     if (field.kind === "constant") return before + this.target.constant(place, field);
     // A record names each attribute's type before its length.
-    const length = `${inRecord ? "q+=4;" : ""}l=${int32("q")};q+=4;`;
-    return length + before + this.value(place);
+    const type = inRecord ? `${otherType(place, "q")}q+=4;` : "";
+    return `${type}l=${int32("q")};q+=4;` + before + this.value(place);
   }
 
   private place(field: ResultField, around: Around): Place {
@@ -242,7 +242,7 @@ class Walk {
     const begin = this.target.beginList(place);
     const end = this.target.endList(place);
     // Each element takes 4 bytes at least, so that a false count cannot make the loop long.
-    return `if(l>=0){if(l<12||l>e-q){${bad}}z${id}=q+l;n=${int32("q")};` +
+    return `if(l>=0){if(l<12||l>e-q){${bad}}z${id}=q+l;n=${int32("q")};${otherType(item, "q+8")}` +
       `if(n===0||n===1){if(n===0){c${id}=0;q+=12;}else{if(l<20){${bad}}c${id}=${int32("q+12")};` +
       `q+=20;if(c${id}<0||c${id}>z${id}-q>>2){${bad}}}` +
       `${begin}for(k${id}=0;k${id}<c${id};k${id}++){${each}}${end}` +
@@ -276,6 +276,13 @@ export function indexes(place: Place): string {
 
 function malformed(place: Place): string {
   return `throw faults.malformed(${place.id},row);`;
+}
+
+/** Code that refuses a value whose type at `b[at]` is not the planned one: its bytes mean another. */
+function otherType(place: Place, at: string): string {
+  const { field } = place;
+  if (field.kind === "constant" || !field.oid) return "";
+  return `if(${int32(at)}!==${field.oid | 0}){${malformed(place)}}`;
 }
 
 /** Code that is true where a value of varying length contradicts itself. */

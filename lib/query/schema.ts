@@ -48,6 +48,8 @@ export interface Column {
   readonly comment: string | null;
   readonly nullable: boolean;
   readonly type: ValueType;
+  /** PostgreSQL's oid of the declared type: a domain's own, where `type` is of what it stands for. */
+  readonly declaredOid: number;
 }
 
 /** A way along a foreign key; `own` columns of this relation equal `other` columns of the target. */
@@ -89,6 +91,8 @@ export interface ArrayType {
   /** PostgreSQL's oid of what is read, the cast included. */
   readonly oid: number;
   readonly item: LeafType | CompositeValue;
+  /** PostgreSQL's oid of the elements as they are read: a domain's own, or the cast's. */
+  readonly itemOid: number;
 }
 
 export interface CompositeValue {
@@ -399,6 +403,7 @@ class TypeReader {
       comment: column.comment,
       nullable: !column.notNull || this.#mayBeNull(type),
       type,
+      declaredOid: column.typeOid,
     };
   }
 
@@ -424,7 +429,7 @@ class TypeReader {
     if (type?.form === "array") {
       const item = this.value(type.itemOid, modifier, identifying);
       // A domain over an array inside an array: one List of texts is the honest form.
-      return arrayOf(item.kind === "array" ? this.#other(type) : item, type.oid);
+      return arrayOf(item.kind === "array" ? this.#other(type) : item, type);
     }
     if (type?.form === "composite" && type.attributes.length > 0) {
       return { kind: "composite", composite: this.#composite(type) };
@@ -553,9 +558,15 @@ class TypeReader {
 export const RECORD_ARRAY_OID = 2287;
 export const RECORD_OID = 2249;
 
-function arrayOf(item: LeafType | CompositeValue, oid: number): ArrayType {
-  if (item.kind === "composite") return { kind: "array", oid: RECORD_ARRAY_OID, item };
-  return { kind: "array", oid: item.readAs?.arrayOid ?? oid, item };
+function arrayOf(
+  item: LeafType | CompositeValue,
+  { oid, itemOid }: { readonly oid: number; readonly itemOid: number },
+): ArrayType {
+  if (item.kind === "composite") {
+    return { kind: "array", oid: RECORD_ARRAY_OID, item, itemOid: RECORD_OID };
+  }
+  const { readAs } = item;
+  return { kind: "array", oid: readAs?.arrayOid ?? oid, item, itemOid: readAs?.oid ?? itemOid };
 }
 
 const TEXT: ReadCast = { sqlType: `"pg_catalog"."text"`, oid: 25, arrayOid: 1009 };

@@ -165,7 +165,14 @@ class Compiler {
             kind: "list",
             name: selection.name,
             nullable: false,
-            item: { kind: "object", name: "item", nullable: false, fields: inner.fields },
+            oid: RECORD_ARRAY_OID,
+            item: {
+              kind: "object",
+              name: "item",
+              nullable: false,
+              oid: RECORD_OID,
+              fields: inner.fields,
+            },
           },
         };
       }
@@ -185,19 +192,20 @@ class Compiler {
         kind: "object",
         name: selection.name,
         nullable: true,
+        oid: RECORD_OID,
         fields: items.map((item) => item.field),
       },
     };
   }
 
   #columnItem(selection: Selection & { kind: "column" }, sql: string): Item {
-    const { name, column: { type, nullable } } = selection;
+    const { name, column: { type, nullable, declaredOid } } = selection;
     switch (type.kind) {
       case "leaf":
         return {
           sql: readAs(sql, type, ""),
           oid: type.oid,
-          field: leafField(name, nullable, type),
+          field: leafField(name, nullable, type, type.readAs?.oid ?? declaredOid),
         };
       case "composite":
         return {
@@ -208,11 +216,17 @@ class Compiler {
       case "array": {
         const item = type.item;
         if (item.kind === "leaf") {
-          const field = leafField("item", true, item);
+          const field = leafField("item", true, item, type.itemOid);
           return {
             sql: readAs(sql, item, "[]"),
             oid: type.oid,
-            field: { kind: "list", name, nullable, item: field },
+            field: {
+              kind: "list",
+              name,
+              nullable,
+              oid: item.readAs?.arrayOid ?? declaredOid,
+              item: field,
+            },
           };
         }
         return {
@@ -222,6 +236,7 @@ class Compiler {
             kind: "list",
             name,
             nullable,
+            oid: RECORD_ARRAY_OID,
             item: this.#compositeField("item", selection.parts),
           },
         };
@@ -239,7 +254,7 @@ class Compiler {
 
   #compositeField(name: string, parts: readonly Selection[]): ObjectField {
     const fields = this.#parts("", parts).map((item) => item.field);
-    return { kind: "object", name, nullable: true, fields };
+    return { kind: "object", name, nullable: true, oid: RECORD_OID, fields };
   }
 
   #parts(sql: string, parts: readonly Selection[]): Item[] {
@@ -294,8 +309,9 @@ function conditionColumn(columns: readonly Column[], scope: Scope): string {
   );
 }
 
-function leafField(name: string, nullable: boolean, type: LeafType): ScalarField {
-  return { kind: "scalar", name, nullable, type: type.scalar };
+/** `oid` is what a record or an array says of it: unlike a row's description it names domains. */
+function leafField(name: string, nullable: boolean, type: LeafType, oid: number): ScalarField {
+  return { kind: "scalar", name, nullable, type: type.scalar, oid };
 }
 
 function readAs(sql: string, type: LeafType, suffix: string): string {
