@@ -178,7 +178,7 @@ function refreshOnHangup(log: Log, parts: Parts): () => void {
   return () => Deno.removeSignalListener("SIGHUP", listener);
 }
 
-function tellReady(config: Config, url: string, { http, flight }: Parts): void {
+function tellReady(config: Config, url: string, { http, flight, engine }: Parts): void {
   const flightUrl = flight?.url() ?? null;
   const full = config.topology === "full";
   say("");
@@ -189,10 +189,8 @@ function tellReady(config: Config, url: string, { http, flight }: Parts): void {
     say(`PostgreSQL 127.0.0.1:${new URL(url).port}  (fraiseql url postgres prints its URL)`);
   }
   if (flightUrl) {
-    say(
-      `Python     import pyarrow.flight as fl; print(fl.connect("${flightUrl}").do_get(` +
-        `fl.Ticket(b"{ users { id name email } }")).read_all())`,
-    );
+    const read = exampleQuery(engine, config);
+    say(`Python     import pyarrow.flight as fl; c = fl.connect("${flightUrl}"); ${read}`);
   }
   const line = {
     event: "ready",
@@ -202,6 +200,15 @@ function tellReady(config: Config, url: string, { http, flight }: Parts): void {
     ...full && { note: "full runs as dual until events are supported" },
   };
   answer(JSON.stringify(line) + "\n");
+}
+
+/** A line of Python that works on this database. */
+function exampleQuery(engine: LateEngine, { topology }: Config): string {
+  const lists = topology === "arrow" ? [] : engine.rootLists();
+  const users = lists.find(({ name, text }) => name === "users" && /\bid name email\b/.test(text));
+  const query = users ? "{ users { id name email } }" : lists[0]?.text;
+  if (query === undefined) return "print(list(c.list_flights()))";
+  return `print(c.do_get(fl.Ticket(b"${query}")).read_all())`;
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -77,6 +77,14 @@ function notEmpty(text: string): string | Fault {
   return text === "" ? new Fault("must not be empty") : text;
 }
 
+function origins(text: string): string[] | Fault {
+  const odd = list(text).find((word) =>
+    word !== "*" && !(URL.canParse(word) && new URL(word).origin === word)
+  );
+  if (odd === undefined) return list(text);
+  return new Fault("must be * or origins like https://app.example, comma separated");
+}
+
 function databaseUrl(text: string): string | Fault {
   return /^postgres(ql)?:\/\//.test(text)
     ? text
@@ -96,7 +104,7 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
   { key: "data_dir", env: "FRAISEQL_DATA_DIR", default: ".fraiseql", read: notEmpty, help: "where embedded services keep their data" },
   { key: "unrepresentable", env: "FRAISEQL_UNREPRESENTABLE", default: "error", read: oneOf("error", "null"), help: "what to do with a value that the format cannot hold: error, or null" },
   { key: "sample", env: "FRAISEQL_SAMPLE", default: "", read: oneOf("shop", "none"), help: "sample data for an empty embedded database: shop or none (default: shop)" },
-  { key: "cors_origins", env: "FRAISEQL_CORS_ORIGINS", default: "", read: list, help: "origins whose pages may ask, comma separated; * for all (default: none)" },
+  { key: "cors_origins", env: "FRAISEQL_CORS_ORIGINS", default: "", read: origins, help: "origins whose pages may ask, comma separated; * for all (default: none)" },
   { key: "flight_views", env: "FRAISEQL_FLIGHT_VIEWS", default: "", read: list, help: "views for OptimizedView tickets beside those named va_..., comma separated" },
   { key: "log_level", env: "FRAISEQL_LOG_LEVEL", default: "info", read: oneOf("debug", "info", "warn", "error"), help: "debug, info, warn or error" },
   { key: "schema", env: "FRAISEQL_SCHEMA", default: "", later: "the schema file", help: "GraphQL SDL file with directives" },

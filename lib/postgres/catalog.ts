@@ -53,6 +53,7 @@ export async function readCatalog(
       columns: own,
       // A key with a column that may not be read is no key for us.
       key: key?.every((column) => seen.has(column)) ? key : null,
+      inherited: row[6] === "t",
     };
   }).filter((relation) => relation.columns.length > 0);
 
@@ -118,6 +119,7 @@ function readTypes(
       name: text(row[2]),
       comment: row[3] ?? null,
       orderable: row[4] === "t",
+      ...row[10] && row[10] !== "pg_catalog" && { operatorSchema: row[10] },
     };
     const itemOid = number(row[6]);
     switch (text(row[5])) {
@@ -194,7 +196,10 @@ const EXPOSED = `
 const RELATIONS = `
   select c.oid, n.nspname, c.relname, c.relkind,
     pg_catalog.obj_description(c.oid, 'pg_class'),
-    case when c.relkind = 'v' then -1 else c.reltuples end
+    case when c.relkind = 'v' then -1 else c.reltuples end,
+    c.relkind in ('r', 'f') and exists (
+      select from pg_catalog.pg_inherits i where i.inhparent = c.oid
+    )
   ${EXPOSED}`;
 
 /** Since PostgreSQL 18 a NOT NULL can be NOT VALID, and older rows still hold nulls. */
@@ -247,7 +252,16 @@ const TYPES = `
       end
     ),
     case when e.typarray = t.oid then 'array' else t.typtype::pg_catalog.text end,
-    t.typelem, t.typbasetype, t.typtypmod, t.typrelid
+    t.typelem, t.typbasetype, t.typtypmod, t.typrelid, (
+      select s.nspname from pg_catalog.pg_opclass o
+      join pg_catalog.pg_am m on m.oid = o.opcmethod and m.amname = 'btree'
+      join pg_catalog.pg_amop a on a.amopfamily = o.opcfamily
+        and a.amoplefttype = o.opcintype and a.amoprighttype = o.opcintype
+        and a.amopstrategy = 3
+      join pg_catalog.pg_operator p on p.oid = a.amopopr
+      join pg_catalog.pg_namespace s on s.oid = p.oprnamespace
+      where o.opcdefault and o.opcintype = t.oid limit 1
+    )
   from pg_catalog.pg_type t
   join pg_catalog.pg_namespace n on n.oid = t.typnamespace
   left join pg_catalog.pg_type e on e.oid = t.typelem

@@ -19,6 +19,8 @@ export interface CatalogRelation {
   readonly columns: readonly CatalogColumn[];
   /** Attribute numbers of the primary key, else of a unique index over NOT NULL columns. */
   readonly key: readonly number[] | null;
+  /** Other tables inherit from it, and a read of it gives their rows too: its key is then none. */
+  readonly inherited?: boolean;
 }
 
 export interface CatalogColumn {
@@ -37,6 +39,8 @@ export type CatalogType = {
   readonly comment: string | null;
   /** Has a default B-tree order, so `=`, `<` and ORDER BY work. */
   readonly orderable: boolean;
+  /** Where its `=` and its like are defined; absent for `pg_catalog`. */
+  readonly operatorSchema?: string;
 } & CatalogTypeForm;
 
 export type CatalogTypeForm =

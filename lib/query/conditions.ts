@@ -1,6 +1,7 @@
 /** Coerced `where` and `orderBy` inputs -> conditions and order terms. */
 
 import { AppError } from "../errors.ts";
+import type { Limits } from "../limits.ts";
 import type { Condition, OrderDirection, OrderTerm } from "./read_plan.ts";
 import { short } from "./scalars.ts";
 import type { Column, Link, Relation } from "./schema.ts";
@@ -11,21 +12,43 @@ type Input = Readonly<Record<string, unknown>>;
 /** Counts conditions and order keys over a whole operation, so that no input grows without bound. */
 export class ConditionBudget {
   #left: number;
+  #depth = 0;
+  readonly #most: number;
+  readonly #depthMax: number;
 
-  constructor(private readonly most: number) {
-    this.#left = most;
+  constructor(limits: Pick<Limits, "filterConditionsMax" | "queryDepthMax">) {
+    this.#left = this.#most = limits.filterConditionsMax;
+    this.#depthMax = limits.queryDepthMax;
+  }
+
+  checkDepth(links: number): void {
+    if (links > this.#depthMax) throw tooDeep(this.#depthMax);
+  }
+
+  /** Each link is a join, in conditions as in selections. */
+  follow<Result>(inner: () => Result): Result {
+    this.checkDepth(++this.#depth);
+    const result = inner();
+    this.#depth--;
+    return result;
   }
 
   take(): void {
     if (--this.#left >= 0) return;
     throw new AppError(
       "TOO_LARGE",
-      `the query has more than ${this.most} conditions and order keys`,
+      `the query has more than ${this.#most} conditions and order keys`,
       {
         hint: "use `in` with a list for many values of one field (limit filter_conditions_max)",
       },
     );
   }
+}
+
+function tooDeep(most: number): AppError {
+  return new AppError("TOO_LARGE", `related types are nested deeper than ${most} in an input`, {
+    hint: "ask in several queries, or raise the limit query_depth_max",
+  });
 }
 
 /** The conditions of a `where`; null where it has none. */
@@ -73,7 +96,9 @@ function objectConditions(
     if (!field) throw new AppError("BAD_INPUT", `${at}: there is no such field`);
     const inner = given(value, at);
     if (field.kind !== "column") {
-      const conditions = objectConditions(inner, field.target.fields, [], at, budget);
+      const conditions = budget.follow(() =>
+        objectConditions(inner, field.target.fields, [], at, budget)
+      );
       items.push({ kind: "link", link: field, item: { kind: "and", items: conditions } });
     } else if (field.type.kind === "composite") {
       const parts = field.type.composite.fields;
@@ -147,7 +172,7 @@ export function toOrder(
       const field = fields.get(name ?? "");
       if (field?.kind === "one" && value) {
         budget.take();
-        links.push(field);
+        budget.checkDepth(links.push(field));
         fields = field.target.fields;
         inner = value as Input;
       } else if (field?.kind === "column" && typeof value === "string") {

@@ -60,6 +60,7 @@ interface Generation {
 /** Reads the catalog and answers queries by it. */
 export async function openEngine(options: EngineOptions): Promise<QueryEngine> {
   let generation = await readGeneration(options);
+  refuseUnknownViews(options.views, generation.data);
   let [begun, shown] = [0, 0];
 
   const compile = (operation: PlannedOperation): CompiledPlan => {
@@ -125,6 +126,16 @@ function invalid(errors: readonly GraphQLError[]): AppError {
     });
   }
   return fromGraphqls(errors, "VALIDATION_ERROR");
+}
+
+/** At the start alone: a view that is dropped later is told of when it is asked for. */
+function refuseUnknownViews(views: readonly string[], { relations }: DataSchema): void {
+  const names = relations.flatMap(({ schema, name }) => [name, `${schema}.${name}`]);
+  const odd = views.find((view) => !names.includes(view));
+  if (odd === undefined) return;
+  throw new AppError("BAD_INPUT", `flight_views names ${short(odd)}, and there is no such view`, {
+    hint: suggestion(odd, names).replace(/^, /, "") || "check the name, and db_schemas",
+  });
 }
 
 async function readGeneration(options: EngineOptions): Promise<Generation> {

@@ -49,6 +49,14 @@ export function operatorSql(condition: Comparison, column: string, into: Paramet
   return leafSql(condition, type, column, into);
 }
 
+/**
+ * An operator of the type by its full name where an extension brought it: found by the search path
+ * alone it could be another one, such as text's `=` for citext.
+ */
+export function operator(type: LeafType, symbol: string): string {
+  return type.operatorSchema === null ? symbol : `operator(${type.operatorSchema}.${symbol})`;
+}
+
 /** A composite array's or scalar's absence; `IS NULL` of a composite would look at its parts. */
 function isNullSql(_type: ValueType, column: string, value: unknown): string {
   return `${column} is ${value === true ? "" : "not "}null`;
@@ -60,21 +68,29 @@ function leafSql(
   column: string,
   into: ParameterList,
 ): string {
-  const { operator, value, place } = condition;
-  const symbol = SYMBOLS[operator];
+  const { value, place } = condition;
+  const symbol = SYMBOLS[condition.operator];
   if (symbol) {
-    return `${column} ${symbol} ${
+    return `${column} ${operator(type, symbol)} ${
       into.add(parameterText(type.scalar, value, place), type.sqlType)
     }`;
   }
-  if (operator === "in" || operator === "nin") {
+  const inList = condition.operator === "in";
+  if (inList || condition.operator === "nin") {
     const list = into.add(arrayText(type, value, place), `${type.sqlType}[]`);
-    return operator === "in" ? `${column} = any(${list})` : `${column} <> all(${list})`;
+    return inList
+      ? `${column} ${operator(type, "=")} any(${list})`
+      : `${column} ${operator(type, "<>")} all(${list})`;
   }
-  return patternSql(condition, column, into);
+  return patternSql(condition, column, into, type);
 }
 
-function patternSql(condition: Comparison, column: string, into: ParameterList): string {
+function patternSql(
+  condition: Comparison,
+  column: string,
+  into: ParameterList,
+  type: LeafType | null = null,
+): string {
   const pattern = PATTERNS[condition.operator];
   if (!pattern) throw unknownOperator(condition);
   const text = parameterText({ kind: "text" }, condition.value, condition.place);
@@ -83,7 +99,10 @@ function patternSql(condition: Comparison, column: string, into: ParameterList):
       hint: "a backslash escapes the character behind it; write two for one",
     });
   }
-  return `${column} ${pattern.word} ${into.add(pattern.of(text), TEXT)}`;
+  const like = type?.operatorSchema
+    ? operator(type, pattern.word === "like" ? "~~" : "~~*")
+    : pattern.word;
+  return `${column} ${like} ${into.add(pattern.of(text), TEXT)}`;
 }
 
 function arraySql(
@@ -92,12 +111,14 @@ function arraySql(
   column: string,
   into: ParameterList,
 ): string {
-  const { operator, value, place } = condition;
+  const { value, place } = condition;
   if (item.kind !== "leaf") throw unknownOperator(condition);
   const itemsType = `${item.sqlType}[]`;
-  switch (operator) {
-    case "has":
-      return `${into.add(parameterText(item.scalar, value, place), item.sqlType)} = any(${column})`;
+  switch (condition.operator) {
+    case "has": {
+      const one = into.add(parameterText(item.scalar, value, place), item.sqlType);
+      return `${one} ${operator(item, "=")} any(${column})`;
+    }
     case "hasAny":
       return `${column}::${itemsType} && ${into.add(arrayText(item, value, place), itemsType)}`;
     case "hasAll":

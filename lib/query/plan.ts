@@ -117,7 +117,7 @@ class Planner {
     private readonly limits: PlanLimits,
   ) {
     this.#variables = coerceVariables(schema, operation, variables, limits);
-    this.#budget = new ConditionBudget(limits.filterConditionsMax);
+    this.#budget = new ConditionBudget(limits);
     this.#fragments = new Map(
       document.definitions.flatMap((node) =>
         node.kind === Kind.FRAGMENT_DEFINITION ? [[node.name.value, node] as const] : []

@@ -24,11 +24,11 @@ export function planView(
   request: ViewRequest,
   data: DataSchema,
   offer: ViewOffer,
-  limits: Pick<Limits, "filterConditionsMax" | "queryNestingMax">,
+  limits: Pick<Limits, "filterConditionsMax" | "queryDepthMax" | "queryNestingMax">,
 ): Read {
   const relation = findView(request.view, data, offer.names);
   const columns = new Map(relation.columns.map((column) => [column.column, column]));
-  const budget = new ConditionBudget(limits.filterConditionsMax);
+  const budget = new ConditionBudget(limits);
   if (request.filter) refuseDeep(request.filter, limits.queryNestingMax, "the filter is");
   const filter = request.filter ? coerceFilter(request.filter, columns, offer, "filter") : null;
   return {
@@ -135,14 +135,15 @@ function orderTerm(match: RegExpExecArray, columns: Columns): OrderTerm {
   const name = word.startsWith('"') ? word.slice(1, -1).replaceAll('""', '"') : word;
   const column = columns.get(name);
   if (column?.type.kind !== "leaf" || !column.type.orderable) {
-    throw new AppError(
-      "BAD_INPUT",
-      `order_by: the view has no column ${short(name)} to order by`,
-      {
-        hint: suggestion(name, [...columns.keys()]).replace(/^, /, "") ||
-          `it has ${[...columns.keys()].join(", ")}`,
-      },
-    );
+    const names = [...columns.values()].filter(({ type }) => type.kind === "leaf" && type.orderable)
+      .map((orderable) => orderable.column);
+    const what = column
+      ? `the column ${short(name)} has no order`
+      : `the view has no column ${short(name)}`;
+    throw new AppError("BAD_INPUT", `order_by: ${what}`, {
+      hint: suggestion(name, names).replace(/^, /, "") ||
+        `it can be ordered by ${names.join(", ")}`,
+    });
   }
   const suffix = nulls ? `_NULLS_${nulls.toUpperCase()}` : "";
   return {

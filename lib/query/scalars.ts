@@ -41,7 +41,7 @@ const TEXT_FORMS: readonly TextForm[] = [
   { name: "LocalDateTime", description: "A date and time without a time zone, ISO 8601.", example: '"2026-01-31T13:45:00"', form: new RegExp(`^${date}[T ]${time}$`) },
   { name: "Date", description: "A date, ISO 8601.", example: '"2026-01-31"', form: new RegExp(`^${date}$`) },
   { name: "LocalTime", description: "A time of day, ISO 8601.", example: '"13:45:00.5"', form: new RegExp(`^${time}$|^24:00(?::00)?$`) },
-  { name: "Duration", description: "A length of time, ISO 8601.", example: '"P1Y2M3DT4H5M6.5S"', form: /^[+-]?P(?=.)(?:[+-]?\d+Y)?(?:[+-]?\d+M)?(?:[+-]?\d+W)?(?:[+-]?\d+D)?(?:T(?=.)(?:[+-]?\d+H)?(?:[+-]?\d+M)?(?:[+-]?\d+(?:[.,]\d+)?S)?)?$/ },
+  { name: "Duration", description: "A length of time, ISO 8601.", example: '"P1Y2M3DT4H5M6.5S"', form: /^P(?=.)(?:[+-]?\d+Y)?(?:[+-]?\d+M)?(?:[+-]?\d+W)?(?:[+-]?\d+D)?(?:T(?=.)(?:[+-]?\d+H)?(?:[+-]?\d+M)?(?:[+-]?\d+(?:[.,]\d+)?S)?)?$/ },
   { name: "Bytes", description: "Bytes as base64.", example: '"3q2+7w=="', form: /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/ },
 ];
 

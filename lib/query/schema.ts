@@ -36,6 +36,8 @@ export interface Relation {
   readonly key: readonly Column[];
   /** By GraphQL name: columns and links. */
   readonly fields: ReadonlyMap<string, Column | Link>;
+  /** Its reads give rows of tables that inherit from it too, which its key does not tell apart. */
+  readonly inherited: boolean;
 }
 
 /** A column of a relation or an attribute of a composite. */
@@ -75,6 +77,8 @@ export interface LeafType {
   /** Quoted and qualified name that a parameter is cast to. */
   readonly sqlType: string;
   readonly orderable: boolean;
+  /** Quoted schema of its operators, where they are not PostgreSQL's own. */
+  readonly operatorSchema: string | null;
   /** Text operators such as `like` work on it. */
   readonly textual: boolean;
 }
@@ -267,12 +271,15 @@ function draft(
     name: relation.name,
     comment: relation.comment,
     rowsEstimate: relation.rowsEstimate,
+    inherited: relation.inherited ?? false,
     typeName,
     listField,
-    // A key that GraphQL cannot take as an argument is a key for ordering alone.
-    rowField: key.length > 0 && key.every((column) => column.type.kind === "leaf")
-      ? rowField
-      : null,
+    // A key that GraphQL cannot take as an argument, or that rows of inheriting tables can have as
+    // well, is one for ordering alone.
+    rowField:
+      !relation.inherited && key.length > 0 && key.every((column) => column.type.kind === "leaf")
+        ? rowField
+        : null,
     columns,
     key,
     fields: new Map(columns.map((column) => [column.name, column])),
@@ -468,6 +475,7 @@ class TypeReader {
       readAs: null,
       sqlType: sqlName(type),
       orderable: type.orderable,
+      operatorSchema: type.operatorSchema === undefined ? null : quote(type.operatorSchema),
       textual: TEXTUAL.has(type.name),
     };
   }
@@ -483,6 +491,7 @@ class TypeReader {
       readAs,
       sqlType: sqlName(type),
       orderable: type.orderable,
+      operatorSchema: type.operatorSchema === undefined ? null : quote(type.operatorSchema),
       textual: TEXTUAL.has(type.name),
     };
   }
@@ -513,6 +522,7 @@ class TypeReader {
       readAs: null,
       sqlType: sqlName(type),
       orderable: true,
+      operatorSchema: null,
       textual: false,
     };
   }
@@ -580,6 +590,7 @@ const TEXT_LEAF: LeafType = {
   readAs: TEXT,
   sqlType: `"pg_catalog"."text"`,
   orderable: false,
+  operatorSchema: null,
   textual: false,
 };
 

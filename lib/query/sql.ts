@@ -8,7 +8,7 @@
 
 import type { ObjectField, ResultField, ScalarField } from "../arrow/result_field.ts";
 import type { SqlStatement } from "./database.ts";
-import { operatorSql } from "./operators.ts";
+import { operator, operatorSql } from "./operators.ts";
 import {
   type Condition,
   ORDER_DIRECTIONS,
@@ -70,7 +70,7 @@ class Scope {
     if (known) return known;
     const scope = new Scope(link.target, nextAlias());
     root.joins.push(
-      ` left join ${relationSql(link.target)} ${scope.alias} on ${linkSql(link, this, scope)}`,
+      ` left join ${targetSql(link)} ${scope.alias} on ${linkSql(link, this, scope)}`,
     );
     this.#joined.set(link, scope);
     return scope;
@@ -270,7 +270,7 @@ class Compiler {
     const i = `i${this.#aliases++}`;
     const element = this.#compositeSql(`(${sql})[${i}]`, parts);
     return `case when ${sql} is null then null ` +
-      `when pg_catalog.array_ndims(${sql}) > 1 then '{{NULL}}'::"pg_catalog"."_record" ` +
+      `when pg_catalog.array_ndims(${sql}) > 1 then array[array[row()]] ` +
       `else array(select ${element} from pg_catalog.generate_subscripts(${sql}, 1) ${i} order by ${i}) end`;
   }
 
@@ -288,7 +288,7 @@ class Compiler {
       case "link": {
         const other = new Scope(condition.link.target, this.#nextAlias());
         const inner = this.#condition(condition.item, other);
-        return `exists (select from ${relationSql(other.relation)} ${other.alias} ` +
+        return `exists (select from ${targetSql(condition.link)} ${other.alias} ` +
           `where ${linkSql(condition.link, scope, other)}${
             inner === "true" ? "" : ` and ${inner}`
           })`;
@@ -320,13 +320,19 @@ function readAs(sql: string, type: LeafType, suffix: string): string {
 
 const rowSql = (items: readonly Item[]) =>
   `row(${items.flatMap((item) => item.sql ?? []).join(", ")})`;
+/** A foreign key leads to the table's own rows, never to those of tables that inherit from it. */
+const targetSql = ({ kind, target }: Link) =>
+  `${kind === "one" && target.inherited ? "only " : ""}${relationSql(target)}`;
 const relationSql = (relation: Relation) => `${quote(relation.schema)}.${quote(relation.name)}`;
 const columnSql = (scope: Scope, column: Column) => `${scope.alias}.${quote(column.column)}`;
 const isOrderable = (column: Column) => column.type.kind === "leaf" && column.type.orderable;
 
 function linkSql(link: Link, own: Scope, other: Scope): string {
-  return link.pairs.map((pair) => `${columnSql(other, pair.other)} = ${columnSql(own, pair.own)}`)
-    .join(" and ");
+  return link.pairs.map((pair) => {
+    const { type } = pair.other;
+    const equals = type.kind === "leaf" ? operator(type, "=") : "=";
+    return `${columnSql(other, pair.other)} ${equals} ${columnSql(own, pair.own)}`;
+  }).join(" and ");
 }
 
 /** A composite's every attribute, for reads that take whole relations. */

@@ -53,6 +53,22 @@ const bounds: [limit: LimitName, most: number, of: (size: number) => QueryReques
     (n) => ({ text: `{ users { id orders { id } ${repeat(n - 13, (i) => `b${i}: id`)} } }` }),
   ],
   [
+    "queryDepthMax",
+    3,
+    (n) => ({
+      text: `{ users(where: ${"{ manager: ".repeat(n)}{ id: { isNull: false } }${
+        " }".repeat(n)
+      }) { id } }`,
+    }),
+  ],
+  [
+    "queryDepthMax",
+    3,
+    (n) => ({
+      text: `{ users(orderBy: ${"{ manager: ".repeat(n)}{ id: ASC }${" }".repeat(n)}) { id } }`,
+    }),
+  ],
+  [
     "filterConditionsMax",
     6,
     (n) => ({ text: `{ users(where: { or: [${repeat(n - 1, () => "{}")}] }) { id } }` }),

@@ -61,7 +61,7 @@ const queries: [query: string, sql: string, parameters: string[]][] = [
   [
     "{ orders { places { zip } } }",
     "select case when t0.places is null then null when pg_catalog.array_ndims(t0.places) > 1 " +
-    "then '{{NULL}}'::pg._record else array(select case when (t0.places)[i1] is distinct from null " +
+    "then array[array[row()]] else array(select case when (t0.places)[i1] is distinct from null " +
     "then row(((t0.places)[i1]).zip) end from pg_catalog.generate_subscripts(t0.places, 1) i1 " +
     "order by i1) end from orders t0",
     [],
