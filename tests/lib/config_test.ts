@@ -135,6 +135,11 @@ const faults: [name: string, given: Given, wanted: RegExp][] = [
     /^topology in fraiseql\.toml: must be one of http, dual, arrow, full \(is "both"\)$/,
   ],
   [
+    "an origin that is only a name",
+    { env: { FRAISEQL_CORS_ORIGINS: "https://a.example, b.example" } },
+    /^FRAISEQL_CORS_ORIGINS: must be \* or origins like https:/,
+  ],
+  [
     "no schema",
     { env: { FRAISEQL_DB_SCHEMAS: " , " } },
     /^FRAISEQL_DB_SCHEMAS: must name at least one/,
