@@ -5,7 +5,7 @@ import { type Limits, limits as defaultLimits } from "../limits.ts";
 import type { Log } from "../log.ts";
 import { sendCancel } from "./cancel.ts";
 import { lateError } from "./connect_errors.ts";
-import { decodeFields, PostgresError, toAppError } from "./errors.ts";
+import { decodeFields, type FailedStatement, PostgresError, toAppError } from "./errors.ts";
 import { openSession, type Session } from "./handshake.ts";
 import { FROM_SERVER, Messages } from "./messages.ts";
 import { onAbort } from "./on_abort.ts";
@@ -154,10 +154,13 @@ export class Connection {
     const written = this.send(messages, 1);
     const rows: (string | null)[][] = [];
     let failure: AppError | null = null;
+    let bound = false;
     while (this.unanswered > 0) {
       const letter = await this.next(failure);
       if (letter === FROM_SERVER.dataRow) rows.push(decodeTextRow(this.wire.body()));
-      else if (letter === FROM_SERVER.error) failure ??= this.failure();
+      else if (letter === FROM_SERVER.error) {
+        failure ??= this.failure({ parameters: parameters.length, bound });
+      } else if (letter === FROM_SERVER.bindComplete) bound = true;
       else if (letter === FROM_SERVER.copyIn) {
         const refusal = new Messages().copyFail("COPY from the client is not supported");
         // In the extended protocol PostgreSQL ignores the Sync that came during COPY.
@@ -188,12 +191,12 @@ export class Connection {
   }
 
   /** The error that was just read, as ours. */
-  failure(): AppError {
+  failure(statement?: Pick<FailedStatement, "parameters" | "bound">): AppError {
     // A failed transaction takes back settings made in it, and a plan may be out of date.
     this.statementTimeoutMs = null;
     const error = new PostgresError(decodeFields(this.wire.body()));
     if (error.sqlState === "0A000" || error.sqlState === "26000") this.statements.forget();
-    return toAppError(error);
+    return toAppError(error, statement && { ...statement, version: this.facts.version });
   }
 
   /** Whatever may come at any time, and the answers that need no other care. */

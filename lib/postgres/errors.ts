@@ -71,7 +71,11 @@ interface SqlStateRow {
   readonly retryAfterSeconds?: number;
 }
 
-const BAD_VALUE = { code: "BAD_INPUT" } as const;
+/** A pattern is read when the statement runs, so no other place tells whose it is. */
+const BAD_PATTERN = {
+  code: "BAD_INPUT",
+  hint: "check the patterns among the query's arguments",
+} as const;
 const RESTART = {
   code: "UNAVAILABLE",
   message: "PostgreSQL ended the connection",
@@ -109,26 +113,14 @@ const TOO_LARGE = {
 
 /** By SQLSTATE, else by its class of two letters; what is in neither is a fault of ours. */
 export const SQL_STATES: Readonly<Record<string, SqlStateRow>> = {
-  // Bad text of a parameter or pattern. Not the whole class 22: a division by zero in a view is no
-  // fault of the caller.
-  "22001": BAD_VALUE, // string too long
-  "22003": BAD_VALUE, // number out of range
-  "22007": BAD_VALUE, // no date or time
-  "22008": BAD_VALUE, // date or time out of range
-  "22009": BAD_VALUE, // time zone displacement
-  "2200C": BAD_VALUE, // use of an escape character
-  "22019": BAD_VALUE, // escape character
-  "22021": BAD_VALUE, // character not in the encoding, e.g. NUL
-  "22023": BAD_VALUE, // parameter value, e.g. an unknown time zone
-  "22025": BAD_VALUE, // escape sequence of LIKE
-  "22030": BAD_VALUE, // duplicate key in JSON
-  "22032": BAD_VALUE, // JSON text
-  "2201B": BAD_VALUE, // regular expression
-  "2201W": BAD_VALUE, // negative LIMIT
-  "2201X": BAD_VALUE, // negative OFFSET
-  "22P02": BAD_VALUE, // text form of a type
-  "22P03": BAD_VALUE, // binary form of a type
-  "22P05": BAD_VALUE, // character without a counterpart
+  // Only what the caller alone can have given. The rest of class 22 is a fault of the data, or of a
+  // view that cannot cope with it, unless it came with a parameter: see `parameterError`.
+  "2200C": BAD_PATTERN, // use of an escape character
+  "22019": BAD_PATTERN, // escape character
+  "22025": BAD_PATTERN, // escape sequence of LIKE
+  "2201B": BAD_PATTERN, // regular expression
+  "2201W": { code: "BAD_INPUT", hint: "give a limit of 0 or more" },
+  "2201X": { code: "BAD_INPUT", hint: "give an offset of 0 or more" },
   "42501": { code: "FORBIDDEN", hint: "grant the role of DATABASE_URL the right to read it" },
   "25006": {
     code: "UNSUPPORTED",
@@ -176,10 +168,22 @@ export function schemaChanged(): AppError {
   return new AppError(code, message, { hint });
 }
 
+/** The statement that an error ended. */
+export interface FailedStatement {
+  /** Values that the caller may have given; without any, no fault is the caller's. */
+  readonly parameters: number;
+  /** False while PostgreSQL still took the values in. */
+  readonly bound: boolean;
+  /** `server_version_num`. */
+  readonly version: number;
+}
+
+const NO_STATEMENT: FailedStatement = { parameters: 0, bound: true, version: 0 };
+
 /** PostgreSQL's error as ours, itself kept as the cause. */
-export function toAppError(error: PostgresError): AppError {
-  const row = rowOf(error);
-  if (!row) {
+export function toAppError(error: PostgresError, statement = NO_STATEMENT): AppError {
+  const row = parameterError(error, statement) ?? rowOf(error);
+  if (!row || (row.code === "BAD_INPUT" && statement.parameters === 0)) {
     return new AppError("INTERNAL", `PostgreSQL refused the statement (${error.sqlState})`, {
       cause: error,
     });
@@ -190,6 +194,30 @@ export function toAppError(error: PostgresError): AppError {
     ...(row.retryAfterSeconds && { retryAfterSeconds: row.retryAfterSeconds }),
   });
 }
+
+/**
+ * The refusal of a parameter's value. Values are read before BindComplete, but so are the constants
+ * of a view, when PostgreSQL plans; from 14 on its context names the parameter that it read. Before,
+ * its words might be about the view, and are not shown.
+ */
+function parameterError(
+  { sqlState, fields }: PostgresError,
+  { parameters, bound, version }: FailedStatement,
+): SqlStateRow | undefined {
+  if (bound || parameters === 0) return undefined;
+  const [, number] = /\$(\d+)/.exec(fields.where ?? "") ?? [];
+  const hint = "check the values of the query's arguments";
+  if (number !== undefined && VALUE_CLASSES.has(sqlState.slice(0, 2))) {
+    return { code: "BAD_INPUT", message: `parameter $${number}: ${fields.message}`, hint };
+  }
+  if (version >= contextVersion || !sqlState.startsWith("22")) return undefined;
+  return { code: "BAD_INPUT", message: `a parameter's value was refused (${sqlState})`, hint };
+}
+
+/** What types say to a text: 22 most of them; 42 and 0A e.g. `tsquery`, 23 a domain. */
+const VALUE_CLASSES = new Set(["22", "23", "42", "0A"]);
+
+const contextVersion = 140000;
 
 function rowOf(error: PostgresError): SqlStateRow | undefined {
   const { sqlState, fields } = error;
@@ -206,9 +234,23 @@ function rowOf(error: PostgresError): SqlStateRow | undefined {
   if (sqlState === "XX000" && /invalid memory alloc request size/.test(fields.message ?? "")) {
     return TOO_LARGE;
   }
-  if (sqlState === "0A000" && fields.routine === "RevalidateCachedQuery") return SCHEMA_CHANGED;
+  if (sqlState === "0A000") {
+    if (fields.routine === "RevalidateCachedQuery") return SCHEMA_CHANGED;
+    if (/nondeterministic/.test(fields.message ?? "") || MATCHERS.has(fields.routine ?? "")) {
+      return NO_MATCHING;
+    }
+  }
   return SQL_STATES[sqlState] ?? SQL_STATES[sqlState.slice(0, 2)];
 }
+
+/** The functions that refuse it, in whatever language they say so. */
+const MATCHERS = new Set(["GenericMatchText", "Generic_Text_IC_like", "pg_set_regex_collation"]);
+
+const NO_MATCHING = {
+  code: "BAD_INPUT",
+  message: "PostgreSQL matches no patterns in text of a nondeterministic collation",
+  hint: "compare the field by eq or in, or expose it by a view with another collation",
+} as const;
 
 /** A connection that broke without a word from PostgreSQL. */
 export class ConnectionLost extends AppError {

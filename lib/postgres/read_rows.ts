@@ -42,6 +42,7 @@ export async function* readRows(
     const written = connection.send(toMessages(connection, steps, format), 1);
     connection.statementTimeoutMs = statementTimeoutMs;
     let step = 0;
+    let bound = 0;
     let failure: AppError | null = null;
     while (connection.unanswered > 0) {
       const from = wire.start;
@@ -62,8 +63,12 @@ export async function* readRows(
         }
       } else if (letter === FROM_SERVER.commandComplete || letter === FROM_SERVER.emptyQuery) {
         step++;
-      } else if (letter === FROM_SERVER.error) failure = connection.failure();
-      else if (letter === FROM_SERVER.rowDescription) {
+      } else if (letter === FROM_SERVER.bindComplete) {
+        bound++;
+      } else if (letter === FROM_SERVER.error) {
+        const parameters = steps[step]?.statement.parameters.length ?? 0;
+        failure = connection.failure({ parameters, bound: bound > step });
+      } else if (letter === FROM_SERVER.rowDescription) {
         checkTypes(connection, steps[step]?.statement);
       } else if (letter === FROM_SERVER.copyIn || letter === FROM_SERVER.copyOut) {
         throw new Error("a query of ours began a COPY");

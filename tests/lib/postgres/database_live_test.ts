@@ -126,6 +126,54 @@ for (const [name, statement, code] of failing) {
   });
 }
 
+for (const several of [false, true]) {
+  const name = several ? "several statements" : "one statement";
+  testRows(`rows() of ${name} does not show a value that a view cannot cope with`, {}, async (
+    database,
+  ) => {
+    await server.query(
+      `create or replace view castv as select pw::int n from (values ('hunter2')) secret(pw);
+       create or replace view foldv as select ('hunter' || '2')::int n`,
+      url,
+    );
+    const before = several ? [sql("select $1::int4", "1")] : [];
+    for (
+      const statement of [
+        sql("select n from castv"),
+        sql("select n from castv where $1::int4 = 1", "1"),
+        sql("select n from foldv where $1::int4 = 1", "1"),
+      ]
+    ) {
+      await rejects(ints(database, [...before, statement]), (error: Error & { code?: string }) => {
+        equal(error.code, "INTERNAL");
+        equal(error.message.includes("hunter2"), false);
+        match(String(error.cause), /hunter2/);
+        return true;
+      });
+    }
+    await rejects(ints(database, [...before, sql("select $1::int4 + $2::int4", "1", "x")]), {
+      code: "BAD_INPUT",
+      message: 'parameter $2: invalid input syntax for type integer: "x"',
+      hint: /arguments/,
+    });
+  });
+}
+
+testRows("rows() throws BAD_INPUT for a pattern where the collation has none", {}, async (
+  database,
+) => {
+  await server.query(
+    `create collation if not exists blind (provider = icu, locale = 'und', deterministic = false)`,
+    url,
+  );
+  // PostgreSQL 18 has LIKE for such texts, but no ILIKE.
+  const statement = sql(
+    "select (a collate blind ilike $1::text)::int4 from (values ('a')) t(a)",
+    "a%",
+  );
+  await rejects(ints(database, [statement]), { code: "BAD_INPUT", hint: /eq/ });
+});
+
 testRows("rows() throws FORBIDDEN for what the role may not read", {}, async () => {
   await server.query(
     `create table if not exists secret (a int); drop role if exists fraiseql_test_reader;

@@ -35,15 +35,15 @@ Deno.test("decodeFields() reads every field and leaves out what it does not know
 });
 
 const codes: [sqlState: string, code: string][] = [
-  ["22001", "BAD_INPUT"],
-  ["22003", "BAD_INPUT"],
-  ["22007", "BAD_INPUT"],
-  ["22008", "BAD_INPUT"],
-  ["22021", "BAD_INPUT"],
+  ["22001", "INTERNAL"],
+  ["22003", "INTERNAL"],
+  ["22007", "INTERNAL"],
+  ["22008", "INTERNAL"],
+  ["22021", "INTERNAL"],
   ["22025", "BAD_INPUT"],
   ["2201B", "BAD_INPUT"],
-  ["22P02", "BAD_INPUT"],
-  ["22P05", "BAD_INPUT"],
+  ["22P02", "INTERNAL"],
+  ["22P05", "INTERNAL"],
   ["22012", "INTERNAL"],
   ["25006", "UNSUPPORTED"],
   ["42501", "FORBIDDEN"],
@@ -69,19 +69,22 @@ const codes: [sqlState: string, code: string][] = [
   ["0A000", "INTERNAL"],
 ];
 
+/** A statement with a parameter whose values PostgreSQL took, and one whose values it was taking. */
+const ran = { parameters: 1, bound: true, version: 150000 };
+const binding = { ...ran, bound: false };
+
 for (const [sqlState, code] of codes) {
   Deno.test(`toAppError() makes ${code} of ${sqlState}`, () => {
     const cause = new PostgresError({ sqlState, message: "what it said" });
-    const error = toAppError(cause);
+    const error = toAppError(cause, ran);
     equal(error.code, code);
     equal(error.cause, cause);
   });
 }
 
-Deno.test("toAppError() tells what to do about everything but bad values", () => {
-  for (const [sqlState, { code }] of Object.entries(SQL_STATES)) {
-    if (code === "BAD_INPUT") continue;
-    match(toAppError(new PostgresError({ sqlState })).hint ?? "", /\w/, sqlState);
+Deno.test("toAppError() tells what to do about everything", () => {
+  for (const sqlState of Object.keys(SQL_STATES)) {
+    match(toAppError(new PostgresError({ sqlState }), ran).hint ?? "", /\w/, sqlState);
   }
 });
 
@@ -95,8 +98,36 @@ Deno.test("toAppError() shows PostgreSQL's words only where they are about the c
     toAppError(new PostgresError({ ...said, sqlState: "42601" })).message.includes("secret"),
     false,
   );
-  const bad = { sqlState: "22P02", message: 'invalid input syntax for type integer: "x"' };
-  equal(toAppError(new PostgresError(bad)).message, bad.message);
+  const message = 'invalid input syntax for type integer: "x"';
+  const where = "unnamed portal parameter $7 = '...'";
+  const value = new PostgresError({ sqlState: "22P02", message, where });
+  const seen = toAppError(value, { ...binding, parameters: 7 });
+  equal(seen.code, "BAD_INPUT");
+  equal(seen.message, `parameter $7: ${message}`);
+  match(seen.hint ?? "", /arguments/);
+});
+
+for (
+  const [name, statement, code] of [
+    ["a statement without parameters", { ...binding, parameters: 0 }, "INTERNAL"],
+    ["a statement that runs", ran, "INTERNAL"],
+    ["a plan's constant", binding, "INTERNAL"],
+    ["PostgreSQL 13 taking values", { ...binding, version: 130000 }, "BAD_INPUT"],
+  ] as const
+) {
+  Deno.test(`toAppError() makes ${code} of a bad value in ${name}, and does not show it`, () => {
+    const error = toAppError(
+      new PostgresError({ sqlState: "22P02", message: 'invalid: "hunter2"' }),
+      statement,
+    );
+    equal(error.code, code);
+    equal(error.message.includes("hunter2"), false);
+  });
+}
+
+Deno.test("toAppError() does not blame who gave no parameter for a pattern", () => {
+  const error = new PostgresError({ sqlState: "2201B" });
+  equal(toAppError(error, { ...ran, parameters: 0 }).code, "INTERNAL");
 });
 
 const special: [
@@ -116,12 +147,21 @@ const special: [
     sqlState: "0A000",
     routine: "RevalidateCachedQuery",
   }, "UNAVAILABLE"],
+  ["a pattern for text that has none", {
+    sqlState: "0A000",
+    message: "nondeterministic collations are not supported for LIKE",
+  }, "BAD_INPUT"],
+  ["the same in another language", {
+    sqlState: "0A000",
+    message: "unbekannt",
+    routine: "Generic_Text_IC_like",
+  }, "BAD_INPUT"],
   ["an error without fields", {}, "INTERNAL"],
 ];
 
 for (const [name, fields, code] of special) {
   Deno.test(`toAppError() makes ${code} of ${name}`, () => {
-    equal(toAppError(new PostgresError(fields)).code, code);
+    equal(toAppError(new PostgresError(fields), ran).code, code);
   });
 }
 

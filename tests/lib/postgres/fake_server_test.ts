@@ -159,7 +159,7 @@ const answers: [name: string, answer: Uint8Array, values: number[], end: string]
   ["cut within a row", joined([head, rows(1), rows(2).slice(0, 8)]), [1], "UNAVAILABLE"],
   ["cut within a row's length", joined([head, rows(1), rows(2).slice(0, 3)]), [1], "UNAVAILABLE"],
   ["cut before its end", joined([head, rows(1), complete]), [1], "UNAVAILABLE"],
-  ["with an error after rows", joined([head, rows(1), error("22P02"), ready]), [1], "BAD_INPUT"],
+  ["with an error after rows", joined([head, rows(1), error("22P02"), ready]), [1], "INTERNAL"],
   ["cut after an error", joined([head, rows(1), error("57P01", "", "FATAL")]), [1], "UNAVAILABLE"],
   ["cut after an error of its own", joined([head, error("42501")]), [], "FORBIDDEN"],
   [
