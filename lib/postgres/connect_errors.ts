@@ -24,7 +24,9 @@ export function connectError(error: unknown, server: Server, target: ConnectTarg
 
 function refusedError(error: PostgresError, target: ConnectTarget): AppError {
   const said = error.fields.message ?? "no reason";
-  const row = REFUSALS[error.sqlState];
+  // The role is not there, or may not log in: no line of pg_hba.conf helps.
+  const roleless = error.sqlState === "28000" && error.fields.routine === "InitializeSessionUserId";
+  const row = REFUSALS[roleless ? "role" : error.sqlState];
   if (row) {
     return new AppError("BAD_INPUT", row.message(target, said), { hint: row.hint, cause: error });
   }
@@ -55,6 +57,19 @@ const REFUSALS: Readonly<
     message: (_target, said) => `PostgreSQL refused the login: ${said}`,
     hint: "add a line for this user, database and address to pg_hba.conf, or change DATABASE_URL",
   },
+  role: {
+    message: (_target, said) => `PostgreSQL refused the login: ${said}`,
+    hint:
+      "check user and password in DATABASE_URL; the role must exist and have the right to login",
+  },
+  "22023": {
+    message: (_target, said) => `PostgreSQL refused a setting of DATABASE_URL: ${said}`,
+    hint: "correct options in DATABASE_URL",
+  },
+  "42704": {
+    message: (_target, said) => `PostgreSQL does not know a setting of DATABASE_URL: ${said}`,
+    hint: "correct options in DATABASE_URL",
+  },
   "3D000": {
     message: (target) => `PostgreSQL has no database ${target.database}`,
     hint: "create it with createdb, or correct DATABASE_URL",
@@ -71,5 +86,37 @@ export function lateError(server: Server, waitMs: number): AppError {
   return new AppError("UNAVAILABLE", `PostgreSQL at ${name} let nobody in within ${waitMs} ms`, {
     hint: "check that it can be reached and is not overloaded, or raise the limit connect_ms_max",
     retryAfterSeconds: 1,
+  });
+}
+
+/** PostgreSQL is there and has no connection left to give, at least not to this user. */
+export function isFull(error: unknown): boolean {
+  if (!(error instanceof AppError)) return false;
+  // Of several servers each has its own.
+  if (Array.isArray(error.cause)) return error.cause.some(isFull);
+  return error.cause instanceof PostgresError && error.cause.sqlState === "53300";
+}
+
+/**
+ * Why no connection could be had, for who asks a query: a refused login is no fault of theirs, and
+ * where the database is, is nothing for them to know. The log has the reason.
+ */
+export function connectErrorAtRunTime(error: unknown): unknown {
+  if (!(error instanceof AppError)) return error;
+  const { code, cause } = error;
+  if (code === "BAD_INPUT") {
+    return new AppError("UNAVAILABLE", "PostgreSQL does not let the server in", {
+      hint: "the server's log has the reason",
+      retryAfterSeconds: 5,
+      cause: error,
+    });
+  }
+  if (code !== "UNAVAILABLE") return error;
+  // What it says itself is told in our words, but a pooler's error of this state in its own.
+  if (cause instanceof PostgresError && cause.sqlState !== "08P01") return error;
+  return new AppError("UNAVAILABLE", "PostgreSQL cannot be reached", {
+    hint: "try again; the server's log has the reason",
+    retryAfterSeconds: error.retryAfterSeconds ?? 1,
+    cause: Array.isArray(cause) && isFull(error) ? cause : error,
   });
 }

@@ -4,6 +4,7 @@ import type { Limits } from "../limits.ts";
 import type { Log } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Database } from "../query/database.ts";
+import { connectErrorAtRunTime, isFull } from "./connect_errors.ts";
 import { connect } from "./connection.ts";
 import { Pool } from "./pool.ts";
 import { pooledRows, pooledText } from "./pooled_rows.ts";
@@ -45,19 +46,16 @@ export async function openDatabase(options: DatabaseOptions): Promise<PostgresDa
       ...(signal && { signal }),
     });
   const first = await open(options.signal);
-  const pool = new Pool({
-    limits,
-    log,
-    metrics: options.metrics,
-    connect: async (signal) => {
-      try {
-        return await open(signal);
-      } catch (error) {
-        log.warn("postgres.connect_failed", { error });
-        throw error;
-      }
-    },
-  });
+  const openLater = async (signal: AbortSignal) => {
+    try {
+      return await open(signal);
+    } catch (error) {
+      if (signal.aborted) throw error;
+      log.warn("postgres.connect_failed", { error });
+      throw connectErrorAtRunTime(error);
+    }
+  };
+  const pool = new Pool({ limits, log, metrics: options.metrics, connect: openLater });
   pool.add(first);
   const { version, pooled } = first.facts;
   return {
@@ -66,13 +64,18 @@ export async function openDatabase(options: DatabaseOptions): Promise<PostgresDa
     rows: (statements, options) => pooledRows(pool, statements, options),
     query: (text, parameters = []) => pooledText(pool, { text, parameters }, limits),
     ping: async (signal) => {
-      if (!pool.hasRoom()) {
-        // All are busy, which says nothing about PostgreSQL.
-        await (await open(signal)).close();
+      if (pool.hasIdle()) {
+        const options = { signal, statementTimeoutMs: pingMsMax };
+        for await (const _ of pooledRows(pool, [{ text: "select 1", parameters: [] }], options));
         return;
       }
-      const options = { signal, statementTimeoutMs: pingMsMax };
-      for await (const _ of pooledRows(pool, [{ text: "select 1", parameters: [] }], options));
+      // Those that are busy say nothing about PostgreSQL, and their readers may be slow.
+      try {
+        await (await openLater(signal)).close();
+      } catch (error) {
+        // It answers, though we have all that it gives.
+        if (!isFull(error)) throw error;
+      }
     },
     close: () => pool.close(),
   };

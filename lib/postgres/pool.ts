@@ -5,7 +5,7 @@ import type { Limits } from "../limits.ts";
 import type { Log } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Connection } from "./connection.ts";
-import { PostgresError } from "./errors.ts";
+import { isFull } from "./connect_errors.ts";
 import { onAbort } from "./on_abort.ts";
 import { isClean, recover } from "./recover.ts";
 
@@ -55,9 +55,9 @@ export class Pool {
     return await this.#wait(signal);
   }
 
-  /** Whether a connection can be had without waiting for somebody else's. */
-  hasRoom(): boolean {
-    return this.#idle.length > 0 || this.#open < this.#options.limits.poolConnectionsMax;
+  /** Whether `acquire`, called at once, gives a connection that is open. */
+  hasIdle(): boolean {
+    return this.#idle.length > 0 && this.#waiters.length === 0;
   }
 
   /** Gives a connection back, in whatever state. */
@@ -148,7 +148,7 @@ export class Pool {
           return;
         }
         // Whoever waits longest learns why; the others may still be served by those that are open.
-        this.#waiters.shift()?.refuse(unavailable(error));
+        this.#waiters.shift()?.refuse(error);
         this.#forget();
       });
     }
@@ -221,25 +221,9 @@ function closedError(): AppError {
   });
 }
 
-/** PostgreSQL has no connection left to give, at least not to this user. */
-function isFull(error: unknown): boolean {
-  return error instanceof AppError && error.cause instanceof PostgresError &&
-    error.cause.sqlState === "53300";
-}
-
 function busyError(what: string): AppError {
   return new AppError("UNAVAILABLE", `PostgreSQL is busy: ${what}`, {
     hint: "try again later, or raise the limit pool_connections_max if PostgreSQL has room",
     retryAfterSeconds: 2,
-  });
-}
-
-/** At run time a refused login is the operator's business, and no fault of who asks a query. */
-function unavailable(error: unknown): unknown {
-  if (!(error instanceof AppError) || error.code !== "BAD_INPUT") return error;
-  return new AppError("UNAVAILABLE", "PostgreSQL does not let the server in", {
-    hint: "the server's log has the reason",
-    retryAfterSeconds: 5,
-    cause: error,
   });
 }

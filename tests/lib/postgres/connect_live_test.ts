@@ -28,6 +28,7 @@ await server.sql("drop database if exists ascii");
 await server.sql("create database ascii encoding 'SQL_ASCII' locale 'C' template template0");
 await server.allow([
   "local   all trust_user            trust",
+  "local   all no_login,nobody_is_this trust",
   "host    all trust_user  all       trust",
   "host    all clear_user  all       password",
   "host    all md5_user    all       md5",
@@ -233,6 +234,19 @@ for (const [name, url, code, message] of refused) {
       equal(typeof error.hint, "string");
       return true;
     });
+  });
+}
+
+for (const login of ["nobody_is_this", "no_login"]) {
+  Deno.test(`connect() says to look at DATABASE_URL where the role is ${login}`, async () => {
+    await server.sql("drop role if exists no_login; create role no_login nologin");
+    // Without a password in question PostgreSQL says why.
+    await rejects(
+      connect({
+        url: `postgres://${login}@/postgres?host=${server.socketFolder}&port=${server.port}`,
+      }),
+      { code: "BAD_INPUT", hint: /user and password in DATABASE_URL/ },
+    );
   });
 }
 

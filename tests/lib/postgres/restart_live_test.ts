@@ -4,7 +4,7 @@ import { deepEqual, equal, rejects } from "node:assert/strict";
 import { AppError } from "../../../lib/errors.ts";
 import { openDatabase } from "../../../lib/postgres/database.ts";
 import { makeCertificates } from "./certificates.ts";
-import { ask, ints, intsOf, sql } from "./rows.ts";
+import { ask, ints, intsOf, never, sql } from "./rows.ts";
 import { deadPort, quiet, TestServer, until } from "./server.ts";
 
 const server = await TestServer.start();
@@ -29,8 +29,23 @@ for (const [name, url] of ways) {
       [1, 2, 3].map((n) => ints(database, [sql(`select ${n} from pg_sleep(0.05)`)])),
     );
     await server.restart(async () => {
-      await rejects(ints(database, [sql("select 1")]), { code: "UNAVAILABLE" });
-      await rejects(database.ping(new AbortController().signal), { code: "UNAVAILABLE" });
+      for (
+        const asking of [
+          ints(database, [sql("select 1")]),
+          ints(database, [sql("select 1")]),
+          database.ping(never),
+        ]
+      ) {
+        await rejects(asking, (error: Error & { code?: string; hint?: string }) => {
+          equal(error.code, "UNAVAILABLE");
+          equal(
+            /127\.|localhost|\d{4}/.test(`${error.message} ${error.hint}`),
+            false,
+            error.message,
+          );
+          return true;
+        });
+      }
     });
     deepEqual(await ints(database, [sql("select 2")]), [[0, 2]]);
     await database.close();
@@ -121,5 +136,22 @@ Deno.test("rows() shares the connections that it has where PostgreSQL gives no m
   const database = await openDatabase({ url: server.at("few:x", "postgres"), ...quiet() });
   const reads = Array.from({ length: 12 }, (_, n) => ints(database, [sql(`select ${n}`)]));
   deepEqual(await Promise.all(reads), Array.from({ length: 12 }, (_, n) => [[0, n]]));
+  await database.close();
+});
+
+Deno.test("ping() answers while slow readers have all that PostgreSQL gives, and others wait", async () => {
+  await server.sql(
+    "drop role if exists slow; create role slow login password 'x' connection limit 2",
+  );
+  const database = await openDatabase({ url: server.at("slow:x", "postgres"), ...quiet() });
+  const many = () => ask(database, [sql("select generate_series(1, 5000000)")]);
+  const readers = [many(), many()].map((rows) => rows[Symbol.asyncIterator]());
+  for (const reader of readers) await reader.next();
+  const waiting = ints(database, [sql("select 1")]);
+  await database.ping(never);
+  await server.sql("alter role slow nologin");
+  await rejects(database.ping(never), { code: "UNAVAILABLE", message: /does not let/ });
+  for (const reader of readers) await reader.return?.();
+  deepEqual(await waiting, [[0, 1]]);
   await database.close();
 });
