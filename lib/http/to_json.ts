@@ -41,8 +41,12 @@ export class JsonDocument {
         throw new Error(`statement ${chunk.statement} gave rows out of the order of the roots`);
       }
     }
-    this.current.rows.push(chunk);
-    this.take(this.current.rows);
+    const { root, rows } = this.current;
+    if (root.kind === "row" && rows.rows + rowsIn(chunk) > 1) {
+      throw new Error(`the statement of the single object ${root.name} gave several rows`);
+    }
+    rows.push(chunk);
+    this.take(rows);
     return this.given();
   }
 
@@ -118,4 +122,11 @@ export class JsonDocument {
     this.pieces.push(encoder.encode(this.text));
     this.text = "";
   }
+}
+
+function rowsIn({ bytes, start, end }: RowChunk): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  let rows = 0;
+  for (let at = start; at < end; at += 1 + view.getInt32(at + 1)) rows++;
+  return rows;
 }

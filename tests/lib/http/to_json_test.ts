@@ -107,3 +107,17 @@ Deno.test("JsonDocument refuses rows of a statement whose root is closed or unkn
   document.push(chunk([[0]], 1));
   throws(() => document.push(chunk([[1]], 0)), /out of the order/);
 });
+
+for (
+  const [name, chunks, kept] of [
+    ["one chunk", [chunk([[1], [2]])], "null"],
+    ["two chunks", [chunk([[1]]), chunk([[2]])], '{"x":1}'],
+  ] as const
+) {
+  Deno.test(`JsonDocument refuses a second row of a single object in ${name}, and stays valid`, () => {
+    const document = new JsonDocument([root("a", [int("x")], { kind: "row" })], "error");
+    const pieces = chunks.slice(0, -1).flatMap((one) => document.push(one));
+    throws(() => document.push(chunks.at(-1)!), /several rows/);
+    equal(text([...pieces, ...document.fail([])]), `{"data":{"a":${kept}},"errors":[]}`);
+  });
+}
