@@ -8,6 +8,12 @@ import { HttpFault } from "./http_fault.ts";
 /** The request in the URL of a GET. */
 export function requestFromUrl(search: string, limits: Limits): QueryRequest {
   const parameters = new URLSearchParams(search);
+  for (const name of ["query", "variables", "operationName", "extensions"]) {
+    const count = parameters.getAll(name).length;
+    if (count > 1) {
+      throw bad(`the URL has the parameter ${name} ${count} times`, "give each once");
+    }
+  }
   const json = (name: string): unknown => {
     const text = parameters.get(name);
     return text === null || text === "" ? null : parseJson(text, `parameter ${name}`, limits);

@@ -184,6 +184,10 @@ Deno.test("serveHttp() gives the engine text, variables and operationName as the
 
 const badUrls: [name: string, search: string][] = [
   ["no query", ""],
+  ["two queries", "query={__typename}&query={__typename}"],
+  ["variables twice", "query={__typename}&variables={}&variables={}"],
+  ["operationName twice", "query={__typename}&operationName=&operationName=a"],
+  ["extensions twice", "query={__typename}&extensions={}&extensions={}"],
   ["broken variables", "query={__typename}&variables={"],
   ["variables that are a list", "query={__typename}&variables=[]"],
   ["extensions that are a number", "query={__typename}&extensions=3"],
@@ -192,7 +196,9 @@ for (const [name, search] of badUrls) {
   Deno.test(`serveHttp() answers GET with ${name} with 400`, async () => {
     await using http = await serve(new FakeEngine());
     const response = await fetch(`${http.url}/graphql?${search}`);
-    equal((await response.json()).errors[0].extensions.code, "BAD_INPUT");
+    const [{ extensions }] = (await response.json()).errors;
+    equal(extensions.code, "BAD_INPUT");
+    equal(typeof extensions.hint, "string");
     equal(response.status, 400);
   });
 }
