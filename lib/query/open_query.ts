@@ -30,7 +30,7 @@ import type {
   ViewRequest,
 } from "./query_engine.ts";
 import { type Column, type DataSchema, dataSchema, type Relation } from "./schema.ts";
-import { compileRead, wholeColumn } from "./sql.ts";
+import { type CompileOptions, compileRead, wholeColumn } from "./sql.ts";
 import { suggestion } from "../config.ts";
 import { short } from "./scalars.ts";
 
@@ -62,10 +62,13 @@ export async function openEngine(options: EngineOptions): Promise<QueryEngine> {
   let generation = await readGeneration(options);
   refuseUnknownViews(options.views, generation.data);
   let [begun, shown] = [0, 0];
+  const { unrepresentable } = options;
 
   const compile = (operation: PlannedOperation): CompiledPlan => {
     const statements: SqlStatement[] = [];
-    const roots = operation.roots.map((root) => compileRoot(root, statements, options));
+    const roots = operation.roots.map((root) =>
+      compileRoot(root, statements, { unrepresentable, generation: shown })
+    );
     return { operationName: operation.operationName, roots, statements };
   };
 
@@ -162,7 +165,7 @@ function sdlText({ types, data }: Generation): string {
 function compileRoot(
   root: PlannedRoot,
   statements: SqlStatement[],
-  options: EngineOptions,
+  options: CompileOptions,
 ): RootField {
   if (root.kind === "value") return root;
   const { statement, fields } = compileRead(root.read, options);

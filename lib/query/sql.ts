@@ -35,6 +35,8 @@ export interface CompiledRead {
 export interface CompileOptions {
   /** Makes nested lists and what can be UNREPRESENTABLE null-able, as the schema says. */
   readonly unrepresentable: "error" | "null";
+  /** How often the schema was read again; 0 when absent. */
+  readonly generation?: number;
 }
 
 /** The statement of a root field. */
@@ -42,7 +44,12 @@ export function compileRead(read: Read, options: CompileOptions): CompiledRead {
   const parameters = new Parameters();
   const compiler = new Compiler(parameters, options);
   const { select, fields, resultTypes } = compiler.read(read, null);
-  const statement = { text: select("plain"), parameters: parameters.values, resultTypes };
+  // PostgreSQL plans a prepared statement again when a table changes, but not when a composite
+  // does: another text is another statement.
+  const again = compiler.readsComposites && options.generation
+    ? ` /* schema ${options.generation} */`
+    : "";
+  const statement = { text: select("plain") + again, parameters: parameters.values, resultTypes };
   return { statement, fields };
 }
 
@@ -86,6 +93,7 @@ interface Item {
 }
 
 class Compiler {
+  readsComposites = false;
   #aliases = 0;
 
   constructor(
@@ -258,6 +266,7 @@ class Compiler {
   }
 
   #parts(sql: string, parts: readonly Selection[]): Item[] {
+    this.readsComposites = true;
     return parts.map((part) =>
       part.kind === "column"
         ? this.#columnItem(part, `(${sql}).${quote(part.column.column)}`)
