@@ -5,7 +5,7 @@ import type { ScalarType } from "../lib/arrow/column_types.ts";
 import * as data from "../tests/lib/arrow/data_rows.ts";
 
 function field(name: string, type: ScalarType, nullable = true): ScalarField {
-  return { kind: "scalar", name, nullable, type };
+  return { kind: "scalar", name, nullable, type, oid: data.anyOid };
 }
 
 /** The shape measured since the beginning: 12 columns, 221 MB as 1,000,000 rows. */
@@ -60,6 +60,7 @@ export const nestedFields: readonly ResultField[] = [
       kind: "object",
       name: "item",
       nullable: false,
+      oid: data.anyOid,
       fields: [
         field("id", { kind: "int8" }, false),
         field("status", { kind: "enum", labels: ["pending", "paid", "shipped", "failed"] }, false),

@@ -69,16 +69,32 @@ function sized(value: Value): Uint8Array {
   return value === null ? int32(-1) : concat(int32(value.length), value);
 }
 
+/** The type of what is said to be none in particular: text. */
+export const anyOid = 25;
+
 /** An anonymous record. */
 export function record(...values: Value[]): Uint8Array {
-  return concat(int32(values.length), ...values.flatMap((value) => [int32(25), sized(value)]));
+  return recordOf(...values.map((value) => [anyOid, value] as const));
+}
+
+/** An anonymous record whose attributes are of the types with these oids. */
+export function recordOf(...values: (readonly [oid: number, value: Value])[]): Uint8Array {
+  return concat(
+    int32(values.length),
+    ...values.flatMap(([oid, value]) => [int32(oid), sized(value)]),
+  );
 }
 
 /** An array of one dimension; none without elements. */
 export function array(...values: Value[]): Uint8Array {
+  return arrayOf(anyOid, ...values);
+}
+
+/** An array whose elements are of the type with this oid. */
+export function arrayOf(oid: number, ...values: Value[]): Uint8Array {
   const nulls = int32(values.includes(null) ? 1 : 0);
-  if (values.length === 0) return concat(int32(0), nulls, int32(25));
-  const head = [int32(1), nulls, int32(25), int32(values.length), int32(1)];
+  if (values.length === 0) return concat(int32(0), nulls, int32(oid));
+  const head = [int32(1), nulls, int32(oid), int32(values.length), int32(1)];
   return joined([...head, ...values.map(sized)]);
 }
 
