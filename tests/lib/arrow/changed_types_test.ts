@@ -35,21 +35,21 @@ const nestings: [name: string, field: ResultField, value: (oid: number) => data.
     object({ kind: "constant", name: "__typename", value: "T" }, value("a", int8)),
     (oid) => data.recordOf([oid, one]),
   ],
-  ["an element", list(value("item", int8), 1016), (oid) => data.arrayOf(oid, one)],
+  ["an element", list(value("item", int8), 1016), (oid) => data.arrayOf(oid, [one])],
   [
     "an element of no array of elements",
     list(value("item", int8), 1016),
-    (oid) => data.arrayOf(oid),
+    (oid) => data.arrayOf(oid, []),
   ],
   [
     "an attribute of records in an array",
     list(object(value("a", int8)), records),
-    (oid) => data.arrayOf(record, data.recordOf([int8, one]), data.recordOf([oid, one])),
+    (oid) => data.arrayOf(record, [data.recordOf([int8, one]), data.recordOf([oid, one])]),
   ],
   [
     "an element of an array in a record",
     object(list(value("item", int8), 1016)),
-    (oid) => data.recordOf([1016, data.arrayOf(oid, one)]),
+    (oid) => data.recordOf([1016, data.arrayOf(oid, [one])]),
   ],
 ];
 
@@ -73,7 +73,7 @@ for (const [name, field, valueOf] of nestings) {
 const instead: [name: string, field: ResultField, value: data.Value][] = [
   ["a record in place of a list", object(list(object(), records)), data.recordOf([record, null])],
   ["a list in place of a record", object(object()), data.recordOf([records, null])],
-  ["texts in place of records", list(object(), records), data.arrayOf(25)],
+  ["texts in place of records", list(object(), records), data.arrayOf(25, [])],
 ];
 
 for (const [name, field, value] of instead) {
@@ -84,7 +84,7 @@ for (const [name, field, value] of instead) {
 
 Deno.test("rowCode() compares oids that a signed integer does not hold", () => {
   const fields = [object(value("a", late), list(value("item", late + 1), late + 2))];
-  const row = data.recordOf([late, one], [late + 2, data.arrayOf(late + 1, one)]);
+  const row = data.recordOf([late, one], [late + 2, data.arrayOf(late + 1, [one])]);
   equal(toJson(fields, [data.dataRow(row)]), '{"o":{"a":"1","l":["1"]}}');
 });
 

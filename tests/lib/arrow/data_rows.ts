@@ -87,11 +87,11 @@ export function recordOf(...values: (readonly [oid: number, value: Value])[]): U
 
 /** An array of one dimension; none without elements. */
 export function array(...values: Value[]): Uint8Array {
-  return arrayOf(anyOid, ...values);
+  return arrayOf(anyOid, values);
 }
 
 /** An array whose elements are of the type with this oid. */
-export function arrayOf(oid: number, ...values: Value[]): Uint8Array {
+export function arrayOf(oid: number, values: readonly Value[]): Uint8Array {
   const nulls = int32(values.includes(null) ? 1 : 0);
   if (values.length === 0) return concat(int32(0), nulls, int32(oid));
   const head = [int32(1), nulls, int32(oid), int32(values.length), int32(1)];
