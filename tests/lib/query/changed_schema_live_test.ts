@@ -1,14 +1,6 @@
-import { deepEqual, equal, rejects } from "node:assert/strict";
-import { JsonRows } from "../../../lib/json/json_rows.ts";
-import { limits } from "../../../lib/limits.ts";
-import { createLog } from "../../../lib/log.ts";
-import { readCatalog } from "../../../lib/postgres/catalog.ts";
-import { openDatabase } from "../../../lib/postgres/database.ts";
-import { openEngine } from "../../../lib/query/open_query.ts";
+import { deepEqual, rejects } from "node:assert/strict";
 import type { QueryEngine } from "../../../lib/query/query_engine.ts";
-import { testPostgres } from "../../services/postgres.ts";
-
-const postgres = await testPostgres();
+import { readList, withEngine } from "./engine.ts";
 
 /** Every type whose bytes could be taken for another's, and what it is changed to. */
 const changes: [name: string, before: string, after: string][] = [
@@ -20,36 +12,20 @@ const changes: [name: string, before: string, after: string][] = [
 ];
 
 for (const [name, before, after] of changes) {
-  Deno.test(`rows() refuses ${name} until the schema is read again`, async () => {
-    const url = await postgres.createDatabase();
-    const run = (sql: string) => postgres.query(sql, url);
-    await run("create type mood as enum ('good', 'bad')");
-    await run(`create table things (id int primary key, value ${before})`);
-    await run("insert into things values (1, null)");
-    const database = await openDatabase({
-      url,
-      limits: limits({ poolConnectionsMax: 1 }),
-      log: createLog("error", () => {}),
-    });
-    try {
-      const engine = await openEngine({
-        database,
-        readCatalog: () => readCatalog(database, ["public"]),
-        limits: limits(),
-        unrepresentable: "error",
-        views: [],
-      });
+  Deno.test(`rows() refuses ${name} until the schema is read again`, () =>
+    withEngine([
+      "create type mood as enum ('good', 'bad')",
+      `create table things (id int primary key, value ${before})`,
+      "insert into things values (1, null)",
+    ], async (engine, run) => {
       await run(`alter table things alter value type ${after}`);
+      const query = "{ things { id value } }";
       for (const _ of ["newly prepared", "and when asked again"]) {
-        await rejects(read(engine), { name: "AppError", code: "UNAVAILABLE" });
+        await rejects(readList(engine, query), { name: "AppError", code: "UNAVAILABLE" });
       }
       await engine.refresh();
-      deepEqual(JSON.parse(await read(engine)), { id: 1, value: null });
-    } finally {
-      await database.close();
-      await postgres.dropDatabase(url);
-    }
-  });
+      deepEqual(await readList(engine, query), [{ id: 1, value: null }]);
+    }));
 }
 
 /** What a record or an array tells of its parts alone: the columns of the row stay what they were. */
@@ -122,17 +98,17 @@ const nested: [
 for (const [name, query, change, after, unprepared] of nested) {
   Deno.test(`rows() refuses ${name} that got another type, until the schema is read again`, async () => {
     await withNested(async (engine, run) => {
-      if (!unprepared) await read(engine, query);
+      if (!unprepared) await readList(engine, query);
       await run(change);
       for (const _ of ["at once", "and when asked again"]) {
-        await rejects(read(engine, query), {
+        await rejects(readList(engine, query), {
           name: "AppError",
           code: "UNAVAILABLE",
           hint: /refresh the schema/,
         });
       }
       await engine.refresh();
-      deepEqual(JSON.parse(await read(engine, query)), after);
+      deepEqual((await readList(engine, query))[0], after);
     });
   });
 }
@@ -140,12 +116,12 @@ for (const [name, query, change, after, unprepared] of nested) {
 Deno.test("rows() reads a composite's new attribute after a refresh, though the query was prepared", async () => {
   await withNested(async (engine, run) => {
     const query = "{ things { box { size } } }";
-    deepEqual(JSON.parse(await read(engine, query)), { box: { size: "3" } });
+    deepEqual((await readList(engine, query))[0], { box: { size: "3" } });
     for (const type of ["float8", "int4"]) {
       await run(`alter type crate drop attribute size; alter type crate add attribute size ${type};
         update things set box.size = 6`);
       await engine.refresh();
-      deepEqual(JSON.parse(await read(engine, query)), { box: { size: 6 } });
+      deepEqual((await readList(engine, query))[0], { box: { size: 6 } });
     }
   });
 });
@@ -172,36 +148,16 @@ Deno.test("rows() reads nested types as they are declared: domains, modifiers, e
       parcel: { size: "c", grade: 2 },
       none: [],
     };
-    deepEqual(JSON.parse(await read(engine, query)), {
+    deepEqual((await readList(engine, query))[0], {
       maker: { ...maker, things: [{ maker }] },
     });
   });
 });
 
-async function withNested(
+function withNested(
   test: (engine: QueryEngine, run: (sql: string) => Promise<unknown>) => Promise<void>,
 ): Promise<void> {
-  const url = await postgres.createDatabase();
-  const run = (sql: string) => postgres.query(sql, url);
-  await run(NESTED);
-  const database = await openDatabase({
-    url,
-    limits: limits({ poolConnectionsMax: 1 }),
-    log: createLog("error", () => {}),
-  });
-  try {
-    const engine = await openEngine({
-      database,
-      readCatalog: () => readCatalog(database, ["public"]),
-      limits: limits(),
-      unrepresentable: "error",
-      views: [],
-    });
-    await test(engine, run);
-  } finally {
-    await database.close();
-    await postgres.dropDatabase(url);
-  }
+  return withEngine([NESTED], test);
 }
 
 const NESTED = `
@@ -228,14 +184,3 @@ insert into makers values (1, 1, 7, 5, '{5,6}', '{7}', 'ab', '{cd}', 'x', 'good'
 insert into things values (1, 1, '(3)', '{(4)}');
 insert into parts values (1, 1, 9, null, '{1,2}');
 `;
-
-async function read(engine: QueryEngine, text = "{ things { id value } }"): Promise<string> {
-  const plan = engine.plan({ text });
-  const root = plan.roots[0];
-  equal(root?.kind, "rows");
-  if (root?.kind !== "rows") return "";
-  const rows = new JsonRows(root.fields, { unrepresentable: "error" });
-  const { signal } = new AbortController();
-  for await (const chunk of engine.rows(plan, { signal })) rows.push(chunk);
-  return new TextDecoder().decode(rows.take());
-}
