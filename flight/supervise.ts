@@ -4,10 +4,9 @@
  * serves it (docs/flight.md); HTTP must not notice.
  */
 
-import type { MetricObject } from "../lib/metrics.ts";
 import { AppError } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
-import type { Metrics } from "../lib/metrics.ts";
+import type { MetricObject, Metrics } from "../lib/metrics.ts";
 import { type Ask, CONTROL_ENV, lines, parseLine, type Told } from "./control.ts";
 
 export interface SuperviseOptions {

@@ -317,6 +317,12 @@ function isTable(value: unknown): value is Readonly<Record<string, unknown>> {
 
 /** `, did you mean x?` where one of the words is near, else nothing. */
 export function suggestion(word: string, words: readonly string[]): string {
+  const question = didYouMean(word, words);
+  return question && `, ${question}`;
+}
+
+/** `did you mean x?` where one of the words is near, else nothing. */
+export function didYouMean(word: string, words: readonly string[]): string {
   let nearest = "";
   let least = Math.max(2, Math.floor(word.length / 3)) + 1;
   for (const other of words) {
@@ -325,7 +331,7 @@ export function suggestion(word: string, words: readonly string[]): string {
     const distance = editDistance(word, other);
     if (distance < least) [nearest, least] = [other, distance];
   }
-  return nearest ? `, did you mean ${nearest}?` : "";
+  return nearest ? `did you mean ${nearest}?` : "";
 }
 
 function editDistance(a: string, b: string): number {

@@ -31,7 +31,7 @@ import type {
 } from "./query_engine.ts";
 import { type Column, type DataSchema, dataSchema, type Relation } from "./schema.ts";
 import { type CompileOptions, compileRead, wholeColumn } from "./sql.ts";
-import { suggestion } from "../config.ts";
+import { didYouMean } from "../config.ts";
 import { short } from "./scalars.ts";
 
 export interface EngineOptions {
@@ -97,7 +97,7 @@ export async function openEngine(options: EngineOptions): Promise<QueryEngine> {
       if (list) return plan({ text: list.text });
       const names = generation.rootLists.map((candidate) => candidate.name);
       throw new AppError("NOT_FOUND", `there is no root list named ${short(word)}`, {
-        hint: suggestion(word, names).replace(/^, /, "") || "list_flights names them",
+        hint: didYouMean(word, names) || "list_flights names them",
       });
     },
     rows(given: Plan, run: RunOptions) {
@@ -137,7 +137,7 @@ function refuseUnknownViews(views: readonly string[], { relations }: DataSchema)
   const odd = views.find((view) => !names.includes(view));
   if (odd === undefined) return;
   throw new AppError("BAD_INPUT", `flight_views names ${short(odd)}, and there is no such view`, {
-    hint: suggestion(odd, names).replace(/^, /, "") || "check the name, and db_schemas",
+    hint: didYouMean(odd, names) || "check the name, and db_schemas",
   });
 }
 

@@ -41,7 +41,7 @@ export function operatorSql(condition: Comparison, column: string, into: Paramet
   const type = condition.columns.at(-1)?.type;
   if (condition.kind === "jsonPath") return jsonPathSql(condition, `${column}::${JSONB}`, into);
   if (!type || type.kind === "composite") throw unknownOperator(condition);
-  if (condition.operator === "isNull") return isNullSql(type, column, condition.value);
+  if (condition.operator === "isNull") return isNullSql(column, condition.value);
   if (type.kind === "array") return arraySql(condition, type.item, column, into);
   if (type.scalar.kind === "json" || type.scalar.kind === "jsonb") {
     return jsonSql(condition, type, `${column}::${JSONB}`, into);
@@ -57,8 +57,8 @@ export function operator(type: LeafType, symbol: string): string {
   return type.operatorSchema === null ? symbol : `operator(${type.operatorSchema}.${symbol})`;
 }
 
-/** A composite array's or scalar's absence; `IS NULL` of a composite would look at its parts. */
-function isNullSql(_type: ValueType, column: string, value: unknown): string {
+/** The absence of a value; of composites it is never asked, since `IS NULL` looks at their parts. */
+function isNullSql(column: string, value: unknown): string {
   return `${column} is ${value === true ? "" : "not "}null`;
 }
 
@@ -172,7 +172,7 @@ function jsonPathSql(
   const json = (item: unknown) => parameterText({ kind: "jsonb" }, item, place);
   switch (operator) {
     case "isNull":
-      return `${foundText} is ${value === true ? "" : "not "}null`;
+      return isNullSql(foundText, value);
     case "eq":
     case "neq":
       return `${found} ${SYMBOLS[operator]} ${into.add(json(value), JSONB)}`;

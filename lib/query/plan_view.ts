@@ -2,7 +2,7 @@
 
 import { coerceInputValue, type GraphQLError, type GraphQLInputType } from "graphql";
 import { AppError } from "../errors.ts";
-import { suggestion } from "../config.ts";
+import { didYouMean } from "../config.ts";
 import type { Limits } from "../limits.ts";
 import { ConditionBudget, toCondition, toCount } from "./conditions.ts";
 import { cut } from "./parse.ts";
@@ -51,7 +51,7 @@ function findView(name: string, data: DataSchema, names: readonly string[]): Rel
   );
   if (found) return found;
   const offeredNames = offered.map((relation) => relation.name);
-  const near = suggestion(name, offeredNames).replace(/^, /, "");
+  const near = didYouMean(name, offeredNames);
   throw new AppError("NOT_FOUND", `no view named ${short(name)} is offered`, {
     hint: near ||
       (offeredNames.length > 0
@@ -88,7 +88,7 @@ function coerceFilter(
       }
       if (!column) {
         throw new AppError("BAD_INPUT", `${place}: the view has no column ${short(name)}`, {
-          hint: suggestion(name, [...columns.keys()]).replace(/^, /, "") ||
+          hint: didYouMean(name, [...columns.keys()]) ||
             `it has ${[...columns.keys()].join(", ")}`,
         });
       }
@@ -141,7 +141,7 @@ function orderTerm(match: RegExpExecArray, columns: Columns): OrderTerm {
       ? `the column ${short(name)} has no order`
       : `the view has no column ${short(name)}`;
     throw new AppError("BAD_INPUT", `order_by: ${what}`, {
-      hint: suggestion(name, names).replace(/^, /, "") ||
+      hint: didYouMean(name, names) ||
         `it can be ordered by ${names.join(", ")}`,
     });
   }

@@ -128,6 +128,7 @@ function run(dataDir: string, socketFolder: string, port?: number): Promise<Embe
     dataDir,
     log: createLog("error", () => {}),
     durable: false,
+    inUseMsMax: 0,
     settings: [`unix_socket_directories=${socketFolder}`],
     ...(port !== undefined && { port }),
   });
