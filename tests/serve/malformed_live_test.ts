@@ -185,17 +185,28 @@ async function flightBurst(
   return faults;
 }
 
+/**
+ * Runs the burst until the process has the size it keeps, since V8 compiles and malloc takes its
+ * room meanwhile, and then compares equal bursts. What is resident right after one depends on when
+ * garbage was collected last, so the least of two stands for each.
+ */
+async function keepsMemory(pid: number, burst: () => Promise<void>): Promise<void> {
+  const sizes: number[] = [];
+  for (let bursts = 0; bursts < 8; bursts++) {
+    await burst();
+    sizes.push(residentBytes(pid));
+  }
+  const [first, second] = [Math.min(...sizes.slice(4, 6)), Math.min(...sizes.slice(6))];
+  ok(second < first * 1.05, `${first} and then ${second} bytes, after ${sizes}`);
+}
+
 Deno.test(`serve refuses ${count} malformed HTTP requests of each kind with 4xx and keeps its memory`, async () => {
   await using served = await serve({ DATABASE_URL: await postgres.shop(), ...quiet });
-  const sizes: number[] = [];
-  for (const _ of ["first", "second"]) {
+  await keepsMemory(served.pid, async () => {
     for (const [kind, make] of Object.entries(httpKinds)) {
       equal([kind, (await httpBurst(served.http, make)).slice(0, 3)], [kind, []]);
     }
-    sizes.push(residentBytes(served.pid));
-  }
-  const [first = 0, second = 0] = sizes;
-  ok(second < first * 1.05, `${first} and then ${second} bytes`);
+  });
   equal((await post(served.http, "{ users(limit: 1) { id } }")).status, 200);
   equal(served.stderr().includes("INTERNAL"), false);
 });
@@ -205,15 +216,11 @@ Deno.test(`serve refuses ${count} malformed Flight tickets of each kind and keep
   const client = new RawClient(served.flight);
   const pid = flightPid(served);
   try {
-    const sizes: number[] = [];
-    for (const _ of ["first", "second"]) {
+    await keepsMemory(pid, async () => {
       for (const [kind, make] of Object.entries(flightKinds)) {
         equal([kind, (await flightBurst(client, make)).slice(0, 3)], [kind, []]);
       }
-      sizes.push(residentBytes(pid));
-    }
-    const [first = 0, second = 0] = sizes;
-    ok(second < first * 1.05, `${first} and then ${second} bytes`);
+    });
     equal((await client.call("DoGet", ticket("{ users(limit: 1) { id } }"))).code, 0);
   } finally {
     client.close();
