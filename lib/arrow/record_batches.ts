@@ -7,7 +7,7 @@ import { type ColumnLimits, Columns } from "./columns.ts";
 import { columnsCode } from "./columns_code.ts";
 import { compiled } from "./compiled.ts";
 import { type IpcMessage, MessageBuilder } from "./ipc.ts";
-import type { ResultField } from "./result_field.ts";
+import { flatFields, type ResultField } from "./result_field.ts";
 import type { RowChunk } from "./row_chunk.ts";
 import { enumTypes } from "./schema.ts";
 
@@ -35,7 +35,7 @@ export async function* recordBatches(
   chunks: AsyncIterable<RowChunk>,
   options: RecordBatchOptions,
 ): AsyncGenerator<IpcMessage> {
-  const code = columnsCodeOf(fields, options.unrepresentable);
+  const code = columnsCodeOf(flatFields(fields), options.unrepresentable);
   const columns = new Columns(code.places, options);
   const { batchRowsMax, batchBytesMax } = options;
   let begun = false;

@@ -36,6 +36,11 @@ export interface ObjectField extends TypedField {
   readonly name: string;
   readonly nullable: boolean;
   readonly fields: readonly ResultField[];
+  /**
+   * Its fields are columns of the row itself and not of a record; only at the top, never null. JSON
+   * has it as an object; Arrow has its fields beside the others, this before their names.
+   */
+  readonly inlinePrefix?: string;
 }
 
 /**
@@ -54,4 +59,31 @@ export interface ConstantField {
   readonly kind: "constant";
   readonly name: string;
   readonly value: string;
+}
+
+const flat = new WeakMap<readonly ResultField[], readonly ResultField[]>();
+
+/** The columns of a record batch: the fields, those of inline objects in their objects' places. */
+export function flatFields(fields: readonly ResultField[]): readonly ResultField[] {
+  if (!fields.some(isInline)) return fields;
+  const known = flat.get(fields);
+  if (known) return known;
+  const taken = new Set<string>();
+  const made = fields.flatMap((field) =>
+    field.kind === "object" && field.inlinePrefix !== undefined
+      ? field.fields.map((inner) => ({ ...inner, name: field.inlinePrefix + inner.name }))
+      : [field]
+  ).map((field) => {
+    let name = field.name;
+    for (let i = 2; taken.has(name); i++) name = `${field.name}_${i}`;
+    taken.add(name);
+    return { ...field, name };
+  });
+  flat.set(fields, made);
+  return made;
+}
+
+/** Whether its fields are columns of the row itself. */
+export function isInline(field: ResultField): boolean {
+  return field.kind === "object" && field.inlinePrefix !== undefined;
 }

@@ -14,7 +14,13 @@
  */
 
 import { type ColumnKind, KIND_BYTES, type ScalarType } from "./column_types.ts";
-import type { ConstantField, ListField, ObjectField, ResultField } from "./result_field.ts";
+import {
+  type ConstantField,
+  isInline,
+  type ListField,
+  type ObjectField,
+  type ResultField,
+} from "./result_field.ts";
 import { type Place, type RowFaults, rowFaults } from "./row_faults.ts";
 import { decimalFits } from "./decimal.ts";
 
@@ -62,7 +68,12 @@ export function int32(at: string): string {
 
 /** Columns, attributes or elements that fields take: all but constants. */
 export function columnCount(fields: readonly ResultField[]): number {
-  return fields.reduce((count, field) => count + (field.kind === "constant" ? 0 : 1), 0);
+  return fields.reduce((count, field) => count + columnsOf(field), 0);
+}
+
+function columnsOf(field: ResultField): number {
+  if (field.kind === "object" && isInline(field)) return columnCount(field.fields);
+  return field.kind === "constant" ? 0 : 1;
 }
 
 /** Microseconds from 1970 to 2000, where PostgreSQL's timestamps begin. */
@@ -172,6 +183,10 @@ class Walk {
     const place = this.place(field, { ...around, path: [...around.path, field.name] });
     const before = this.target.beforeField(place, first);
     if (field.kind === "constant") return before + this.target.constant(place, field);
+    if (field.kind === "object" && isInline(field)) {
+      return before + this.target.beginObject(place) + this.inner(place, field, false) +
+        this.target.endObject(place);
+    }
     // A record names each attribute's type before its length.
     const type = inRecord ? `${otherType(place, "q")}q+=4;` : "";
     return `${type}l=${int32("q")};q+=4;` + before + this.value(place);
@@ -218,14 +233,16 @@ class Walk {
 
   private object(place: Place, field: ObjectField): string {
     const bad = malformed(place);
-    const around = { path: place.path, lists: place.lists, index: place.index };
     const end = `z${place.id}`;
-    const fields = field.fields.map((inner, i) => this.field(inner, around, i === 0, true)).join(
-      "",
-    );
+    const fields = this.inner(place, field, true);
     return `if(l>=0){if(l<4||l>e-q||${int32("q")}!==${columnCount(field.fields)}){${bad}}` +
       `${end}=q+l;q+=4;${this.target.beginObject(place)}${fields}if(q!==${end}){${bad}}` +
       `${this.target.endObject(place)}}else if(l===-1){${this.nothing(place)}}else{${bad}}`;
+  }
+
+  private inner(place: Place, { fields }: ObjectField, inRecord: boolean): string {
+    const around = { path: place.path, lists: place.lists, index: place.index };
+    return fields.map((field, i) => this.field(field, around, i === 0, inRecord)).join("");
   }
 
   private list(place: Place, field: ListField): string {

@@ -23,7 +23,7 @@ import {
   Utf8,
 } from "apache-arrow";
 import type { ScalarType } from "./column_types.ts";
-import type { ResultField } from "./result_field.ts";
+import { flatFields, type ResultField } from "./result_field.ts";
 
 /** Messages of schemas without metadata: making one takes longer than reading a row. */
 const messages = new WeakMap<readonly ResultField[], Uint8Array<ArrayBuffer>>();
@@ -41,7 +41,7 @@ export function arrowSchemaMessage(
   if (known) return known;
   const ids = { next: 0 };
   const schema = new Schema(
-    fields.map((field) => arrowField(field, field.name, ids)),
+    flatFields(fields).map((field) => arrowField(field, field.name, ids)),
     new Map(Object.entries(metadata)),
   );
   // A table without rows is the schema and the end of the stream; the message stands behind its

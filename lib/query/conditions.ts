@@ -148,7 +148,7 @@ function columnConditions(
  * A null where a condition should be is refused: SQL would find nothing by it, and leaving it out
  * would find everything. A client whose variable is null by mistake should hear of it.
  */
-function given<T = Input>(value: unknown, place: string): T {
+export function given<T = Input>(value: unknown, place: string): T {
   if (value !== null && value !== undefined) return value as T;
   throw new AppError("BAD_INPUT", `${place} is null`, {
     hint: "leave it out for no condition; `isNull: true` finds rows without a value",

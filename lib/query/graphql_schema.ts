@@ -13,7 +13,6 @@ import {
   type GraphQLInputType,
   GraphQLInt,
   GraphQLList,
-  type GraphQLNamedInputType,
   type GraphQLNamedOutputType,
   GraphQLNonNull,
   GraphQLObjectType,
@@ -32,6 +31,12 @@ import type {
   Relation,
   ValueType,
 } from "./schema.ts";
+import { aggregateLinks } from "./aggregates.ts";
+import { hasPages } from "./cursors.ts";
+import { AggregateTypes } from "./graphql_aggregates.ts";
+import { ConnectionTypes } from "./graphql_connections.ts";
+import { listOf, ORDER_DIRECTION } from "./graphql_inputs.ts";
+import { isWords } from "./operators.ts";
 import { SCALARS } from "./scalars.ts";
 
 /** The schema and the types that inputs given outside of GraphQL are coerced by. */
@@ -40,21 +45,6 @@ export interface GraphqlTypes {
   /** The filter of a column's type: `StringFilter`, `OrderStatusFilter`, ... */
   filterOf(type: ValueType): GraphQLInputType;
 }
-
-const ORDER_DIRECTION = new GraphQLEnumType({
-  name: "OrderDirection",
-  description: "ASC puts nulls last and DESC puts them first, unless said otherwise.",
-  values: {
-    ASC: {},
-    DESC: {},
-    ASC_NULLS_FIRST: {},
-    ASC_NULLS_LAST: {},
-    DESC_NULLS_FIRST: {},
-    DESC_NULLS_LAST: {},
-  },
-});
-
-const listOf = (type: GraphQLNamedInputType) => new GraphQLList(new GraphQLNonNull(type));
 
 /** Builds every GraphQL type; throws where two would have one name. */
 export function graphqlTypes(data: DataSchema): GraphqlTypes {
@@ -75,6 +65,15 @@ class TypeBuilder {
   #filters = new Map<string, GraphQLInputObjectType>();
   #inputs = new Map<string, GraphQLInputObjectType>();
   #jsonPath: GraphQLInputObjectType | undefined;
+  #aggregates = new AggregateTypes({
+    output: (type) => this.#output(type),
+    filter: (type) => this.filter(type),
+    where: (relation) => this.#where(relation),
+  });
+  #connections = new ConnectionTypes({
+    object: (relation) => this.#object(relation),
+    bigInt: SCALARS.get("BigInt") ?? GraphQLString,
+  });
 
   constructor(private readonly data: DataSchema) {
     for (const { typeName, comment, labels } of data.enums) {
@@ -93,6 +92,14 @@ class TypeBuilder {
     const fields: GraphQLFieldConfigMap<unknown, unknown> = {};
     for (const relation of this.data.relations) {
       fields[relation.listField] = this.#listField(relation, relation.comment);
+      fields[`${relation.listField}Aggregate`] = this.#aggregates.field(relation);
+      if (hasPages(relation)) {
+        const { where, orderBy } = this.#rowsArguments(relation);
+        fields[`${relation.listField}Connection`] = this.#connections.field(relation, {
+          where,
+          orderBy,
+        });
+      }
       if (relation.rowField !== null) {
         fields[relation.rowField] = {
           type: this.#object(relation),
@@ -126,9 +133,16 @@ class TypeBuilder {
   }
 
   #listField(relation: Relation, comment: string | null): GraphQLFieldConfig<unknown, unknown> {
+    const columnName = this.#aggregates.columnName(relation);
     const args: GraphQLFieldConfigArgumentMap = {
-      where: { type: this.#where(relation) },
-      orderBy: { type: listOf(this.#orderBy(relation)) },
+      ...this.#rowsArguments(relation),
+      ...columnName && {
+        distinctOn: {
+          type: listOf(columnName),
+          description: "The first row alone of those with the same values in these fields, with " +
+            "which orderBy must begin.",
+        },
+      },
       limit: { type: GraphQLInt, description: "At most this many rows; all when absent." },
       offset: { type: GraphQLInt, description: "Rows to leave out at the beginning." },
     };
@@ -139,16 +153,30 @@ class TypeBuilder {
     };
   }
 
+  #rowsArguments(relation: Relation) {
+    return {
+      where: { type: this.#where(relation) },
+      orderBy: { type: listOf(this.#orderBy(relation)) },
+    };
+  }
+
   #object(relation: Relation): GraphQLObjectType {
     const known = this.#objects.get(relation.typeName);
     if (known) return known;
     const type = new GraphQLObjectType({
       name: relation.typeName,
       description: relation.comment,
-      fields: () =>
-        Object.fromEntries(
+      fields: () => ({
+        ...Object.fromEntries(
           [...relation.fields.values()].map((field) => [field.name, this.#field(field)]),
         ),
+        ...Object.fromEntries(
+          [...aggregateLinks(relation)].map(([name, link]) => [
+            name,
+            this.#aggregates.field(link.target),
+          ]),
+        ),
+      }),
     });
     this.#objects.set(relation.typeName, type);
     return type;
@@ -172,6 +200,7 @@ class TypeBuilder {
     return {
       type: column.nullable ? type : new GraphQLNonNull(type),
       description: column.comment,
+      ...isJson(column.type) && { args: JSON_ARGUMENTS },
     };
   }
 
@@ -285,7 +314,7 @@ class TypeBuilder {
   }
 
   #leafFilter(type: LeafType): GraphQLInputObjectType {
-    const json = type.scalar.kind === "json" || type.scalar.kind === "jsonb";
+    const json = isJson(type);
     const name = filterName(type);
     const input = this.#leafInput(type);
     return this.#filter(name, `Conditions on a value of type ${type.graphql}.`, () => ({
@@ -293,6 +322,7 @@ class TypeBuilder {
       ...!json && type.orderable && COMPARISON(input),
       isNull: { type: GraphQLBoolean, description: "true: is null; false: is not null." },
       ...type.textual && TEXT_OPERATORS,
+      ...(type.textual || isWords(type)) && MATCHES,
       ...json && this.#jsonOperators(),
     }));
   }
@@ -379,15 +409,33 @@ const TEXT_OPERATORS: GraphQLInputFieldConfigMap = {
   endsWith: { type: GraphQLString, description: "Ends with this text." },
 };
 
+const MATCHES: GraphQLInputFieldConfigMap = {
+  matches: {
+    type: GraphQLString,
+    description: 'Full-text search: words, "a phrase", or, -not; as a search engine reads them.',
+  },
+};
+
+const JSON_ARGUMENTS: GraphQLFieldConfigArgumentMap = {
+  path: {
+    type: listOf(GraphQLString),
+    description: "Keys and array indexes from the outside in; null where nothing is there.",
+  },
+};
+
+function isJson(type: ValueType): boolean {
+  return type.kind === "leaf" && (type.scalar.kind === "json" || type.scalar.kind === "jsonb");
+}
+
 function isOrderable(type: ValueType): boolean {
   return type.kind === "leaf" && type.orderable;
 }
 
 /** Types of one GraphQL name can differ in what can be asked of them. */
 function filterName(type: LeafType): string {
+  if (isWords(type)) return "WordsFilter";
   if (type.graphql !== "String") {
-    const json = type.scalar.kind === "json" || type.scalar.kind === "jsonb";
-    return type.orderable || json ? `${type.graphql}Filter` : "OpaqueFilter";
+    return type.orderable || isJson(type) ? `${type.graphql}Filter` : "OpaqueFilter";
   }
   if (type.textual) return "StringFilter";
   return type.orderable ? "PlainTextFilter" : "OpaqueFilter";

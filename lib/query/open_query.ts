@@ -30,7 +30,14 @@ import type {
   ViewRequest,
 } from "./query_engine.ts";
 import { type Column, type DataSchema, dataSchema, type Relation } from "./schema.ts";
-import { type CompileOptions, compileRead, wholeColumn } from "./sql.ts";
+import {
+  compileAggregate,
+  compileConnection,
+  type CompiledRead,
+  type CompileOptions,
+  compileRead,
+  wholeColumn,
+} from "./sql.ts";
 import { didYouMean } from "../config.ts";
 import { short } from "./scalars.ts";
 
@@ -168,15 +175,32 @@ function compileRoot(
   options: CompileOptions,
 ): RootField {
   if (root.kind === "value") return root;
-  const { statement, fields } = compileRead(root.read, options);
+  const { statement, fields } = compileFor(root, options);
   statements.push(statement);
   return {
-    kind: root.kind,
+    kind: root.kind === "rows" || root.kind === "aggregates" ? "rows" : "row",
     name: root.name,
     field: root.field,
     fields,
     statement: statements.length - 1,
   };
+}
+
+function compileFor(
+  root: Exclude<PlannedRoot, { kind: "value" }>,
+  options: CompileOptions,
+): CompiledRead {
+  switch (root.kind) {
+    case "rows":
+    case "row":
+      return compileRead(root.read, options);
+    case "aggregates":
+      return compileAggregate(root.read, options);
+    case "connection":
+      return compileConnection(root.read, options);
+    default:
+      return root satisfies never;
+  }
 }
 
 function chosen(

@@ -46,6 +46,7 @@ export function operatorSql(condition: Comparison, column: string, into: Paramet
   if (type.scalar.kind === "json" || type.scalar.kind === "jsonb") {
     return jsonSql(condition, type, `${column}::${JSONB}`, into);
   }
+  if (condition.operator === "matches") return matchesSql(condition, type, column, into);
   return leafSql(condition, type, column, into);
 }
 
@@ -83,6 +84,28 @@ function leafSql(
       : `${column} ${operator(type, "<>")} all(${list})`;
   }
   return patternSql(condition, column, into, type);
+}
+
+/** Words made ready for search. */
+export function isWords(type: ValueType): boolean {
+  return type.kind === "leaf" && type.sqlType === `"pg_catalog"."tsvector"`;
+}
+
+/** The configuration that leaves words as they are written, whatever their language. */
+const SEARCH_CONFIG = `'pg_catalog.simple'::"pg_catalog"."regconfig"`;
+
+function matchesSql(
+  condition: Comparison,
+  type: LeafType,
+  column: string,
+  into: ParameterList,
+): string {
+  const text = parameterText({ kind: "text" }, condition.value, condition.place);
+  const words = isWords(type)
+    ? column
+    : `pg_catalog.to_tsvector(${SEARCH_CONFIG}, ${column}::${TEXT})`;
+  const query = `pg_catalog.websearch_to_tsquery(${SEARCH_CONFIG}, ${into.add(text, TEXT)})`;
+  return `${words} operator(pg_catalog.@@) ${query}`;
 }
 
 function patternSql(
@@ -165,8 +188,7 @@ function jsonPathSql(
   into: ParameterList,
 ): string {
   const { operator, value, place, path } = condition;
-  const keys = path.map((key) => parameterText({ kind: "text" }, key, place));
-  const keysSql = into.add(arrayLiteral(keys), TEXT_ARRAY);
+  const keysSql = keysOf(path, place, into);
   const found = `(${column} #> ${keysSql})`;
   const foundText = `(${column} #>> ${keysSql})`;
   const json = (item: unknown) => parameterText({ kind: "jsonb" }, item, place);
@@ -192,6 +214,21 @@ function jsonPathSql(
     default:
       return patternSql(condition, foundText, into);
   }
+}
+
+/** What is at a path of a JSON column, as jsonb. */
+export function pathSql(
+  column: string,
+  path: readonly string[],
+  place: string,
+  into: ParameterList,
+): string {
+  return `(${column}::${JSONB} operator(pg_catalog.#>) ${keysOf(path, place, into)})`;
+}
+
+function keysOf(path: readonly string[], place: string, into: ParameterList): string {
+  const keys = path.map((key) => parameterText({ kind: "text" }, key, place));
+  return into.add(arrayLiteral(keys), TEXT_ARRAY);
 }
 
 function arrayText(type: LeafType, value: unknown, place: string): string {

@@ -2,6 +2,7 @@
 
 import {
   type DocumentNode,
+  type FieldNode,
   getLocation,
   GraphQLError,
   Kind,
@@ -110,6 +111,14 @@ export function tooLarge(
     hint: `ask in several queries, or raise the limit ${limit}`,
     ...(location && { locations: [location] }),
   });
+}
+
+/** Where a field stands in the text, as an error's option. */
+export function locationOf(
+  nodes: readonly FieldNode[],
+): { readonly locations?: readonly { readonly line: number; readonly column: number }[] } {
+  const token = nodes[0]?.loc?.startToken;
+  return token ? { locations: [{ line: token.line, column: token.column }] } : {};
 }
 
 /** graphql-js's error as ours; its text already says where and often what was meant. */

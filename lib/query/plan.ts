@@ -20,10 +20,22 @@ import {
 } from "graphql";
 import { AppError } from "../errors.ts";
 import type { Limits } from "../limits.ts";
+import { aggregateLinks } from "./aggregates.ts";
 import { ConditionBudget, toCondition, toCount, toOrder } from "./conditions.ts";
-import { fromGraphql, fromGraphqls, tooLarge } from "./parse.ts";
+import { hasPages } from "./cursors.ts";
+import { fromGraphql, fromGraphqls, locationOf, tooLarge } from "./parse.ts";
+import { planAggregate } from "./plan_aggregate.ts";
+import { planConnection } from "./plan_connection.ts";
+import type { FieldWalk } from "./plan_walk.ts";
 import type { QueryRequest } from "./query_engine.ts";
-import type { Condition, Read, Selection } from "./read_plan.ts";
+import type {
+  AggregateRead,
+  Condition,
+  ConnectionRead,
+  OrderTerm,
+  Read,
+  Selection,
+} from "./read_plan.ts";
 import { short } from "./scalars.ts";
 import type { Column, CompositeType, DataSchema, Relation } from "./schema.ts";
 
@@ -43,6 +55,18 @@ export type PlannedRoot =
     readonly name: string;
     readonly field: string;
     readonly read: Read;
+  }
+  | {
+    readonly kind: "aggregates";
+    readonly name: string;
+    readonly field: string;
+    readonly read: AggregateRead;
+  }
+  | {
+    readonly kind: "connection";
+    readonly name: string;
+    readonly field: string;
+    readonly read: ConnectionRead;
   }
   | {
     readonly kind: "value";
@@ -105,7 +129,8 @@ class Planner {
   readonly #variables: { [variable: string]: unknown };
   readonly #fragments: ReadonlyMap<string, FragmentDefinitionNode>;
   readonly #budget: ConditionBudget;
-  readonly #roots: ReadonlyMap<string, { relation: Relation; kind: "rows" | "row" }>;
+  readonly #roots: ReadonlyMap<string, Root>;
+  readonly #walk: FieldWalk;
   #cost = 0;
 
   constructor(
@@ -124,6 +149,11 @@ class Planner {
       ),
     );
     this.#roots = rootsOf(data);
+    this.#walk = {
+      budget: this.#budget,
+      collect: (nodes) => this.#collectBelow(nodes),
+      count: (cost, depth, nodes) => this.#count(cost, depth, nodes),
+    };
   }
 
   plan(): PlannedOperation {
@@ -156,15 +186,45 @@ class Planner {
     const definition = query.getFields()[field];
     if (!root || !definition) return { kind: "value", name, field, value: null };
     this.#count(1, 1, nodes);
-    if (root.kind === "rows") {
-      return {
-        kind: "rows",
-        name,
-        field,
-        read: this.#read(root.relation, nodes, definition, 1, 1),
-      };
+    const { kind, relation } = root;
+    switch (kind) {
+      case "rows":
+        return { kind, name, field, read: this.#read(relation, nodes, definition, 1, 1) };
+      case "row":
+        return { kind, name, field, read: this.#rowRead(relation, nodes, definition) };
+      case "aggregates":
+        return { kind, name, field, read: this.#aggregate(relation, nodes, definition, 1, 1) };
+      case "connection":
+        return { kind, name, field, read: this.#connection(relation, nodes, definition) };
+      default:
+        return kind satisfies never;
     }
-    return { kind: "row", name, field, read: this.#rowRead(root.relation, nodes, definition) };
+  }
+
+  #aggregate(
+    relation: Relation,
+    nodes: readonly FieldNode[],
+    definition: GraphQLField<unknown, unknown>,
+    depth: number,
+    factor: number,
+  ): AggregateRead {
+    const values = this.#arguments(nodes, definition);
+    return planAggregate(relation, nodes, values, this.#walk, { depth, factor });
+  }
+
+  #connection(
+    relation: Relation,
+    nodes: readonly FieldNode[],
+    definition: GraphQLField<unknown, unknown>,
+  ): ConnectionRead {
+    const values = this.#arguments(nodes, definition);
+    return planConnection(
+      relation,
+      nodes,
+      values,
+      this.#walk,
+      (inner, { depth, factor }) => this.#relationSelection(relation, inner, depth, factor),
+    );
   }
 
   /** One row by its key. */
@@ -199,13 +259,16 @@ class Planner {
     factor: number,
   ): Read {
     const values = this.#arguments(nodes, definition);
+    const order = toOrder(values.orderBy as Values[], relation, "orderBy", this.#budget);
+    const distinctOn = toDistinct(values.distinctOn as string[] | undefined, relation, order);
     return {
       relation,
       selection: this.#relationSelection(relation, nodes, depth, factor),
       where: toCondition(values.where as Values, relation.fields, "where", this.#budget),
-      order: toOrder(values.orderBy as Values[], relation, "orderBy", this.#budget),
+      order,
       limit: toCount(values.limit, "limit"),
       offset: toCount(values.offset, "offset"),
+      ...distinctOn.length > 0 && { distinctOn },
     };
   }
 
@@ -216,15 +279,16 @@ class Planner {
     factor: number,
   ): Selection[] {
     const type = this.schema.getType(relation.typeName) as GraphQLObjectType;
-    const collected = this.#collect(nodes.flatMap((node) => node.selectionSet ?? []));
+    const collected = this.#collectBelow(nodes);
     return [...collected].map(([name, inner]): Selection => {
       const field = inner[0]?.name.value ?? "";
       this.#count(factor, depth + 1, inner);
       if (field === "__typename") return { kind: "constant", name, value: relation.typeName };
       const meaning = relation.fields.get(field);
+      const definition = type.getFields()[field];
       switch (meaning?.kind) {
         case "column":
-          return this.#column(name, meaning, inner, depth + 1, factor);
+          return this.#column(name, meaning, inner, depth + 1, factor, definition);
         case "one":
           return {
             kind: "one",
@@ -233,7 +297,6 @@ class Planner {
             selection: this.#relationSelection(meaning.target, inner, depth + 1, factor),
           };
         case "many": {
-          const definition = type.getFields()[field];
           if (!definition) throw new Error(`no definition of ${relation.typeName}.${field}`);
           const read = this.#read(
             meaning.target,
@@ -244,8 +307,20 @@ class Planner {
           );
           return { kind: "many", name, link: meaning, read };
         }
-        default:
-          throw new Error(`validation let ${relation.typeName}.${field} pass`);
+        default: {
+          const link = aggregateLinks(relation).get(field);
+          if (!link || !definition) {
+            throw new Error(`validation let ${relation.typeName}.${field} pass`);
+          }
+          const read = this.#aggregate(
+            link.target,
+            inner,
+            definition,
+            depth + 1,
+            factor * listFactor,
+          );
+          return { kind: "aggregates", name, link, read };
+        }
       }
     });
   }
@@ -256,12 +331,16 @@ class Planner {
     nodes: readonly FieldNode[],
     depth: number,
     factor: number,
+    definition: GraphQLField<unknown, unknown> | undefined,
   ): Selection {
     const type = column.type.kind === "array" ? column.type.item : column.type;
     const parts = type.kind === "composite"
       ? this.#compositeSelection(type.composite, nodes, depth, factor)
       : [];
-    return { kind: "column", name, column, parts };
+    if (!definition?.args.length) return { kind: "column", name, column, parts };
+    const path = this.#arguments(nodes, definition).path as readonly string[] | null | undefined;
+    path?.forEach(() => this.#budget.take());
+    return { kind: "column", name, column, parts, ...path?.length && { path } };
   }
 
   #compositeSelection(
@@ -270,22 +349,21 @@ class Planner {
     depth: number,
     factor: number,
   ): Selection[] {
-    const collected = this.#collect(nodes.flatMap((node) => node.selectionSet ?? []));
-    return [...collected].map(([name, inner]): Selection => {
+    const type = this.schema.getType(composite.typeName) as GraphQLObjectType;
+    return [...this.#collectBelow(nodes)].map(([name, inner]): Selection => {
       const field = inner[0]?.name.value ?? "";
       this.#count(factor, depth + 1, inner);
       if (field === "__typename") return { kind: "constant", name, value: composite.typeName };
       const attribute = composite.fields.get(field);
       if (!attribute) throw new Error(`validation let ${composite.typeName}.${field} pass`);
-      return this.#column(name, attribute, inner, depth + 1, factor);
+      return this.#column(name, attribute, inner, depth + 1, factor, type.getFields()[field]);
     });
   }
 
   /** Counts while it expands, so that fragments in fragments stop at the limit and not after it. */
   #count(cost: number, depth: number, nodes: readonly FieldNode[]): void {
     this.#cost += cost;
-    const location = nodes[0]?.loc?.startToken;
-    const at = location && { line: location.line, column: location.column };
+    const at = locationOf(nodes).locations?.[0];
     if (this.#cost > this.limits.queryCostMax) {
       throw tooLarge(`a cost above ${this.limits.queryCostMax}`, "query_cost_max", at);
     }
@@ -302,6 +380,10 @@ class Planner {
     const node = nodes[0];
     if (!node) throw new Error("a field without a node");
     return asBadInput(() => getArgumentValues(definition, node, this.#variables));
+  }
+
+  #collectBelow(nodes: readonly FieldNode[]): Collected {
+    return this.#collect(nodes.flatMap((node) => node.selectionSet ?? []));
   }
 
   /** GraphQL's CollectFields, with the merged selection sets of one response name together. */
@@ -442,18 +524,53 @@ export function refuseDeep(input: Values, most: number, what: string): void {
   }
 }
 
-const rootsBySchema = new WeakMap<
-  DataSchema,
-  Map<string, { relation: Relation; kind: "rows" | "row" }>
->();
+/**
+ * The columns of `distinctOn`. PostgreSQL takes the first row of each, so the order must begin with
+ * them, in any sequence.
+ */
+function toDistinct(
+  names: readonly string[] | null | undefined,
+  relation: Relation,
+  order: readonly OrderTerm[],
+): Column[] {
+  const columns = [...new Set(names ?? [])].flatMap((name) => {
+    const field = relation.fields.get(name);
+    return field?.kind === "column" ? [field] : [];
+  });
+  const missing = new Set(columns);
+  const fits = order.every(({ links, column }) => {
+    if (missing.size === 0) return true;
+    missing.delete(column);
+    return links.length === 0 && columns.includes(column);
+  });
+  if (fits) return columns;
+  const wanted = columns.map(({ name }) => name).join(", ");
+  throw new AppError(
+    "BAD_INPUT",
+    `orderBy does not begin with the fields of distinctOn: ${wanted}`,
+    {
+      hint: "begin with them, each in the direction you like, and put the others behind",
+    },
+  );
+}
 
-function rootsOf(data: DataSchema) {
+interface Root {
+  readonly relation: Relation;
+  readonly kind: "rows" | "row" | "aggregates" | "connection";
+}
+
+const rootsBySchema = new WeakMap<DataSchema, ReadonlyMap<string, Root>>();
+
+function rootsOf(data: DataSchema): ReadonlyMap<string, Root> {
   const known = rootsBySchema.get(data);
   if (known) return known;
-  const roots = new Map<string, { relation: Relation; kind: "rows" | "row" }>();
+  const roots = new Map<string, Root>();
   for (const relation of data.relations) {
-    roots.set(relation.listField, { relation, kind: "rows" });
-    if (relation.rowField !== null) roots.set(relation.rowField, { relation, kind: "row" });
+    const { listField, rowField } = relation;
+    roots.set(listField, { relation, kind: "rows" });
+    roots.set(`${listField}Aggregate`, { relation, kind: "aggregates" });
+    if (hasPages(relation)) roots.set(`${listField}Connection`, { relation, kind: "connection" });
+    if (rowField !== null) roots.set(rowField, { relation, kind: "row" });
   }
   rootsBySchema.set(data, roots);
   return roots;

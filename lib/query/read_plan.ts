@@ -1,6 +1,7 @@
 /** A read as plain data: what the planner makes of a query and `sql.ts` makes SQL of. */
 
-import type { Column, Link, Relation } from "./schema.ts";
+import type { ColumnFunction, LeafColumn, TruncateBy } from "./aggregates.ts";
+import type { Column, LeafType, Link, Relation } from "./schema.ts";
 
 /** Rows of one relation. */
 export interface Read {
@@ -10,6 +11,8 @@ export interface Read {
   readonly order: readonly OrderTerm[];
   readonly limit: number | null;
   readonly offset: number | null;
+  /** The first row for each of these columns' values; all rows when absent. */
+  readonly distinctOn?: readonly Column[];
 }
 
 /** One field of an object; `name` is its response name. */
@@ -21,6 +24,8 @@ export type Selection =
     readonly column: Column;
     /** The parts of a composite that are asked for; empty for other columns. */
     readonly parts: readonly Selection[];
+    /** Of JSON: keys and indexes from the outside in, to what is asked for; all when absent. */
+    readonly path?: readonly string[];
   }
   | {
     readonly kind: "one";
@@ -28,7 +33,111 @@ export type Selection =
     readonly link: Link;
     readonly selection: readonly Selection[];
   }
-  | { readonly kind: "many"; readonly name: string; readonly link: Link; readonly read: Read };
+  | { readonly kind: "many"; readonly name: string; readonly link: Link; readonly read: Read }
+  | {
+    readonly kind: "aggregates";
+    readonly name: string;
+    readonly link: Link;
+    readonly read: AggregateRead;
+  };
+
+/** Groups of one relation's rows. */
+export interface AggregateRead {
+  readonly relation: Relation;
+  readonly groups: readonly Group[];
+  readonly selection: readonly AggregateSelection[];
+  readonly where: Condition | null;
+  readonly having: AggregateCondition | null;
+  readonly order: readonly AggregateOrder[];
+  readonly limit: number | null;
+  readonly offset: number | null;
+}
+
+/** What rows of a group have in common. */
+export interface Group {
+  readonly column: LeafColumn;
+  readonly by: TruncateBy | null;
+  /** Where the days begin; null for a column without a zone. */
+  readonly timeZone: string | null;
+}
+
+/** One value of a group. */
+export type Measure =
+  | { readonly function: "count" }
+  | {
+    readonly function: ColumnFunction;
+    readonly column: LeafColumn;
+    readonly type: LeafType;
+  };
+
+/** One field of a group; `name` is its response name. */
+export type AggregateSelection =
+  | { readonly kind: "constant"; readonly name: string; readonly value: string }
+  | { readonly kind: "measure"; readonly name: string; readonly measure: Measure }
+  | { readonly kind: "group"; readonly name: string; readonly group: number }
+  | {
+    readonly kind: "parts";
+    readonly name: string;
+    /** Whether its fields go by their own names where they stand beside the others. */
+    readonly isGroup: boolean;
+    readonly parts: readonly AggregateSelection[];
+  };
+
+export type AggregateCondition =
+  | { readonly kind: "and" | "or"; readonly items: readonly AggregateCondition[] }
+  | { readonly kind: "not"; readonly item: AggregateCondition }
+  | {
+    readonly kind: "compare";
+    readonly measure: Measure;
+    readonly operator: string;
+    readonly value: unknown;
+    readonly place: string;
+  };
+
+export interface AggregateOrder {
+  readonly by: Measure | { readonly group: number };
+  readonly direction: OrderDirection;
+}
+
+/** A page of one relation's rows, by Relay's rules. */
+export interface ConnectionRead {
+  readonly relation: Relation;
+  readonly where: Condition | null;
+  /** With the key at the end, so that every row has a place of its own. */
+  readonly order: readonly OrderTerm[];
+  /** At most so many, from the end where `backwards`; all when null. */
+  readonly count: number | null;
+  readonly backwards: boolean;
+  readonly after: Cursor | null;
+  readonly before: Cursor | null;
+  readonly selection: readonly ConnectionSelection[];
+}
+
+/** A row's place in an order: the text of each term's value. */
+export interface Cursor {
+  readonly values: readonly (string | null)[];
+  /** The argument that it came by, for messages. */
+  readonly place: string;
+}
+
+export type ConnectionSelection =
+  | { readonly kind: "constant"; readonly name: string; readonly value: string }
+  | { readonly kind: "totalCount"; readonly name: string }
+  | { readonly kind: "nodes"; readonly name: string; readonly selection: readonly Selection[] }
+  | { readonly kind: "edges"; readonly name: string; readonly parts: readonly EdgeSelection[] }
+  | { readonly kind: "pageInfo"; readonly name: string; readonly parts: readonly PageSelection[] };
+
+export type EdgeSelection =
+  | { readonly kind: "constant"; readonly name: string; readonly value: string }
+  | { readonly kind: "cursor"; readonly name: string }
+  | { readonly kind: "node"; readonly name: string; readonly selection: readonly Selection[] };
+
+export type PageSelection =
+  | { readonly kind: "constant"; readonly name: string; readonly value: string }
+  | {
+    readonly kind: "hasNextPage" | "hasPreviousPage" | "startCursor" | "endCursor";
+    readonly name: string;
+  };
 
 export type Condition =
   | { readonly kind: "and" | "or"; readonly items: readonly Condition[] }

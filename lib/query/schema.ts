@@ -5,6 +5,7 @@
  */
 
 import { COLUMN_TYPES, type ScalarType } from "../arrow/column_types.ts";
+import { AGGREGATE_TYPE_ENDS } from "./aggregates.ts";
 import type {
   Catalog,
   CatalogColumn,
@@ -148,11 +149,12 @@ const RESERVED_TYPES = [
   "IDListFilter",
   "PlainTextFilter",
   "PlainTextListFilter",
+  "WordsFilter",
   "OpaqueFilter",
 ];
 
 /** What a relation's type name brings along, now or with a later release. */
-const DERIVED = ["Where", "OrderBy", "Connection", "Edge", "Aggregate", "GroupBy", "Having"];
+const DERIVED = ["Where", "OrderBy", "Connection", "Edge", ...AGGREGATE_TYPE_ENDS];
 const derivedTypes = (typeName: string) => DERIVED.map((word) => typeName + word);
 const derivedFields = (list: string) => [`${list}Connection`, `${list}Aggregate`];
 

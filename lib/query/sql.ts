@@ -6,11 +6,13 @@
  * correlated `array(select row(...))`, so that one operation field is one statement.
  */
 
-import type { ObjectField, ResultField, ScalarField } from "../arrow/result_field.ts";
+import type { ObjectField, ResultField } from "../arrow/result_field.ts";
 import type { SqlStatement } from "./database.ts";
-import { operator, operatorSql } from "./operators.ts";
+import { operatorSql, pathSql } from "./operators.ts";
 import {
+  type AggregateRead,
   type Condition,
+  type ConnectionRead,
   ORDER_DIRECTIONS,
   type OrderTerm,
   type Read,
@@ -19,13 +21,30 @@ import {
 import {
   type Column,
   type CompositeType,
-  type LeafType,
   type Link,
   quote,
   RECORD_ARRAY_OID,
   RECORD_OID,
   type Relation,
 } from "./schema.ts";
+import { aggregateSql } from "./sql_aggregate.ts";
+import { connectionSql, type NodeCompiler } from "./sql_connection.ts";
+import {
+  columnSql,
+  type CompiledSelect,
+  countSql,
+  isOrderable,
+  type Item,
+  leafField,
+  linkedScope,
+  linkSql,
+  Parameters,
+  readAs,
+  relationSql,
+  rowSql,
+  Scope,
+  targetSql,
+} from "./sql_parts.ts";
 
 export interface CompiledRead {
   readonly statement: SqlStatement;
@@ -41,118 +60,98 @@ export interface CompileOptions {
 
 /** The statement of a root field. */
 export function compileRead(read: Read, options: CompileOptions): CompiledRead {
-  const parameters = new Parameters();
-  const compiler = new Compiler(parameters, options);
-  const { select, fields, resultTypes } = compiler.read(read, null);
+  return compileWith(options, (compiler) => compiler.read(read, null));
+}
+
+/** The statement of a root field that gives groups of rows. */
+export function compileAggregate(read: AggregateRead, options: CompileOptions): CompiledRead {
+  return compileWith(options, (compiler) => aggregateSql(read, compiler, null));
+}
+
+/** The statement of a root field that gives a page of rows: one row that holds them. */
+export function compileConnection(read: ConnectionRead, options: CompileOptions): CompiledRead {
+  return compileWith(options, (compiler) => connectionSql(read, compiler));
+}
+
+function compileWith(
+  options: CompileOptions,
+  compile: (compiler: Compiler) => CompiledSelect,
+): CompiledRead {
+  const compiler = new Compiler(new Parameters(), options);
+  const { select, fields, resultTypes } = compile(compiler);
   // PostgreSQL plans a prepared statement again when a table changes, but not when a composite
   // does: another text is another statement.
   const again = compiler.readsComposites && options.generation
     ? ` /* schema ${options.generation} */`
     : "";
-  const statement = { text: select("plain") + again, parameters: parameters.values, resultTypes };
-  return { statement, fields };
+  const text = select("plain") + again;
+  return { statement: { text, parameters: compiler.parameters.values, resultTypes }, fields };
 }
 
-/** Bind parameters in order; equal ones are not merged, since their types may differ. */
-export class Parameters {
-  readonly values: string[] = [];
-
-  /** `$1::"pg_catalog"."int4"` for the next value. */
-  add(text: string, sqlType: string): string {
-    this.values.push(text);
-    return `$${this.values.length}::${sqlType}`;
-  }
-}
-
-/** A FROM item under way: its alias and the joins that hang on it. */
-class Scope {
-  readonly joins: string[] = [];
-  readonly #joined = new Map<Link, Scope>();
-
-  constructor(readonly relation: Relation, readonly alias: string) {}
-
-  /** The scope of a related row; one join a link, however often it is asked. */
-  join(link: Link, nextAlias: () => string, root: Scope): Scope {
-    const known = this.#joined.get(link);
-    if (known) return known;
-    const scope = new Scope(link.target, nextAlias());
-    root.joins.push(
-      ` left join ${targetSql(link)} ${scope.alias} on ${linkSql(link, this, scope)}`,
-    );
-    this.#joined.set(link, scope);
-    return scope;
-  }
-}
-
-/** One column of the select list and the field it fills; a constant has no column. */
-interface Item {
-  readonly sql: string | null;
-  /** PostgreSQL's oid of the column; 0 for a constant. */
-  readonly oid: number;
-  readonly field: ResultField;
-}
-
-class Compiler {
+class Compiler implements NodeCompiler {
   readsComposites = false;
   #aliases = 0;
 
   constructor(
-    private readonly parameters: Parameters,
+    readonly parameters: Parameters,
     private readonly options: CompileOptions,
   ) {}
 
-  #nextAlias = () => `t${this.#aliases++}`;
+  readonly nextAlias = () => `t${this.#aliases++}`;
+
+  scope(relation: Relation): Scope {
+    return new Scope(relation, this.nextAlias());
+  }
+
+  items(selection: readonly Selection[], scope: Scope): Item[] {
+    return selection.map((part) => this.#item(part, scope, scope));
+  }
 
   /** The select of a read; `parent` is where its link hangs. */
   read(
     read: Read,
     parent: { readonly scope: Scope; readonly link: Link } | null,
-  ): {
-    select: (form: "plain" | "record") => string;
-    fields: readonly ResultField[];
-    resultTypes: readonly number[];
-  } {
-    const scope = new Scope(read.relation, this.#nextAlias());
+  ): CompiledSelect {
+    const scope = this.scope(read.relation);
     // Parameters are numbered in the order of the text: select list, conditions, order, limit.
-    const items = read.selection.map((selection) => this.#item(selection, scope, scope));
+    const items = this.items(read.selection, scope);
     const conditions = [
       ...parent ? [linkSql(parent.link, parent.scope, scope)] : [],
-      ...read.where ? [this.#condition(read.where, scope)] : [],
+      ...read.where ? [this.condition(read.where, scope)] : [],
     ];
     const order = this.#order(read, scope, parent !== null);
-    const limit = this.#count("limit", read.limit) + this.#count("offset", read.offset);
+    const limit = countSql(this.parameters, "limit", read.limit) +
+      countSql(this.parameters, "offset", read.offset);
+    const distinct = (read.distinctOn ?? []).map((column) => columnSql(scope, column)).join(", ");
+    const first = distinct && `distinct on (${distinct}) `;
     const columns = items.flatMap((item) => item.sql ?? []).join(", ");
     return {
       fields: items.map((item) => item.field),
       resultTypes: items.flatMap((item) => item.sql === null ? [] : item.oid),
       select: (form) =>
-        `select ${form === "record" ? `row(${columns})` : columns} ` +
+        `select ${first}${form === "record" ? `row(${columns})` : columns} ` +
         `from ${relationSql(read.relation)} ${scope.alias}${scope.joins.join("")}` +
         (conditions.length > 0 ? ` where ${conditions.join(" and ")}` : "") + order + limit,
     };
   }
 
-  #count(word: string, value: number | null): string {
-    if (value === null) return "";
-    return ` ${word} ${this.parameters.add(String(value), `"pg_catalog"."int8"`)}`;
-  }
-
   #order(read: Read, scope: Scope, nested: boolean): string {
-    const bounded = nested || read.limit !== null || read.offset !== null;
+    const distinctOn = read.distinctOn ?? [];
+    const bounded = nested || read.limit !== null || read.offset !== null || distinctOn.length > 0;
     if (read.order.length === 0 && !bounded) return "";
     const terms = read.order.map((term) => this.#orderTerm(term, scope));
     const named = new Set(
       read.order.filter((term) => term.links.length === 0).map((term) => term.column),
     );
     // The key comes last, so that equal rows have one order and pages do not overlap.
-    const ties = read.relation.key.filter((column) => !named.has(column) && isOrderable(column));
+    const ties = [...new Set([...distinctOn, ...read.relation.key])]
+      .filter((column) => !named.has(column) && isOrderable(column));
     const all = [...terms, ...ties.map((column) => columnSql(scope, column))];
     return all.length > 0 ? ` order by ${all.join(", ")}` : "";
   }
 
   #orderTerm(term: OrderTerm, root: Scope): string {
-    let scope = root;
-    for (const link of term.links) scope = scope.join(link, this.#nextAlias, root);
+    const scope = linkedScope(term.links, root, this.nextAlias);
     return `${columnSql(scope, term.column)} ${ORDER_DIRECTIONS[term.direction]}`;
   }
 
@@ -162,27 +161,17 @@ class Compiler {
         return { sql: null, oid: 0, field: selection };
       case "column":
         return this.#columnItem(selection, columnSql(scope, selection.column));
+      case "aggregates": {
+        const inner = aggregateSql(selection.read, this, { scope, link: selection.link });
+        return recordsItem(selection.name, inner);
+      }
       case "one":
         return this.#oneItem(selection, scope, root);
       case "many": {
-        const inner = this.read(selection.read, { scope, link: selection.link });
-        return {
-          sql: `array(${inner.select("record")})`,
-          oid: RECORD_ARRAY_OID,
-          field: {
-            kind: "list",
-            name: selection.name,
-            nullable: false,
-            oid: RECORD_ARRAY_OID,
-            item: {
-              kind: "object",
-              name: "item",
-              nullable: false,
-              oid: RECORD_OID,
-              fields: inner.fields,
-            },
-          },
-        };
+        return recordsItem(
+          selection.name,
+          this.read(selection.read, { scope, link: selection.link }),
+        );
       }
       default:
         return selection satisfies never;
@@ -190,7 +179,7 @@ class Compiler {
   }
 
   #oneItem(selection: Selection & { kind: "one" }, scope: Scope, root: Scope): Item {
-    const other = scope.join(selection.link, this.#nextAlias, root);
+    const other = scope.join(selection.link, this.nextAlias, root);
     const items = selection.selection.map((inner) => this.#item(inner, other, root));
     const present = selection.link.pairs.map((pair) => columnSql(other, pair.other))[0];
     return {
@@ -210,6 +199,7 @@ class Compiler {
     const { name, column: { type, nullable, declaredOid } } = selection;
     switch (type.kind) {
       case "leaf":
+        if (selection.path) return this.#pathItem(selection, sql, selection.path);
         return {
           sql: readAs(sql, type, ""),
           oid: type.oid,
@@ -254,6 +244,20 @@ class Compiler {
     }
   }
 
+  /** What is at a path of JSON; where nothing is, JSON's own null stands in a column without SQL's. */
+  #pathItem(
+    { name, column: { nullable } }: Selection & { kind: "column" },
+    sql: string,
+    path: readonly string[],
+  ): Item {
+    const found = pathSql(sql, path, name, this.parameters);
+    return {
+      sql: nullable ? found : `coalesce(${found}, 'null'::"pg_catalog"."jsonb")`,
+      oid: JSONB_OID,
+      field: { kind: "scalar", name, nullable, type: { kind: "jsonb" }, oid: JSONB_OID },
+    };
+  }
+
   /** IS DISTINCT FROM, since a composite whose parts are all null IS NULL and still a value. */
   #compositeSql(sql: string, parts: readonly Selection[]): string {
     const items = this.#parts(sql, parts);
@@ -283,20 +287,20 @@ class Compiler {
       `else array(select ${element} from pg_catalog.generate_subscripts(${sql}, 1) ${i} order by ${i}) end`;
   }
 
-  #condition(condition: Condition, scope: Scope): string {
+  condition(condition: Condition, scope: Scope): string {
     switch (condition.kind) {
       case "and":
       case "or": {
-        const parts = condition.items.map((item) => this.#condition(item, scope));
+        const parts = condition.items.map((item) => this.condition(item, scope));
         if (parts.length === 1) return parts[0] ?? "";
         if (parts.length === 0) return condition.kind === "and" ? "true" : "false";
         return `(${parts.join(` ${condition.kind} `)})`;
       }
       case "not":
-        return `not (${this.#condition(condition.item, scope)})`;
+        return `not (${this.condition(condition.item, scope)})`;
       case "link": {
-        const other = new Scope(condition.link.target, this.#nextAlias());
-        const inner = this.#condition(condition.item, other);
+        const other = new Scope(condition.link.target, this.nextAlias());
+        const inner = this.condition(condition.item, other);
         return `exists (select from ${targetSql(condition.link)} ${other.alias} ` +
           `where ${linkSql(condition.link, scope, other)}${
             inner === "true" ? "" : ` and ${inner}`
@@ -311,37 +315,23 @@ class Compiler {
   }
 }
 
+const JSONB_OID = 3802;
+
+/** A nested select as an array of its records. */
+function recordsItem(name: string, { select, fields }: CompiledSelect): Item {
+  const item = { kind: "object", name: "item", nullable: false, oid: RECORD_OID, fields } as const;
+  return {
+    sql: `array(${select("record")})`,
+    oid: RECORD_ARRAY_OID,
+    field: { kind: "list", name, nullable: false, oid: RECORD_ARRAY_OID, item },
+  };
+}
+
 function conditionColumn(columns: readonly Column[], scope: Scope): string {
   return columns.reduce(
     (sql, column) => sql === "" ? columnSql(scope, column) : `(${sql}).${quote(column.column)}`,
     "",
   );
-}
-
-/** `oid` is what a record or an array says of it: unlike a row's description it names domains. */
-function leafField(name: string, nullable: boolean, type: LeafType, oid: number): ScalarField {
-  return { kind: "scalar", name, nullable, type: type.scalar, oid };
-}
-
-function readAs(sql: string, type: LeafType, suffix: string): string {
-  return type.readAs ? `${sql}::${type.readAs.sqlType}${suffix}` : sql;
-}
-
-const rowSql = (items: readonly Item[]) =>
-  `row(${items.flatMap((item) => item.sql ?? []).join(", ")})`;
-/** A foreign key leads to the table's own rows, never to those of tables that inherit from it. */
-const targetSql = ({ kind, target }: Link) =>
-  `${kind === "one" && target.inherited ? "only " : ""}${relationSql(target)}`;
-const relationSql = (relation: Relation) => `${quote(relation.schema)}.${quote(relation.name)}`;
-const columnSql = (scope: Scope, column: Column) => `${scope.alias}.${quote(column.column)}`;
-const isOrderable = (column: Column) => column.type.kind === "leaf" && column.type.orderable;
-
-function linkSql(link: Link, own: Scope, other: Scope): string {
-  return link.pairs.map((pair) => {
-    const { type } = pair.other;
-    const equals = type.kind === "leaf" ? operator(type, "=") : "=";
-    return `${columnSql(other, pair.other)} ${equals} ${columnSql(own, pair.own)}`;
-  }).join(" and ");
 }
 
 /** A composite's every attribute, for reads that take whole relations. */

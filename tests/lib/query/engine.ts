@@ -1,5 +1,6 @@
 /** The query engine on a database of its own, and what a list of it gives. */
 
+import { JsonDocument } from "../../../lib/http/to_json.ts";
 import { JsonRows } from "../../../lib/json/json_rows.ts";
 import { limits } from "../../../lib/limits.ts";
 import { createLog } from "../../../lib/log.ts";
@@ -50,4 +51,24 @@ export async function readList(engine: QueryEngine, text: string): Promise<unkno
   const { signal } = new AbortController();
   for await (const chunk of engine.rows(plan, { signal })) rows.push(chunk);
   return JSON.parse(`[${new TextDecoder().decode(rows.take())}]`);
+}
+
+/** The `data` of a query, as HTTP would send it. */
+export async function readData(
+  engine: QueryEngine,
+  text: string,
+  variables: Readonly<Record<string, unknown>> = {},
+  // deno-lint-ignore no-explicit-any -- rows have the form of the query in the test
+): Promise<any> {
+  const plan = engine.plan({ text, variables });
+  const document = new JsonDocument(plan.roots, "error");
+  const decoder = new TextDecoder();
+  let json = "";
+  const take = (pieces: readonly Uint8Array[]) => {
+    for (const piece of pieces) json += decoder.decode(piece, { stream: true });
+  };
+  const { signal } = new AbortController();
+  for await (const chunk of engine.rows(plan, { signal })) take(document.push(chunk));
+  take(document.end());
+  return JSON.parse(json).data;
 }

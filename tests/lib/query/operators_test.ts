@@ -11,7 +11,7 @@ const schema = buildSchema(engine.sdl());
 
 const EQUALITY = ["eq", "neq", "in", "nin"];
 const ORDER = ["gt", "gte", "lt", "lte"];
-const TEXT = ["like", "ilike", "contains", "icontains", "startsWith", "endsWith"];
+const TEXT = ["matches", "like", "ilike", "contains", "icontains", "startsWith", "endsWith"];
 const COMPARED = [...EQUALITY, ...ORDER, "isNull"];
 const LISTED = ["has", "hasAny", "hasAll", "isNull"];
 

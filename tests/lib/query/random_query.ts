@@ -4,6 +4,7 @@ import {
   type GraphQLInputType,
   type GraphQLObjectType,
   type GraphQLSchema,
+  isEnumType,
   isInputObjectType,
 } from "graphql";
 
@@ -50,13 +51,12 @@ function valueOf(type: GraphQLInputType, random: Random, depth: number): string 
       )
     } }`;
   }
+  if (isEnumType(type)) return random.pick(type.getValues()).name;
   return ({
     Int: () => String(random.below(70_000)),
     Float: () => "1.5",
     Boolean: () => random.pick(["true", "false"]),
     String: () => JSON.stringify(random.pick(["a", "%", "\\", "'", "done", ""])),
-    OrderDirection: () => random.pick(["ASC", "DESC_NULLS_LAST"]),
-    Status: () => random.pick(["new", "paid"]),
     BigInt: () => '"12"',
     Decimal: () => "1.25",
     JSON: () => random.pick(["{a: [1, null]}", '"x"', "[]"]),

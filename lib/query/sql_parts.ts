@@ -1,0 +1,99 @@
+/** What the compilers of SQL share: parameters, aliases, columns and how they are read. */
+
+import type { ResultField, ScalarField } from "../arrow/result_field.ts";
+import { operator } from "./operators.ts";
+import { type Column, type LeafType, type Link, quote, type Relation } from "./schema.ts";
+
+/** Bind parameters in order; equal ones are not merged, since their types may differ. */
+export class Parameters {
+  readonly values: string[] = [];
+
+  /** `$1::"pg_catalog"."int4"` for the next value. */
+  add(text: string, sqlType: string): string {
+    this.values.push(text);
+    return `$${this.values.length}::${sqlType}`;
+  }
+}
+
+/** A FROM item under way: its alias and the joins that hang on it. */
+export class Scope {
+  readonly joins: string[] = [];
+  readonly #joined = new Map<Link, Scope>();
+
+  constructor(readonly relation: Relation, readonly alias: string) {}
+
+  /** The scope of a related row; one join a link, however often it is asked. */
+  join(link: Link, nextAlias: () => string, root: Scope): Scope {
+    const known = this.#joined.get(link);
+    if (known) return known;
+    const scope = new Scope(link.target, nextAlias());
+    root.joins.push(
+      ` left join ${targetSql(link)} ${scope.alias} on ${linkSql(link, this, scope)}`,
+    );
+    this.#joined.set(link, scope);
+    return scope;
+  }
+}
+
+/** The scope that links of kind `one` lead to from there. */
+export function linkedScope(
+  links: readonly Link[],
+  from: Scope,
+  nextAlias: () => string,
+): Scope {
+  return links.reduce((scope, link) => scope.join(link, nextAlias, from), from);
+}
+
+/** A select under way: as rows of columns, or of one record. */
+export interface CompiledSelect {
+  readonly select: (form: "plain" | "record") => string;
+  readonly fields: readonly ResultField[];
+  /** PostgreSQL's oid of each column. */
+  readonly resultTypes: readonly number[];
+}
+
+/** ` limit $1::...`, or nothing. */
+export function countSql(parameters: Parameters, word: string, value: number | null): string {
+  if (value === null) return "";
+  return ` ${word} ${parameters.add(String(value), `"pg_catalog"."int8"`)}`;
+}
+
+/** One column of the select list and the field it fills; a constant has no column. */
+export interface Item {
+  readonly sql: string | null;
+  /** PostgreSQL's oid of the column; 0 for a constant. */
+  readonly oid: number;
+  readonly field: ResultField;
+}
+
+/** `oid` is what a record or an array says of it: unlike a row's description it names domains. */
+export function leafField(
+  name: string,
+  nullable: boolean,
+  type: LeafType,
+  oid: number,
+): ScalarField {
+  return { kind: "scalar", name, nullable, type: type.scalar, oid };
+}
+
+export function readAs(sql: string, type: LeafType, suffix: string): string {
+  return type.readAs ? `${sql}::${type.readAs.sqlType}${suffix}` : sql;
+}
+
+export const rowSql = (items: readonly Item[]) =>
+  `row(${items.flatMap((item) => item.sql ?? []).join(", ")})`;
+/** A foreign key leads to the table's own rows, never to those of tables that inherit from it. */
+export const targetSql = ({ kind, target }: Link) =>
+  `${kind === "one" && target.inherited ? "only " : ""}${relationSql(target)}`;
+export const relationSql = (relation: Relation) =>
+  `${quote(relation.schema)}.${quote(relation.name)}`;
+export const columnSql = (scope: Scope, column: Column) => `${scope.alias}.${quote(column.column)}`;
+export const isOrderable = (column: Column) => column.type.kind === "leaf" && column.type.orderable;
+
+export function linkSql(link: Link, own: Scope, other: Scope): string {
+  return link.pairs.map((pair) => {
+    const { type } = pair.other;
+    const equals = type.kind === "leaf" ? operator(type, "=") : "=";
+    return `${columnSql(other, pair.other)} ${equals} ${columnSql(own, pair.own)}`;
+  }).join(" and ");
+}
