@@ -4,16 +4,13 @@
  * is derived from this.
  */
 
-import { COLUMN_TYPES, type ScalarType } from "../arrow/column_types.ts";
-import { AGGREGATE_TYPE_ENDS } from "./aggregates.ts";
-import type {
-  Catalog,
-  CatalogColumn,
-  CatalogForeignKey,
-  CatalogRelation,
-  CatalogType,
-} from "./catalog.ts";
+import type { ScalarType } from "../arrow/column_types.ts";
+import type { Catalog, CatalogForeignKey } from "./catalog.ts";
 import { camelCase, Names, pascalCase, plural, singular } from "./names.ts";
+import { nameColumns, type NamedRelation, nameRelations } from "./schema_names.ts";
+import { CatalogTypes, TypeReader } from "./schema_types.ts";
+
+export { quote, RECORD_ARRAY_OID, RECORD_OID } from "./sql_names.ts";
 
 export interface DataSchema {
   readonly relations: readonly Relation[];
@@ -53,6 +50,11 @@ export interface Column {
   readonly type: ValueType;
   /** PostgreSQL's oid of the declared type: a domain's own, where `type` is of what it stands for. */
   readonly declaredOid: number;
+  /**
+   * Its SQL where it is no column of the relation: of what stands for the row, a table's alias or
+   * the JSON object around it. Made of the schema alone, never of what a client sent.
+   */
+  readonly expression?: (row: string) => string;
 }
 
 /** A way along a foreign key; `own` columns of this relation equal `other` columns of the target. */
@@ -118,46 +120,6 @@ export interface CompositeType {
   readonly fields: ReadonlyMap<string, Column>;
 }
 
-/** Names of the root that are ours, now or with a later release. */
-const RESERVED_FIELDS = [
-  "node",
-  "nodes",
-  "event",
-  "events",
-  "eventsConnection",
-  "eventsAggregate",
-  "eventsHourly",
-  "orgDaily",
-  "eventTypeStats",
-  "searchEvents",
-];
-
-const RESERVED_TYPES = [
-  "Query",
-  "Mutation",
-  "Subscription",
-  "Node",
-  "PageInfo",
-  "EntityEvent",
-  "ID",
-  "OrderDirection",
-  "TruncateBy",
-  "JSONPathFilter",
-  ...new Set(COLUMN_TYPES.map((row) => row.graphql)),
-  ...COLUMN_TYPES.flatMap((row) => [`${row.graphql}Filter`, `${row.graphql}ListFilter`]),
-  "IDFilter",
-  "IDListFilter",
-  "PlainTextFilter",
-  "PlainTextListFilter",
-  "WordsFilter",
-  "OpaqueFilter",
-];
-
-/** What a relation's type name brings along, now or with a later release. */
-const DERIVED = ["Where", "OrderBy", "Connection", "Edge", ...AGGREGATE_TYPE_ENDS];
-const derivedTypes = (typeName: string) => DERIVED.map((word) => typeName + word);
-const derivedFields = (list: string) => [`${list}Connection`, `${list}Aggregate`];
-
 export interface SchemaOptions {
   /** Makes what can be UNREPRESENTABLE nullable. */
   readonly unrepresentable: "error" | "null";
@@ -167,11 +129,15 @@ export interface SchemaOptions {
 export function dataSchema(catalog: Catalog, options: SchemaOptions): DataSchema {
   const notes: string[] = [];
   const named = nameRelations(catalog.relations, notes);
-  const types = new TypeReader(catalog, named.types, notes, options);
+  const reader = new TypeReader(catalog, options);
+  const types = new CatalogTypes(reader, named.types, notes);
 
   const relations = new Map<number, Draft>();
   for (const { relation, typeName, list, row } of named.relations) {
-    relations.set(relation.oid, draft(relation, typeName, list, row, catalog, types, notes));
+    relations.set(
+      relation.oid,
+      draft({ relation, typeName, list, row }, catalog, reader, types, notes),
+    );
   }
   link(catalog.foreignKeys, relations, notes);
   return {
@@ -182,62 +148,6 @@ export function dataSchema(catalog: Catalog, options: SchemaOptions): DataSchema
   };
 }
 
-interface NamedRelation {
-  readonly relation: CatalogRelation;
-  readonly typeName: string;
-  readonly list: string;
-  readonly row: string;
-}
-
-/** Our own names win; a relation that clashes gets its PostgreSQL schema as prefix. */
-function nameRelations(
-  relations: readonly CatalogRelation[],
-  notes: string[],
-): { relations: NamedRelation[]; types: Names } {
-  const types = new Names(RESERVED_TYPES);
-  const fields = new Names(RESERVED_FIELDS);
-  const plainNames = relations.map((relation) => words(relation.name));
-  const derived = new Set(plainNames.flatMap(({ typeName }) => derivedTypes(typeName)));
-  const derivedRoots = new Set(plainNames.flatMap(({ list }) => derivedFields(list)));
-
-  const free = (name: Words) =>
-    !types.has(name.typeName) && !derived.has(name.typeName) &&
-    ![name.list, name.row].some((field) => fields.has(field) || derivedRoots.has(field)) &&
-    !derivedTypes(name.typeName).some((type) => types.has(type)) &&
-    !derivedFields(name.list).some((field) => fields.has(field));
-
-  const result = relations.map((relation, index): NamedRelation => {
-    const plain = plainNames[index] ?? words(relation.name);
-    let name = plain;
-    for (let i = 1; !free(name); i++) {
-      name = words(`${relation.schema}_${relation.name}${i > 1 ? `_${i}` : ""}`);
-    }
-    if (name !== plain) {
-      notes.push(
-        `${relation.schema}.${relation.name} is ${name.typeName} and ${name.list}, since ` +
-          `${plain.typeName} or ${plain.list} is taken`,
-      );
-    }
-    types.add(name.typeName, ...derivedTypes(name.typeName));
-    fields.add(name.list, name.row, ...derivedFields(name.list));
-    return { relation, ...name };
-  });
-  return { relations: result, types };
-}
-
-interface Words {
-  readonly typeName: string;
-  readonly list: string;
-  readonly row: string;
-}
-
-function words(relation: string): Words {
-  const camel = camelCase(relation);
-  const row = singular(camel);
-  const list = plural(row);
-  return { typeName: pascalCase(row), list: list === row ? `${row}List` : list, row };
-}
-
 interface Draft extends Relation {
   readonly oid: number;
   readonly byNumber: ReadonlyMap<number, Column>;
@@ -245,12 +155,10 @@ interface Draft extends Relation {
 }
 
 function draft(
-  relation: CatalogRelation,
-  typeName: string,
-  listField: string,
-  rowField: string,
+  { relation, typeName, list, row }: NamedRelation,
   catalog: Catalog,
-  types: TypeReader,
+  reader: TypeReader,
+  types: CatalogTypes,
   notes: string[],
 ): Draft {
   const identifying = new Set([
@@ -263,7 +171,7 @@ function draft(
   const place = `${relation.schema}.${relation.name}`;
   const named = nameColumns(relation.columns, place, notes);
   const columns = named.map(({ column, name }) =>
-    types.column(column, name, identifying.has(column.number))
+    reader.column(column, name, identifying.has(column.number), types)
   );
   const byNumber = new Map(named.map(({ column }, i) => [column.number, columns[i] as Column]));
   const key = (relation.key ?? []).flatMap((number) => byNumber.get(number) ?? []);
@@ -275,40 +183,18 @@ function draft(
     rowsEstimate: relation.rowsEstimate,
     inherited: relation.inherited ?? false,
     typeName,
-    listField,
+    listField: list,
     // A key that GraphQL cannot take as an argument, or that rows of inheriting tables can have as
     // well, is one for ordering alone.
     rowField:
       !relation.inherited && key.length > 0 && key.every((column) => column.type.kind === "leaf")
-        ? rowField
+        ? row
         : null,
     columns,
     key,
     fields: new Map(columns.map((column) => [column.name, column])),
     byNumber,
   };
-}
-
-/** Columns become camelCase; two that become one name get `_2` in column order. */
-function nameColumns(
-  columns: readonly CatalogColumn[],
-  place: string,
-  notes: string[],
-): { column: CatalogColumn; name: string }[] {
-  const names = new Names();
-  return columns.map((column) => {
-    const wanted = camelCase(column.name);
-    const name = names.take(wanted);
-    if (name !== wanted) {
-      notes.push(`column ${place}.${column.name} is ${name}, since ${wanted} is taken`);
-    }
-    if (/^(and|or|not)$/.test(name)) {
-      notes.push(
-        `column ${place}.${column.name} has no conditions, since where's own ${name} wins`,
-      );
-    }
-    return { column, name };
-  });
 }
 
 /** Both ways along each foreign key. */
@@ -378,239 +264,4 @@ function addLink(relation: Draft, key: CatalogForeignKey, wanted: Link, notes: s
     );
   }
   relation.fields.set(name, { ...wanted, name });
-}
-
-/** A name that GraphQL takes for an enum's value. */
-const enumValue = /^(?!__|true$|false$|null$)[_A-Za-z][_A-Za-z0-9]*$/;
-
-/** Types whose cast to text differs from their own output; `name` takes the output as it is. */
-const READ_BY_OUTPUT = new Set(["inet"]);
-
-/** The text types; `name`, `char(n)` and citext too. */
-const TEXTUAL = new Set(["text", "varchar", "bpchar", "name", "citext"]);
-
-class TypeReader {
-  readonly enums: EnumType[] = [];
-  readonly composites: CompositeType[] = [];
-  #leaves = new Map<string, LeafType>();
-  #compositeByOid = new Map<number, CompositeType>();
-  #enumByOid = new Map<number, string>();
-
-  constructor(
-    private readonly catalog: Catalog,
-    private readonly typeNames: Names,
-    private readonly notes: string[],
-    private readonly options: SchemaOptions,
-  ) {}
-
-  column(column: CatalogColumn, name: string, identifying: boolean): Column {
-    const type = this.value(column.typeOid, column.typeModifier, identifying);
-    return {
-      kind: "column",
-      column: column.name,
-      name,
-      comment: column.comment,
-      nullable: !column.notNull || this.#mayBeNull(type),
-      type,
-      declaredOid: column.typeOid,
-    };
-  }
-
-  /** Floats, since NaN is null in JSON; with `unrepresentable: "null"` whatever has no Arrow form. */
-  #mayBeNull(type: ValueType): boolean {
-    const lenient = this.options.unrepresentable === "null";
-    if (type.kind === "array") return lenient;
-    if (type.kind === "composite") return false;
-    const kind = type.scalar.kind;
-    if (kind === "float4" || kind === "float8") return true;
-    return lenient && COLUMN_TYPES.some((row) => row.kind === kind && row.partial);
-  }
-
-  value(oid: number, modifier: number, identifying: boolean): ValueType {
-    const type = this.catalog.types.get(oid);
-    if (type?.form === "domain") {
-      return this.value(
-        type.baseOid,
-        type.baseModifier >= 0 ? type.baseModifier : modifier,
-        identifying,
-      );
-    }
-    if (type?.form === "array") {
-      const item = this.value(type.itemOid, modifier, identifying);
-      // A domain over an array inside an array: one List of texts is the honest form.
-      return arrayOf(item.kind === "array" ? this.#other(type) : item, type);
-    }
-    if (type?.form === "composite" && type.attributes.length > 0) {
-      return { kind: "composite", composite: this.#composite(type) };
-    }
-    return this.#leaf(oid, modifier, identifying, type);
-  }
-
-  #leaf(oid: number, modifier: number, identifying: boolean, type: CatalogType | undefined) {
-    const cacheKey = `${oid} ${modifier} ${identifying}`;
-    const known = this.#leaves.get(cacheKey);
-    if (known) return known;
-    const leaf = this.#newLeaf(oid, modifier, identifying, type);
-    this.#leaves.set(cacheKey, leaf);
-    return leaf;
-  }
-
-  #newLeaf(
-    oid: number,
-    modifier: number,
-    identifying: boolean,
-    type: CatalogType | undefined,
-  ): LeafType {
-    if (!type) return TEXT_LEAF;
-    if (type.form === "enum") return this.#enum(type);
-    const rows = COLUMN_TYPES.filter((row) => row.oid === oid);
-    const scalar = rows.some((row) => row.kind === "decimal")
-      ? numericType(modifier)
-      : rows[0] && { kind: rows[0].kind } as ScalarType;
-    if (!scalar) return this.#other(type);
-    const graphql = rows.find((row) => row.kind === scalar.kind)?.graphql ?? "String";
-    return {
-      kind: "leaf",
-      scalar,
-      graphql: scalar.kind === "uuid" && identifying ? "ID" : graphql,
-      oid,
-      readAs: null,
-      sqlType: sqlName(type),
-      orderable: type.orderable,
-      operatorSchema: type.operatorSchema === undefined ? null : quote(type.operatorSchema),
-      textual: TEXTUAL.has(type.name),
-    };
-  }
-
-  #other(type: CatalogType): LeafType {
-    // citext is text in binary as well, and compares as itself only where it stays itself.
-    const readAs = type.name === "citext" ? null : READ_BY_OUTPUT.has(type.name) ? NAME : TEXT;
-    return {
-      kind: "leaf",
-      scalar: { kind: "text" },
-      graphql: "String",
-      oid: readAs?.oid ?? type.oid,
-      readAs,
-      sqlType: sqlName(type),
-      orderable: type.orderable,
-      operatorSchema: type.operatorSchema === undefined ? null : quote(type.operatorSchema),
-      textual: TEXTUAL.has(type.name),
-    };
-  }
-
-  #enum(type: CatalogType & { form: "enum" }): LeafType {
-    const odd = type.labels.find((label) => !enumValue.test(label));
-    let graphql = this.#enumByOid.get(type.oid);
-    if (graphql === undefined) {
-      if (odd !== undefined || type.labels.length === 0) {
-        graphql = "String";
-        this.notes.push(
-          `enum ${type.schema}.${type.name} is String, since ` +
-            (odd === undefined
-              ? "it has no label"
-              : `its label ${JSON.stringify(odd)} is no GraphQL name`),
-        );
-      } else {
-        graphql = this.#typeName(type);
-        this.enums.push({ typeName: graphql, comment: type.comment, labels: type.labels });
-      }
-      this.#enumByOid.set(type.oid, graphql);
-    }
-    return {
-      kind: "leaf",
-      scalar: { kind: "enum", labels: type.labels },
-      graphql,
-      oid: type.oid,
-      readAs: null,
-      sqlType: sqlName(type),
-      orderable: true,
-      operatorSchema: null,
-      textual: false,
-    };
-  }
-
-  #composite(type: CatalogType & { form: "composite" }): CompositeType {
-    const known = this.#compositeByOid.get(type.oid);
-    if (known) return known;
-    const place = `${type.schema}.${type.name}`;
-    const attributes: Column[] = [];
-    const fields = new Map<string, Column>();
-    const composite: CompositeType = {
-      typeName: this.#typeName(type),
-      comment: type.comment,
-      attributes,
-      fields,
-    };
-    this.#compositeByOid.set(type.oid, composite);
-    this.composites.push(composite);
-    for (const { column, name } of nameColumns(type.attributes, place, this.notes)) {
-      const attribute = this.column(column, name, false);
-      attributes.push(attribute);
-      fields.set(name, attribute);
-    }
-    return composite;
-  }
-
-  #typeName(type: CatalogType): string {
-    const wanted = pascalCase(type.name);
-    const claims = (name: string) => [name, `${name}Filter`, `${name}ListFilter`, `${name}Where`];
-    let name = wanted;
-    for (let i = 1; claims(name).some((claim) => this.typeNames.has(claim)); i++) {
-      name = pascalCase(`${type.schema}_${type.name}`) + (i > 1 ? `_${i}` : "");
-    }
-    this.typeNames.add(...claims(name));
-    if (name !== wanted) {
-      this.notes.push(`type ${type.schema}.${type.name} is ${name}, since ${wanted} is taken`);
-    }
-    return name;
-  }
-}
-
-/** `record[]`: what an array of rows is. */
-export const RECORD_ARRAY_OID = 2287;
-export const RECORD_OID = 2249;
-
-function arrayOf(
-  item: LeafType | CompositeValue,
-  { oid, itemOid }: { readonly oid: number; readonly itemOid: number },
-): ArrayType {
-  if (item.kind === "composite") {
-    return { kind: "array", oid: RECORD_ARRAY_OID, item, itemOid: RECORD_OID };
-  }
-  const { readAs } = item;
-  return { kind: "array", oid: readAs?.arrayOid ?? oid, item, itemOid: readAs?.oid ?? itemOid };
-}
-
-const TEXT: ReadCast = { sqlType: `"pg_catalog"."text"`, oid: 25, arrayOid: 1009 };
-const NAME: ReadCast = { sqlType: `"pg_catalog"."name"`, oid: 19, arrayOid: 1003 };
-
-const TEXT_LEAF: LeafType = {
-  kind: "leaf",
-  scalar: { kind: "text" },
-  graphql: "String",
-  oid: TEXT.oid,
-  readAs: TEXT,
-  sqlType: `"pg_catalog"."text"`,
-  orderable: false,
-  operatorSchema: null,
-  textual: false,
-};
-
-/** numeric's modifier is ((precision << 16) | scale) + 4; since 15 the scale is 11 bits, signed. */
-function numericType(modifier: number): ScalarType {
-  if (modifier < 4) return { kind: "numeric" };
-  const precision = (modifier - 4) >> 16 & 0xffff;
-  const scale = (((modifier - 4) & 0x7ff) ^ 1024) - 1024;
-  return precision <= 38 && scale >= 0 && scale <= precision
-    ? { kind: "decimal", precision, scale }
-    : { kind: "numeric" };
-}
-
-/** An identifier in PostgreSQL's quotes. */
-export function quote(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
-}
-
-function sqlName(type: { readonly schema: string; readonly name: string }): string {
-  return `${quote(type.schema)}.${quote(type.name)}`;
 }

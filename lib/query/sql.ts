@@ -39,6 +39,7 @@ import {
   linkedScope,
   linkSql,
   Parameters,
+  partSql,
   readAs,
   relationSql,
   rowSql,
@@ -273,7 +274,7 @@ class Compiler implements NodeCompiler {
     this.readsComposites = true;
     return parts.map((part) =>
       part.kind === "column"
-        ? this.#columnItem(part, `(${sql}).${quote(part.column.column)}`)
+        ? this.#columnItem(part, partSql(sql, part.column))
         : { sql: null, oid: 0, field: part as Selection & { kind: "constant" } }
     );
   }
@@ -329,7 +330,7 @@ function recordsItem(name: string, { select, fields }: CompiledSelect): Item {
 
 function conditionColumn(columns: readonly Column[], scope: Scope): string {
   return columns.reduce(
-    (sql, column) => sql === "" ? columnSql(scope, column) : `(${sql}).${quote(column.column)}`,
+    (sql, column) => sql === "" ? columnSql(scope, column) : partSql(sql, column),
     "",
   );
 }

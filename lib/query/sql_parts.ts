@@ -2,7 +2,8 @@
 
 import type { ResultField, ScalarField } from "../arrow/result_field.ts";
 import { operator } from "./operators.ts";
-import { type Column, type LeafType, type Link, quote, type Relation } from "./schema.ts";
+import type { Column, LeafType, Link, Relation } from "./schema.ts";
+import { quote } from "./sql_names.ts";
 
 /** Bind parameters in order; equal ones are not merged, since their types may differ. */
 export class Parameters {
@@ -87,7 +88,11 @@ export const targetSql = ({ kind, target }: Link) =>
   `${kind === "one" && target.inherited ? "only " : ""}${relationSql(target)}`;
 export const relationSql = (relation: Relation) =>
   `${quote(relation.schema)}.${quote(relation.name)}`;
-export const columnSql = (scope: Scope, column: Column) => `${scope.alias}.${quote(column.column)}`;
+export const columnSql = ({ alias }: Scope, { column, expression }: Column) =>
+  expression ? expression(alias) : `${alias}.${quote(column)}`;
+/** A part of a composite, or of a JSON object. */
+export const partSql = (sql: string, { column, expression }: Column) =>
+  expression ? expression(sql) : `(${sql}).${quote(column)}`;
 export const isOrderable = (column: Column) => column.type.kind === "leaf" && column.type.orderable;
 
 export function linkSql(link: Link, own: Scope, other: Scope): string {
