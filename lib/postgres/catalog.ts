@@ -7,6 +7,7 @@ import type {
   CatalogForeignKey,
   CatalogRelation,
   CatalogType,
+  KeyMatch,
   RelationKind,
 } from "../query/catalog.ts";
 import type { Database } from "../query/database.ts";
@@ -71,8 +72,22 @@ export async function readCatalog(
       sourceColumns: numbers(row[3]),
       targetOid: number(row[4]),
       targetColumns: numbers(row[5]),
+      ...row[6] && { matches: readMatches(row[6]) },
     })),
   };
+}
+
+/** How the columns of a key are compared; null where both are of one type and collation. */
+function readMatches(json: string): (KeyMatch | null)[] {
+  const matches: (Record<keyof KeyMatch, string | null> | null)[] = JSON.parse(json);
+  return matches.map((match) =>
+    match && {
+      operator: text(match.operator),
+      targetType: match.targetType,
+      sourceType: match.sourceType,
+      collation: match.collation,
+    }
+  );
 }
 
 async function refuseUnknownSchemas(
@@ -218,17 +233,22 @@ const COLUMNS = `
     and pg_catalog.has_column_privilege(a.attrelid, a.attnum, 'SELECT')
   order by a.attrelid, a.attnum`;
 
-/** One key a relation: the primary key first, then the shortest unique index that holds no null. */
+/**
+ * One key a relation: the primary key first, then the shortest unique index that holds no null.
+ * What an index INCLUDEs stands behind its key.
+ */
 const KEYS = `
-  select distinct on (i.indrelid) i.indrelid, i.indkey
+  select distinct on (i.indrelid) i.indrelid, pg_catalog.array_to_string(key.columns, ',')
   from pg_catalog.pg_index i
   join pg_catalog.pg_class x on x.oid = i.indexrelid
+  cross join lateral (
+    select (i.indkey::pg_catalog.int2[])[0:i.indnkeyatts - 1] as columns
+  ) key
   where i.indrelid in (select c.oid ${EXPOSED})
     and i.indisunique and i.indisvalid and i.indimmediate
     and i.indpred is null and i.indexprs is null
-    and i.indnkeyatts = i.indnatts
     and not exists (
-      select from pg_catalog.unnest(i.indkey::pg_catalog.int2[]) k(attnum)
+      select from pg_catalog.unnest(key.columns) k(attnum)
       join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
       where not a.attnotnull or exists (
         select from pg_catalog.pg_constraint c
@@ -236,7 +256,7 @@ const KEYS = `
           and c.conkey = array[a.attnum]
       )
     )
-  order by i.indrelid, i.indisprimary desc, i.indnatts, x.relname`;
+  order by i.indrelid, i.indisprimary desc, i.indnkeyatts, x.relname`;
 
 /** By oid, not by typarray, since that has no index and every table brings two types. */
 const TYPES = `
@@ -291,12 +311,42 @@ const ATTRIBUTES = `
     ))
   order by a.attrelid, a.attnum`;
 
+/** A type's name as SQL has it; null for those that stand for many, like `anyenum`. */
+const TYPE_NAME = (oid: string) =>
+  `(select pg_catalog.quote_ident(tn.nspname) || '.' || pg_catalog.quote_ident(y.typname)
+    from pg_catalog.pg_type y join pg_catalog.pg_namespace tn on tn.oid = y.typnamespace
+    where y.oid = ${oid} and y.typtype <> 'p')`;
+
 /** A temporal key (PERIOD, since PostgreSQL 18) holds between spans, which no equality follows. */
 const FOREIGN_KEYS = `
   select k.conname, pg_catalog.obj_description(k.oid, 'pg_constraint'), k.conrelid,
     pg_catalog.array_to_string(k.conkey, ','), k.confrelid,
-    pg_catalog.array_to_string(k.confkey, ',')
+    pg_catalog.array_to_string(k.confkey, ','), m.matches
   from pg_catalog.pg_constraint k
+  left join lateral (
+    select pg_catalog.json_agg(
+      case when s.atttypid <> t.atttypid or s.attcollation <> t.attcollation then
+        pg_catalog.json_build_object(
+          'operator', pg_catalog.quote_ident(n.nspname) || '.' || o.oprname,
+          'targetType', ${TYPE_NAME("o.oprleft")},
+          'sourceType', ${TYPE_NAME("o.oprright")},
+          'collation', case when s.attcollation <> t.attcollation then
+            pg_catalog.quote_ident(cn.nspname) || '.' || pg_catalog.quote_ident(c.collname)
+          end
+        )
+      end order by u.place
+    )::pg_catalog.text as matches
+    from rows from (
+      pg_catalog.unnest(k.conkey), pg_catalog.unnest(k.confkey), pg_catalog.unnest(k.conpfeqop)
+    ) with ordinality u(source, target, operator, place)
+    join pg_catalog.pg_attribute s on s.attrelid = k.conrelid and s.attnum = u.source
+    join pg_catalog.pg_attribute t on t.attrelid = k.confrelid and t.attnum = u.target
+    join pg_catalog.pg_operator o on o.oid = u.operator
+    join pg_catalog.pg_namespace n on n.oid = o.oprnamespace
+    left join pg_catalog.pg_collation c on c.oid = t.attcollation
+    left join pg_catalog.pg_namespace cn on cn.oid = c.collnamespace
+    having pg_catalog.bool_or(s.atttypid <> t.atttypid or s.attcollation <> t.attcollation)
+  ) m on true
   where k.contype = 'f' and k.conparentid = 0
     and (pg_catalog.to_jsonb(k) ->> 'conperiod') is distinct from 'true'
     and k.conrelid in (select c.oid ${EXPOSED})

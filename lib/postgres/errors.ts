@@ -121,6 +121,16 @@ export const SQL_STATES: Readonly<Record<string, SqlStateRow>> = {
   "2201B": BAD_PATTERN, // regular expression
   "2201W": { code: "BAD_INPUT", hint: "give a limit of 0 or more" },
   "2201X": { code: "BAD_INPUT", hint: "give an offset of 0 or more" },
+  "22P05": {
+    code: "UNREPRESENTABLE",
+    message: "a row holds a character that PostgreSQL cannot convert, such as \\u0000 in json",
+    hint: "conditions read json as jsonb, which has no \\u0000: leave them out, or mend the row",
+  },
+  "55000": {
+    code: "UNAVAILABLE",
+    message: "a relation of the query cannot be read yet",
+    hint: "a materialized view made WITH NO DATA waits for REFRESH MATERIALIZED VIEW",
+  },
   "42501": { code: "FORBIDDEN", hint: "grant the role of DATABASE_URL the right to read it" },
   "25006": {
     code: "UNSUPPORTED",

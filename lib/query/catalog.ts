@@ -58,4 +58,17 @@ export interface CatalogForeignKey {
   readonly sourceColumns: readonly number[];
   readonly targetOid: number;
   readonly targetColumns: readonly number[];
+  /** By column; null, or absent for all, where both sides are of one type and collation. */
+  readonly matches?: readonly (KeyMatch | null)[];
+}
+
+/** How PostgreSQL itself compares the two sides of a foreign key; names are SQL, in quotes. */
+export interface KeyMatch {
+  /** Of the referenced side on the left, qualified. */
+  readonly operator: string;
+  /** What each side is taken as; null for what the operator takes as it is. */
+  readonly targetType: string | null;
+  readonly sourceType: string | null;
+  /** The referenced column's, where the other has another. */
+  readonly collation: string | null;
 }

@@ -43,6 +43,8 @@ export function singular(camel: string): string {
 
 /** The last word of a camelCase name made plural: `orderItem` -> `orderItems`. */
 export function plural(camel: string): string {
+  // A letter alone is no word that could have a plural of its own.
+  if (/[A-Z]\d*$/.test(camel)) return `${camel}s`;
   return lastWord(camel, pluralize.plural);
 }
 

@@ -38,7 +38,8 @@ const PATTERNS: Readonly<
 
 /** The condition on the column's SQL; its operand becomes a parameter. */
 export function operatorSql(condition: Comparison, column: string, into: ParameterList): string {
-  const type = condition.columns.at(-1)?.type;
+  const last = condition.columns.at(-1);
+  const type = last?.type;
   if (condition.kind === "jsonPath") return jsonPathSql(condition, `${column}::${JSONB}`, into);
   if (!type || type.kind === "composite") throw unknownOperator(condition);
   if (condition.operator === "isNull") return isNullSql(column, condition.value);
@@ -47,7 +48,7 @@ export function operatorSql(condition: Comparison, column: string, into: Paramet
     return jsonSql(condition, type, `${column}::${JSONB}`, into);
   }
   if (condition.operator === "matches") return matchesSql(condition, type, column, into);
-  return leafSql(condition, type, column, into);
+  return leafSql(condition, type, comparable(column, last, type), into);
 }
 
 /**
@@ -56,6 +57,16 @@ export function operatorSql(condition: Comparison, column: string, into: Paramet
  */
 export function operator(type: LeafType, symbol: string): string {
   return type.operatorSchema === null ? symbol : `operator(${type.operatorSchema}.${symbol})`;
+}
+
+/** A value as its type's operators take it: those of enums do not see through a domain. */
+export function comparable(
+  sql: string,
+  { declaredOid }: { readonly declaredOid: number },
+  type: LeafType,
+): string {
+  const isDomain = declaredOid !== type.oid && type.readAs === null;
+  return isDomain && type.scalar.kind === "enum" ? `${sql}::${type.sqlType}` : sql;
 }
 
 /** The absence of a value; of composites it is never asked, since `IS NULL` looks at their parts. */
@@ -140,7 +151,7 @@ function arraySql(
   switch (condition.operator) {
     case "has": {
       const one = into.add(parameterText(item.scalar, value, place), item.sqlType);
-      return `${one} ${operator(item, "=")} any(${column})`;
+      return `${one} ${operator(item, "=")} any(${column}::${itemsType})`;
     }
     case "hasAny":
       return `${column}::${itemsType} && ${into.add(arrayText(item, value, place), itemsType)}`;

@@ -100,9 +100,10 @@ function refuseInexact(node: IntValueNode | FloatValueNode): void {
   );
 }
 
-/** A variable's integer beyond 2^53 has been rounded before it came here. */
+/** A variable's integer beyond 2^53 has been rounded before it came here, 1e999 made infinite. */
 function refuseLostDigits(value: unknown): void {
-  if (typeof value === "number" && Number.isInteger(value) && !Number.isSafeInteger(value)) {
+  const isExact = !Number.isInteger(value) || Number.isSafeInteger(value);
+  if (typeof value === "number" && !(isExact && Number.isFinite(value))) {
     throw new GraphQLError(`JSON cannot be the number ${value}, whose digits may be lost`);
   }
   if (typeof value === "object" && value !== null) Object.values(value).forEach(refuseLostDigits);
@@ -140,6 +141,11 @@ export function parameterText(type: ScalarType, value: unknown, place: string): 
       if (number < least || number > most) throw refuse(`is not from ${least} to ${most}`);
       return number.toString();
     }
+    case "float4":
+    case "float8":
+      // graphql-js takes a literal like 1e400 and makes it infinite.
+      if (!Number.isFinite(value)) throw refuse("is beyond the range of a Float");
+      return String(value);
     case "uuid":
       if (!uuidForm.test(String(value))) throw refuse("is no UUID");
       return String(value);

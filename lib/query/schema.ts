@@ -5,7 +5,7 @@
  */
 
 import type { ScalarType } from "../arrow/column_types.ts";
-import type { Catalog, CatalogForeignKey } from "./catalog.ts";
+import type { Catalog, CatalogForeignKey, KeyMatch } from "./catalog.ts";
 import { camelCase, Names, pascalCase, plural, singular } from "./names.ts";
 import { nameColumns, type NamedRelation, nameRelations } from "./schema_names.ts";
 import { CatalogTypes, TypeReader } from "./schema_types.ts";
@@ -63,7 +63,14 @@ export interface Link {
   readonly name: string;
   readonly comment: string | null;
   readonly target: Relation;
-  readonly pairs: readonly { readonly own: Column; readonly other: Column }[];
+  readonly pairs: readonly LinkPair[];
+}
+
+export interface LinkPair {
+  readonly own: Column;
+  readonly other: Column;
+  /** How they are compared, where not by their type's own `=`; absent means so. */
+  readonly match?: KeyMatch | null;
 }
 
 export type ValueType = LeafType | ArrayType | CompositeValue;
@@ -229,7 +236,7 @@ function link(
       name: plural(singular(camelCase(source.name))) + by,
       comment: source.comment,
       target: source,
-      pairs: pairs.map(({ own, other }) => ({ own: other, other: own })),
+      pairs: pairs.map(({ own, other, match }) => ({ own: other, other: own, match })),
     }, notes);
   }
 }
@@ -241,7 +248,7 @@ function linkEnds(key: CatalogForeignKey, relations: ReadonlyMap<number, Draft>)
   const pairs = key.sourceColumns.flatMap((number, i) => {
     const own = source.byNumber.get(number);
     const other = target.byNumber.get(key.targetColumns[i] ?? 0);
-    return own && other ? [{ own, other }] : [];
+    return own && other ? [{ own, other, match: key.matches?.[i] ?? null }] : [];
   });
   // A key whose columns may not all be read leads nowhere.
   return pairs.length === key.sourceColumns.length ? { source, target, pairs } : null;

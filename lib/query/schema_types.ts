@@ -129,7 +129,7 @@ export class TypeReader {
       graphql: scalar.kind === "uuid" && identifying ? "ID" : graphql,
       oid,
       readAs: null,
-      sqlType: sqlName(type),
+      sqlType: parameterType(type),
       orderable: type.orderable,
       operatorSchema: type.operatorSchema === undefined ? null : quote(type.operatorSchema),
       textual: TEXTUAL.has(type.name),
@@ -145,7 +145,7 @@ export class TypeReader {
       graphql: "String",
       oid: readAs?.oid ?? type.oid,
       readAs,
-      sqlType: sqlName(type),
+      sqlType: parameterType(type),
       orderable: type.orderable,
       operatorSchema: type.operatorSchema === undefined ? null : quote(type.operatorSchema),
       textual: TEXTUAL.has(type.name),
@@ -238,6 +238,13 @@ function arrayOf(
   }
   const { readAs } = item;
   return { kind: "array", oid: readAs?.arrayOid ?? oid, item, itemOid: readAs?.oid ?? itemOid };
+}
+
+/** What a parameter is cast to: these types cut what is too long, and then other values are equal. */
+function parameterType(type: CatalogType): string {
+  return type.schema === "pg_catalog" && /^(name|char)$/.test(type.name)
+    ? TEXT.sqlType
+    : sqlName(type);
 }
 
 const TEXT: ReadCast = { sqlType: `"pg_catalog"."text"`, oid: 25, arrayOid: 1009 };

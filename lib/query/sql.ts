@@ -22,7 +22,6 @@ import {
   type Column,
   type CompositeType,
   type Link,
-  quote,
   RECORD_ARRAY_OID,
   RECORD_OID,
   type Relation,
@@ -129,10 +128,15 @@ class Compiler implements NodeCompiler {
     return {
       fields: items.map((item) => item.field),
       resultTypes: items.flatMap((item) => item.sql === null ? [] : item.oid),
-      select: (form) =>
-        `select ${first}${form === "record" ? `row(${columns})` : columns} ` +
-        `from ${relationSql(read.relation)} ${scope.alias}${scope.joins.join("")}` +
-        (conditions.length > 0 ? ` where ${conditions.join(" and ")}` : "") + order + limit,
+      select: (form) => {
+        const list = form === "record" ? `row(${columns})` : columns;
+        const rest = ` from ${relationSql(read.relation)} ${scope.alias}${scope.joins.join("")}` +
+          (conditions.length > 0 ? ` where ${conditions.join(" and ")}` : "") + order + limit;
+        // DISTINCT wants something to select, where a row may have no column.
+        return first && list === ""
+          ? `select from (select ${first}true${rest}) ${this.nextAlias()}`
+          : `select ${first}${list}${rest}`;
+      },
     };
   }
 

@@ -2,7 +2,7 @@
 
 import type { ResultField } from "../arrow/result_field.ts";
 import { BIG_INT, COLUMN_FUNCTIONS, TRUNCATE_BY } from "./aggregates.ts";
-import { operatorSql } from "./operators.ts";
+import { comparable, operatorSql } from "./operators.ts";
 import {
   type AggregateCondition,
   type AggregateOrder,
@@ -164,7 +164,8 @@ class AggregateCompiler {
     if (measure.function === "count") return "pg_catalog.count(*)";
     const row = COLUMN_FUNCTIONS.find(({ name }) => name === measure.function);
     if (!row) throw new Error(`there is no function ${measure.function}`);
-    return row.sql(columnSql(this.#scope, measure.column), measure.column.type);
+    const { column } = measure;
+    return row.sql(comparable(columnSql(this.#scope, column), column, column.type), column.type);
   }
 
   #condition(condition: AggregateCondition): string {

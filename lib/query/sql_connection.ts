@@ -6,7 +6,7 @@
 import type { ResultField } from "../arrow/result_field.ts";
 import { BIG_INT } from "./aggregates.ts";
 import { orderDigest } from "./cursors.ts";
-import { operator } from "./operators.ts";
+import { comparable, operator } from "./operators.ts";
 import {
   type ConnectionRead,
   type ConnectionSelection,
@@ -246,7 +246,8 @@ class ConnectionCompiler {
   }
 
   #termSql(term: OrderTerm, scope: Scope): string {
-    return columnSql(linkedScope(term.links, scope, () => this.rows.nextAlias()), term.column);
+    const own = linkedScope(term.links, scope, () => this.rows.nextAlias());
+    return comparable(columnSql(own, term.column), term.column, term.column.type as LeafType);
   }
 
   #orderTerm(term: OrderTerm, backwards: boolean): string {

@@ -1,7 +1,8 @@
 /** What the compilers of SQL share: parameters, aliases, columns and how they are read. */
 
 import type { ResultField, ScalarField } from "../arrow/result_field.ts";
-import { operator } from "./operators.ts";
+import type { KeyMatch } from "./catalog.ts";
+import { comparable, operator } from "./operators.ts";
 import type { Column, LeafType, Link, Relation } from "./schema.ts";
 import { quote } from "./sql_names.ts";
 
@@ -95,10 +96,30 @@ export const partSql = (sql: string, { column, expression }: Column) =>
   expression ? expression(sql) : `(${sql}).${quote(column)}`;
 export const isOrderable = (column: Column) => column.type.kind === "leaf" && column.type.orderable;
 
+/** The condition of a link, as the foreign key itself compares. */
 export function linkSql(link: Link, own: Scope, other: Scope): string {
   return link.pairs.map((pair) => {
+    const sides = [columnSql(other, pair.other), columnSql(own, pair.own)] as const;
+    if (pair.match) {
+      return matchSql(pair.match, link.kind === "one" ? sides : [sides[1], sides[0]]);
+    }
     const { type } = pair.other;
-    const equals = type.kind === "leaf" ? operator(type, "=") : "=";
-    return `${columnSql(other, pair.other)} ${equals} ${columnSql(own, pair.own)}`;
+    if (type.kind !== "leaf") return `${sides[0]} = ${sides[1]}`;
+    const [left, right] = [
+      comparable(sides[0], pair.other, type),
+      comparable(sides[1], pair.own, type),
+    ];
+    return `${left} ${operator(type, "=")} ${right}`;
   }).join(" and ");
+}
+
+function matchSql(
+  { operator, targetType, sourceType, collation }: KeyMatch,
+  [target, source]: readonly [string, string],
+): string {
+  const left = targetType === null ? target : `${target}::${targetType}`;
+  const right = sourceType === null ? source : `${source}::${sourceType}`;
+  return `${left}${
+    collation === null ? "" : ` collate ${collation}`
+  } operator(${operator}) ${right}`;
 }

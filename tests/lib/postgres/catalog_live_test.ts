@@ -724,7 +724,7 @@ Deno.test("rows() runs every operator on every type of column", async (t) => {
     const schema = buildSchema(engine.sdl());
     let answered = 0;
     await t.step("and whatever else the schema allows", async () => {
-      for (let i = 0; i < 600; i++) {
+      for (let i = 0; i < 900; i++) {
         const text = randomQuery(schema, random);
         try {
           await ask(text);

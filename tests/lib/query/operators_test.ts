@@ -79,7 +79,7 @@ const compiled: [where: string, sql: string, parameters: string[]][] = [
   ['{ t: { icontains: "a" } }', "t0.t ilike $1::text", ["%a%"]],
   ['{ t: { startsWith: "a" } }', "t0.t like $1::text", ["a%"]],
   ['{ t: { endsWith: "a\\\\" } }', "t0.t like $1::text", ["%a\\\\"]],
-  ['{ days: { has: "2026-01-31" } }', "$1::date = any(t0.days)", ["2026-01-31"]],
+  ['{ days: { has: "2026-01-31" } }', "$1::date = any(t0.days::date[])", ["2026-01-31"]],
   ['{ doms: { hasAny: ["a\\"b"] } }', "t0.doms::text[] && $1::text[]", ['{"a\\"b"}']],
   ["{ doms: { hasAll: [] } }", "t0.doms::text[] @> $1::text[]", ["{}"]],
   ["{ jb: { eq: {a: 1} } }", "t0.jb::jsonb = $1::jsonb", ['{"a":1}']],

@@ -14,6 +14,11 @@ const queries: [query: string, sql: string, parameters: string[]][] = [
   ["{ users { id } }", "select t0.id from users t0", []],
   ["{ users { __typename } }", "select  from users t0", []],
   [
+    "{ users(distinctOn: [name]) { __typename } }",
+    "select from (select distinct on (t0.name) true from users t0 order by t0.name, t0.id) t1",
+    [],
+  ],
+  [
     "{ users(limit: 2, offset: 1) { name } }",
     "select t0.name from users t0 order by t0.id limit $1::pg.int8 offset $2::pg.int8",
     ["2", "1"],
