@@ -76,6 +76,11 @@ const BAD_PATTERN = {
   code: "BAD_INPUT",
   hint: "check the patterns among the query's arguments",
 } as const;
+const OUT_OF_RANGE = {
+  code: "UNREPRESENTABLE",
+  message: "a value that PostgreSQL computed for this query is beyond the range of its type",
+  hint: "an aggregate or a view's own expression cannot hold it: leave such rows out by a filter",
+} as const;
 const RESTART = {
   code: "UNAVAILABLE",
   message: "PostgreSQL ended the connection",
@@ -121,6 +126,8 @@ export const SQL_STATES: Readonly<Record<string, SqlStateRow>> = {
   "2201B": BAD_PATTERN, // regular expression
   "2201W": { code: "BAD_INPUT", hint: "give a limit of 0 or more" },
   "2201X": { code: "BAD_INPUT", hint: "give an offset of 0 or more" },
+  "22003": OUT_OF_RANGE, // numbers
+  "22008": OUT_OF_RANGE, // dates, times and intervals
   "22P05": {
     code: "UNREPRESENTABLE",
     message: "a row holds a character that PostgreSQL cannot convert, such as \\u0000 in json",

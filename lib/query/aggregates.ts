@@ -180,15 +180,18 @@ const FLOAT = leaf({ kind: "float8" }, "Float", 701, "float8");
 const ANY_DECIMAL = leaf({ kind: "numeric" }, "Decimal", 1700, "numeric");
 const DURATION = leaf({ kind: "interval" }, "Duration", 1186, "interval");
 
-/** All the digits that Arrow's decimal128 holds; a longer result is an error and no other number. */
+/** All that Arrow's decimal128 holds; a longer result is an error and no other number. */
+const digitsMax = 38;
 const decimal = (scale: number) =>
-  leaf({ kind: "decimal", precision: 38, scale }, "Decimal", 1700, "numeric");
+  leaf({ kind: "decimal", precision: digitsMax, scale }, "Decimal", 1700, "numeric");
 
 /** Decimals of an average where the column has no more itself. */
 const meanScale = 6;
 
+/** At least six decimals, as far as they have room behind the digits that the column can have. */
 function scaleOf(type: ScalarType): number {
-  return type.kind === "decimal" ? Math.max(meanScale, type.scale) : meanScale;
+  if (type.kind !== "decimal") return meanScale;
+  return Math.min(Math.max(meanScale, type.scale), digitsMax - (type.precision - type.scale));
 }
 
 function sumType({ scalar }: LeafType): LeafType | null {

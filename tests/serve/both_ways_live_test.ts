@@ -1,8 +1,8 @@
 import { deepStrictEqual as equal, ok } from "node:assert/strict";
-import { python } from "../clients/python.ts";
+import { compare } from "../clients/both_ways.ts";
 import { testPostgres, withClient } from "../services/postgres.ts";
 import { post, serve } from "./serve.ts";
-import { rootQueries, type RootQuery } from "./queries.ts";
+import { rootQueries } from "./queries.ts";
 
 const postgres = await testPostgres();
 
@@ -16,20 +16,6 @@ async function kinds(): Promise<string> {
 
 /** Queries deep and wide enough for anything. */
 const wide = { FRAISEQL_LIMITS_QUERY_COST_MAX: "100000000", FRAISEQL_LOG_LEVEL: "warn" };
-
-async function compare(http: string, flight: string, queries: readonly RootQuery[]) {
-  const jobs = queries.map((query) => JSON.stringify(query) + "\n").join("");
-  const client = new URL("../clients/both_ways.py", import.meta.url);
-  const lines = (await python(client, [http, flight], jobs)).trim().split("\n");
-  equal(lines.length, queries.length);
-  const answers: { rows?: number; fault?: string }[] = lines.map((line) => JSON.parse(line));
-  return {
-    rows: answers.reduce((sum, { rows = 0 }) => sum + rows, 0),
-    faults: answers.flatMap(({ fault }, i) =>
-      fault ? [`${queries[i]?.query.slice(0, 60)}: ${fault}`] : []
-    ),
-  };
-}
 
 Deno.test("serve gives the same values of every root field of the sample shop over HTTP and Flight", async () => {
   await using served = await serve({ DATABASE_URL: await postgres.shop(), ...wide });

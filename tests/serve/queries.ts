@@ -17,6 +17,7 @@ import { post } from "./serve.ts";
 export interface RootQuery {
   readonly query: string;
   readonly ordered: boolean;
+  readonly mayRefuse?: boolean;
 }
 
 /** The schema by introspection. */
@@ -32,6 +33,16 @@ export async function rootQueries(http: string): Promise<RootQuery[]> {
   const made: RootQuery[] = [];
   for (const root of roots) {
     const type = getNamedType(root.type) as GraphQLObjectType;
+    if (isAggregate(type)) {
+      made.push(...aggregateQueries(schema, root, type));
+      continue;
+    }
+    if (/Connection$/.test(type.name)) {
+      const page = selection(schema, type, 2);
+      made.push({ query: `{ ${root.name}(first: 7) ${page} }`, ordered: true });
+      made.push({ query: `{ ${root.name}(last: 3) ${page} }`, ordered: true });
+      continue;
+    }
     if (isList(root)) {
       made.push({ query: `{ ${root.name} ${selection(schema, type, 0)} }`, ordered: false });
       for (const depth of hasRelations(schema, type) ? [1, 2, 3] : []) {
@@ -56,6 +67,38 @@ export async function rootQueries(http: string): Promise<RootQuery[]> {
   return made;
 }
 
+function isAggregate(type: GraphQLObjectType): boolean {
+  return /Aggregate$/.test(type.name);
+}
+
+/** Each function of all columns, and groups by each column. */
+function aggregateQueries(
+  schema: GraphQLSchema,
+  root: GraphQLField<unknown, unknown>,
+  type: GraphQLObjectType,
+): RootQuery[] {
+  const { group, ...functions } = type.getFields();
+  const keys = group ? getNamedType(group.type) as GraphQLObjectType : null;
+  return [
+    ...Object.values(functions).map((field) => {
+      const inner = getNamedType(field.type);
+      const values = isLeafType(inner) ? "" : selection(schema, inner as GraphQLObjectType, 0);
+      // Sums of the greatest numbers are refused, alike on both transports.
+      return {
+        query: `{ ${root.name} { __typename ${field.name} ${values} } }`,
+        ordered: true,
+        mayRefuse: true,
+      };
+    }),
+    ...Object.keys(keys?.getFields() ?? {}).map((name) => ({
+      query: `{ ${root.name}(groupBy: [{ field: ${name} }], orderBy: [{ group: { ${name}: ASC } }],
+        limit: 40) { group { ${name} __typename } count } }`,
+      ordered: true,
+      mayRefuse: true,
+    })),
+  ];
+}
+
 function isList(field: GraphQLField<unknown, unknown>): boolean {
   return getNullableType(field.type) instanceof GraphQLList;
 }
@@ -77,10 +120,15 @@ function selection(schema: GraphQLSchema, type: GraphQLObjectType, depth: number
   const fields = Object.values(type.getFields()).flatMap((field) => {
     const inner = getNamedType(field.type);
     if (isLeafType(inner)) return [field.name];
-    if (!(inner instanceof GraphQLObjectType)) return [];
+    // What a group has in common depends on the query that asks.
+    if (!(inner instanceof GraphQLObjectType) || /AggregateGroup$/.test(inner.name)) return [];
+    if (isAggregate(inner)) {
+      return depth === 0 ? [] : [`${field.name} ${selection(schema, inner, 0)}`];
+    }
     if (!isRelation(schema, inner)) return [`${field.name} ${selection(schema, inner, 0)}`];
     if (depth === 0) return [];
-    const some = isList(field) && depth < 3 ? "(limit: 3)" : "";
+    const isLimited = field.args.some((arg) => arg.name === "limit") && depth < 3;
+    const some = isLimited ? "(limit: 3)" : "";
     return [`${field.name}${some} ${selection(schema, inner, depth - 1)}`];
   });
   return `{ ${fields.join(" ")} }`;

@@ -36,14 +36,15 @@ Deno.test("decodeFields() reads every field and leaves out what it does not know
 
 const codes: [sqlState: string, code: string][] = [
   ["22001", "INTERNAL"],
-  ["22003", "INTERNAL"],
+  ["22003", "UNREPRESENTABLE"],
   ["22007", "INTERNAL"],
-  ["22008", "INTERNAL"],
+  ["22008", "UNREPRESENTABLE"],
   ["22021", "INTERNAL"],
   ["22025", "BAD_INPUT"],
   ["2201B", "BAD_INPUT"],
   ["22P02", "INTERNAL"],
-  ["22P05", "INTERNAL"],
+  ["22P05", "UNREPRESENTABLE"],
+  ["55000", "UNAVAILABLE"],
   ["22012", "INTERNAL"],
   ["25006", "UNSUPPORTED"],
   ["42501", "FORBIDDEN"],
