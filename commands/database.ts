@@ -7,6 +7,7 @@ import { startPostgres } from "../lib/embedded/postgres.ts";
 import { loadSampleShop } from "../lib/embedded/sample_shop.ts";
 import { runningUrl } from "../lib/embedded/services_file.ts";
 import type { Log } from "../lib/log.ts";
+import type { Metrics } from "../lib/metrics.ts";
 import { readCatalog } from "../lib/postgres/catalog.ts";
 import { connect } from "../lib/postgres/connection.ts";
 import type { Database } from "../lib/query/database.ts";
@@ -28,8 +29,20 @@ export async function findDatabase(config: Config, log: Log): Promise<FoundDatab
   return { url: postgres.url, close: () => postgres.stop() };
 }
 
+export interface ServingOptions {
+  readonly metrics: Metrics;
+  /** The server found by itself that the schema was changed. */
+  readonly onChanged: () => void;
+}
+
 /** The query engine of a database, its schema read; what had to give way is logged. */
-export function engineOf(config: Config, database: Database, log: Log): Promise<QueryEngine> {
+export function engineOf(
+  config: Config,
+  database: Database,
+  log: Log,
+  serving?: ServingOptions,
+): Promise<QueryEngine> {
+  const { resultCacheSeconds: seconds, resultCache: relations } = config;
   // Under `serve` both processes read the schema, and one of them says what it found.
   const level = Deno.env.has(CONTROL_ENV) ? "debug" : "info";
   return openEngine({
@@ -39,6 +52,11 @@ export function engineOf(config: Config, database: Database, log: Log): Promise<
     unrepresentable: config.unrepresentable,
     views: config.flightViews,
     onNotes: (notes) => notes.forEach((note) => log[level]("schema note", { note })),
+    log,
+    ...serving && { onChanged: serving.onChanged },
+    ...serving && seconds > 0 && {
+      resultCache: { seconds, relations, metrics: serving.metrics },
+    },
   });
 }
 

@@ -24,15 +24,25 @@ export async function flight(config: Config, signal: AbortSignal): Promise<numbe
       () => openDatabase({ url, limits, log, metrics, signal, applicationName: "fraiseql flight" }),
     );
     try {
-      const engine = await untilThere(url, log, signal, () => engineOf(config, database, log));
+      let tellParent = () => Promise.resolve();
+      const onChanged = () => {
+        tellParent().catch((error) => log.warn("http has not read the catalog again", { error }));
+      };
+      const engine = await untilThere(
+        url,
+        log,
+        signal,
+        () => engineOf(config, database, log, { metrics, onChanged }),
+      );
       await runFlightProcess({
         address: config.flightBindAddr,
         log,
         metrics,
         drainSeconds: limits.drainSecondsMax,
         refresh: () => engine.refresh(),
-        serve: (address, refreshed) =>
-          serveFlight({
+        serve: (address, refreshed) => {
+          tellParent = refreshed;
+          return serveFlight({
             engine,
             address,
             limits,
@@ -43,7 +53,8 @@ export async function flight(config: Config, signal: AbortSignal): Promise<numbe
               await engine.refresh();
               await refreshed();
             },
-          }),
+          });
+        },
       });
     } finally {
       await database.close();

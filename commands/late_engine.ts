@@ -41,6 +41,10 @@ export class LateEngine implements QueryEngine {
     return this.#there.rows(plan, options);
   }
 
+  async failed(error: unknown): Promise<void> {
+    await this.#engine?.failed(error);
+  }
+
   rootLists() {
     return this.#there.rootLists();
   }

@@ -124,7 +124,15 @@ async function startTransports(
       () => openDatabase({ url, limits, log, metrics, signal }),
     );
     parts.database = database;
-    engine.set(await untilThere(url, log, signal, () => engineOf(config, database, log)));
+    const onChanged = () => void tellFlight(parts, log);
+    engine.set(
+      await untilThere(
+        url,
+        log,
+        signal,
+        () => engineOf(config, database, log, { metrics, onChanged }),
+      ),
+    );
   } else {
     // Flight waits for it as well, but a wrong password is better told before it starts.
     const open = () => openDatabase({ url, limits, log, signal });
@@ -176,6 +184,15 @@ function refreshOnHangup(log: Log, parts: Parts): () => void {
   const listener = () => void refresh();
   Deno.addSignalListener("SIGHUP", listener);
   return () => Deno.removeSignalListener("SIGHUP", listener);
+}
+
+/** What HTTP found changed Flight would find too, but only by a failing query of its own. */
+async function tellFlight({ flight }: Parts, log: Log): Promise<void> {
+  try {
+    await flight?.refresh();
+  } catch (error) {
+    log.warn("flight has not read the catalog again", { error });
+  }
 }
 
 function tellReady(config: Config, url: string, { http, flight, engine }: Parts): void {

@@ -26,6 +26,10 @@ export interface Config {
   readonly corsOrigins: readonly string[];
   /** Views that `OptimizedView` offers beside those whose name begins with `va_`. */
   readonly flightViews: readonly string[];
+  /** How long results may be given again; 0: not at all. */
+  readonly resultCacheSeconds: number;
+  /** Relations whose results may be kept, or `*`. */
+  readonly resultCache: readonly string[];
   readonly logLevel: "debug" | "info" | "warn" | "error";
   readonly limits: Limits;
 }
@@ -85,6 +89,13 @@ function origins(text: string): string[] | Fault {
   return new Fault("must be * or origins like https://app.example, comma separated");
 }
 
+/** Whole seconds up to a day. */
+function seconds(text: string): number | Fault {
+  const secondsMax = 86_400;
+  const value = /^\d{1,9}$/.test(text) ? Number(text) : NaN;
+  return value <= secondsMax ? value : new Fault(`must be whole seconds from 0 to ${secondsMax}`);
+}
+
 function databaseUrl(text: string): string | Fault {
   return /^postgres(ql)?:\/\//.test(text)
     ? text
@@ -106,6 +117,8 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
   { key: "sample", env: "FRAISEQL_SAMPLE", default: "", read: oneOf("shop", "none"), help: "sample data for an empty embedded database: shop or none (default: shop)" },
   { key: "cors_origins", env: "FRAISEQL_CORS_ORIGINS", default: "", read: origins, help: "origins whose pages may ask, comma separated; * for all (default: none)" },
   { key: "flight_views", env: "FRAISEQL_FLIGHT_VIEWS", default: "", read: list, help: "views for OptimizedView tickets beside those named va_..., comma separated" },
+  { key: "result_cache", env: "FRAISEQL_RESULT_CACHE", default: "", read: list, help: "relations whose results may be kept, comma separated; * for all (default: none)" },
+  { key: "result_cache_seconds", env: "FRAISEQL_RESULT_CACHE_SECONDS", default: "0", read: seconds, help: "how old an answer from the result cache may be; 0: none is kept" },
   { key: "log_level", env: "FRAISEQL_LOG_LEVEL", default: "info", read: oneOf("debug", "info", "warn", "error"), help: "debug, info, warn or error" },
   { key: "schema", env: "FRAISEQL_SCHEMA", default: "", later: "the schema file", help: "GraphQL SDL file with directives" },
   { key: "nats_url", env: "FRAISEQL_NATS_URL", default: "", later: events, help: "NATS server" },
@@ -177,6 +190,7 @@ export function readConfig(sources: ConfigSources): Config {
     } else values[row.key] = value;
   }
   const limits = readLimits(sources, file, faults);
+  refuseHalfCache(values, faults);
 
   if (faults.length > 0) {
     const head = faults.length === 1 ? "1 fault" : `${faults.length} faults`;
@@ -196,9 +210,23 @@ export function readConfig(sources: ConfigSources): Config {
     sample: given("sample") as Config["sample"],
     corsOrigins: (given("cors_origins") ?? []) as string[],
     flightViews: (given("flight_views") ?? []) as string[],
+    resultCacheSeconds: values.result_cache_seconds as number,
+    resultCache: (given("result_cache") ?? []) as string[],
     logLevel: values.log_level as Config["logLevel"],
     limits,
   };
+}
+
+/** One without the other would be accepted and do nothing. */
+function refuseHalfCache(values: Readonly<Record<string, unknown>>, faults: string[]): void {
+  const { result_cache: relations, result_cache_seconds: seconds } = values;
+  const names = Array.isArray(relations) ? relations.length : 0;
+  if (names > 0 && seconds === 0) {
+    faults.push("result_cache: has no effect while result_cache_seconds is 0; set both or none");
+  }
+  if (names === 0 && typeof seconds === "number" && seconds > 0) {
+    faults.push("result_cache_seconds: has no effect while result_cache names no relation");
+  }
 }
 
 type FileKeys = Readonly<Record<string, unknown>>;
@@ -275,6 +303,7 @@ function find(
     return { text: value.join(","), from };
   }
   if (typeof value === "string") return { text: value, from };
+  if (typeof value === "number" && row.read === seconds) return { text: String(value), from };
   faults.push(`${from}: must be a text`);
   return undefined;
 }

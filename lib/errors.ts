@@ -112,6 +112,21 @@ export class AppError extends Error {
   }
 }
 
+/**
+ * PostgreSQL's schema is no longer the one that a query was planned by: another type of a column, a
+ * label that an enum did not have, a relation that is gone. Whoever meets one tells the engine
+ * (`QueryEngine.failed`), which reads the catalog again.
+ */
+export class SchemaChanged extends AppError {
+  constructor(message: string, options: Omit<AppErrorOptions, "hint" | "retryAfterSeconds"> = {}) {
+    super("UNAVAILABLE", message, { ...options, hint: schemaChangedHint, retryAfterSeconds: 1 });
+  }
+}
+
+const schemaChangedHint =
+  "the database was changed under the server, which reads its catalog again by itself: ask again; " +
+  "if it stays, refresh the schema (action RefreshSchema, or kill -HUP)";
+
 /** The reason of an aborted signal as an `AppError`; anything unknown is a cancel. */
 export function abortError(signal: AbortSignal): AppError {
   const reason: unknown = signal.reason;

@@ -223,6 +223,24 @@ export const LIMITS = {
     max: 1_000_000,
     why: "parsed and validated texts that are kept",
   },
+  catalogReadsPerMinuteMax: {
+    value: 60,
+    min: 1,
+    max: 6000,
+    why: "reads of the catalog by the server itself; each costs PostgreSQL some tens of ms",
+  },
+  resultCacheBytesMax: {
+    value: 64 * MiB,
+    min: MiB,
+    max: 64 * 1024 * MiB,
+    why: "kept results in each process, those being made included; nothing is kept by default",
+  },
+  resultCacheEntryBytesMax: {
+    value: 8 * MiB,
+    min: KiB,
+    max: 1024 * MiB,
+    why: "a larger result is sent as it comes and not kept: it would push out many small ones",
+  },
 } as const satisfies Readonly<Record<string, LimitRow>>;
 
 export type LimitName = keyof typeof LIMITS;

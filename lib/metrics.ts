@@ -25,6 +25,12 @@ export interface Metrics {
   readonly streams: Gauge<"transport">;
   readonly connections: Gauge<"state">;
   readonly flightRestarts: Counter;
+  /** Queries that the result cache may answer, those that it did and those that it did not. */
+  readonly resultCacheHits: Counter;
+  readonly resultCacheMisses: Counter;
+  /** What the result cache holds, results under way included. */
+  readonly resultCacheBytes: Gauge;
+  readonly resultCacheEntries: Gauge;
   /** The metrics as plain objects, to be sent to another process. */
   snapshot(): Promise<MetricObject[]>;
   /** Prometheus' text of these metrics and of other processes' snapshots. */
@@ -75,6 +81,26 @@ export function createMetrics(): Metrics {
     flightRestarts: new Counter({
       name: "fraiseql_flight_restarts_total",
       help: "Times the Flight process ended unasked and was started again",
+      registers,
+    }),
+    resultCacheHits: new Counter({
+      name: "fraiseql_result_cache_hits_total",
+      help: "Queries answered from the result cache",
+      registers,
+    }),
+    resultCacheMisses: new Counter({
+      name: "fraiseql_result_cache_misses_total",
+      help: "Queries that may be answered from the result cache and were read from PostgreSQL",
+      registers,
+    }),
+    resultCacheBytes: new Gauge({
+      name: "fraiseql_result_cache_bytes",
+      help: "Bytes that the result cache holds, results under way included",
+      registers,
+    }),
+    resultCacheEntries: new Gauge({
+      name: "fraiseql_result_cache_entries",
+      help: "Results in the result cache",
       registers,
     }),
     snapshot: () => registry.getMetricsAsJSON() as unknown as Promise<MetricObject[]>,

@@ -1,6 +1,6 @@
 /** What generated decoders throw: each error names the column and the row. */
 
-import { AppError } from "../errors.ts";
+import { AppError, SchemaChanged } from "../errors.ts";
 import type { ColumnKind } from "./column_types.ts";
 import type { ResultField } from "./result_field.ts";
 import { textBytesMax, writeNumeric } from "./write_text.ts";
@@ -33,9 +33,6 @@ export interface RowFaults {
   malformedRow(row: number): AppError;
 }
 
-const shapeHint =
-  "the table or type was changed after the schema was read: refresh the schema and ask again";
-
 /** The errors of one result's places. */
 export function rowFaults(places: readonly Place[]): RowFaults {
   const column = (id: number) => places[id]!.path.filter((name) => name !== null).join(".");
@@ -56,34 +53,24 @@ export function rowFaults(places: readonly Place[]): RowFaults {
       );
     },
     absent(id, row, indexes) {
-      return new AppError(
-        "UNAVAILABLE",
+      return new SchemaChanged(
         `column ${column(id)} of row ${row + 1} is null, though the schema says it never is`,
-        { hint: shapeHint, path: path(id, row, indexes) },
+        { path: path(id, row, indexes) },
       );
     },
     unknownLabel(id, row, indexes, b, q, l) {
       const label = new TextDecoder().decode(b.subarray(q, q + l));
-      return new AppError(
-        "UNAVAILABLE",
+      return new SchemaChanged(
         `column ${column(id)} of row ${row + 1} holds ${JSON.stringify(label)}, ` +
           `which the enum did not have when the schema was read`,
-        { hint: shapeHint, path: path(id, row, indexes) },
+        { path: path(id, row, indexes) },
       );
     },
     malformed(id, row) {
-      return new AppError(
-        "UNAVAILABLE",
-        `column ${column(id)} of row ${row + 1} is not of the planned type`,
-        { hint: shapeHint },
-      );
+      return new SchemaChanged(`column ${column(id)} of row ${row + 1} is not of the planned type`);
     },
     malformedRow(row) {
-      return new AppError(
-        "UNAVAILABLE",
-        `row ${row + 1} has not the planned columns`,
-        { hint: shapeHint },
-      );
+      return new SchemaChanged(`row ${row + 1} has not the planned columns`);
     },
   };
 }

@@ -12,7 +12,7 @@ export function corsHeaders(
   if (!origin || !(all || origins.includes(origin))) return {};
   return {
     "access-control-allow-origin": all ? "*" : origin,
-    "access-control-expose-headers": "x-request-id, retry-after",
+    "access-control-expose-headers": "x-request-id, retry-after, age, x-fraiseql-cache",
   };
 }
 

@@ -1,7 +1,7 @@
 /** `/graphql`: GraphQL over HTTP, https://graphql.github.io/graphql-over-http/draft/. */
 
 import type { Unrepresentable } from "../config.ts";
-import { AppError, type ErrorCode } from "../errors.ts";
+import { AppError, type ErrorCode, SchemaChanged } from "../errors.ts";
 import type { Limits } from "../limits.ts";
 import type { Log } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
@@ -86,6 +86,8 @@ async function answer(
     outcome.operation = plan.operationName;
     await sendData(exchange, service, plan, type, outcome);
   } catch (error) {
+    // Where nothing was planned yet, the error says nothing about the schema.
+    if (leave) await service.engine.failed(error);
     const shown = shownError(error, exchange, service.log);
     outcome.code = shown.code;
     if (exchange.client.signal.aborted) outcome.status = 499;
@@ -134,7 +136,10 @@ async function sendData(
   outcome: Outcome,
 ): Promise<void> {
   const { request, response, client, work } = exchange;
-  const headers = { ...exchange.headers, "content-type": `${type}; charset=utf-8` };
+  const headers: Record<string, string> = {
+    ...exchange.headers,
+    "content-type": `${type}; charset=utf-8`,
+  };
   outcome.status = 200;
   if (request.method === "HEAD") {
     response.writeHead(200, headers).end();
@@ -150,7 +155,11 @@ async function sendData(
   const document = new JsonDocument(plan.roots, service.unrepresentable);
   try {
     if (plan.roots.some((root) => root.kind !== "value")) {
-      for await (const chunk of service.engine.rows(plan, { signal: work.signal })) {
+      const fromCache = (ageSeconds: number) => {
+        headers.age = String(ageSeconds);
+        headers["x-fraiseql-cache"] = "hit";
+      };
+      for await (const chunk of service.engine.rows(plan, { signal: work.signal, fromCache })) {
         await body.write(document.push(chunk));
       }
     }
@@ -159,6 +168,7 @@ async function sendData(
   } catch (error) {
     const failed = placed(error, document);
     if (!body.begun) throw failed;
+    await service.engine.failed(error);
     const shown = shownError(failed, exchange, service.log);
     outcome.code = shown.code;
     outcome.late = true;
@@ -176,6 +186,9 @@ function placed(error: unknown, document: JsonDocument): AppError {
     : new AppError("INTERNAL", "a fault of ours", { cause: error });
   const path = document.placeOf(seen);
   if (seen instanceof HttpFault || path.length === 0) return seen;
+  if (seen instanceof SchemaChanged) {
+    return new SchemaChanged(seen.message, { path, cause: seen.cause, others: seen.others });
+  }
   return new AppError(seen.code, seen.message, {
     path,
     cause: seen.cause,

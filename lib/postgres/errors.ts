@@ -3,7 +3,7 @@
  * https://www.postgresql.org/docs/current/errcodes-appendix.html
  */
 
-import { AppError, type ErrorCode } from "../errors.ts";
+import { AppError, type ErrorCode, SchemaChanged } from "../errors.ts";
 
 /**
  * Every field of an ErrorResponse or NoticeResponse.
@@ -108,7 +108,6 @@ const CONFLICT = {
 const SCHEMA_CHANGED = {
   code: "UNAVAILABLE",
   message: "the database's schema is no longer the one that was read",
-  hint: "refresh the schema (action RefreshSchema, or restart), then try again",
 } as const;
 const TOO_LARGE = {
   code: "TOO_LARGE",
@@ -174,15 +173,17 @@ export const SQL_STATES: Readonly<Record<string, SqlStateRow>> = {
   "42P01": SCHEMA_CHANGED, // table
   "42703": SCHEMA_CHANGED, // column
   "42704": SCHEMA_CHANGED, // type
+  "42804": SCHEMA_CHANGED, // two types that were one
+  "42809": SCHEMA_CHANGED, // an attribute of what is no composite
+  "42846": SCHEMA_CHANGED, // no such cast
   "42883": SCHEMA_CHANGED, // function or operator
   "26000": SCHEMA_CHANGED, // somebody deallocated our prepared statement
   "54": TOO_LARGE,
 };
 
 /** What the catalog said is no longer so. */
-export function schemaChanged(): AppError {
-  const { code, message, hint } = SCHEMA_CHANGED;
-  return new AppError(code, message, { hint });
+export function schemaChanged(): SchemaChanged {
+  return new SchemaChanged(SCHEMA_CHANGED.message);
 }
 
 /** The statement that an error ended. */
@@ -205,6 +206,7 @@ export function toAppError(error: PostgresError, statement = NO_STATEMENT): AppE
       cause: error,
     });
   }
+  if (row === SCHEMA_CHANGED) return new SchemaChanged(SCHEMA_CHANGED.message, { cause: error });
   return new AppError(row.code, row.message ?? error.fields.message ?? error.message, {
     cause: error,
     ...(row.hint && { hint: row.hint }),

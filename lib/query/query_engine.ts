@@ -55,6 +55,11 @@ export interface RunOptions {
    * fields when absent.
    */
   readonly root?: number;
+  /**
+   * Called before the first chunk, or the end, where the rows come from the result cache: so many
+   * whole seconds ago PostgreSQL gave them.
+   */
+  readonly fromCache?: (ageSeconds: number) => void;
 }
 
 /** A root list that needs no argument, for `ListFlights`. */
@@ -84,12 +89,22 @@ export interface QueryEngine {
   /** Runs a plan in one read-only snapshot; see `Database.rows` for what the caller owes. */
   rows(plan: Plan, options: RunOptions): AsyncIterable<RowChunk>;
 
+  /**
+   * To be told of every error of `plan` and of reading or encoding `rows`, before the client is. Where
+   * it speaks for a schema that was changed, the catalog is read again, and this resolves when it was:
+   * the client's next query is planned by it. Never throws.
+   */
+  failed(error: unknown): Promise<void>;
+
   rootLists(): readonly RootList[];
 
   /** The schema as SDL. */
   sdl(): string;
 
-  /** Reads the catalog again; running queries end with the schema they began with. */
+  /**
+   * Reads the catalog again; running queries end with the schema they began with, and kept results
+   * are dropped.
+   */
   refresh(): Promise<void>;
 
   /** Throws `UNAVAILABLE` when PostgreSQL does not answer. */

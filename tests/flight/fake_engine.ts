@@ -99,6 +99,10 @@ export class FakeEngine implements QueryEngine {
     return "type Query";
   }
 
+  failed(): Promise<void> {
+    return Promise.resolve();
+  }
+
   refresh(): Promise<void> {
     this.refreshed++;
     return Promise.resolve();

@@ -77,6 +77,7 @@ export class FakeEngine implements QueryEngine {
   sdl(): string {
     return "type Query { users: [User!]! }\n";
   }
+  async failed(): Promise<void> {}
   async refresh(): Promise<void> {}
   async ping(): Promise<void> {}
 }

@@ -1,0 +1,95 @@
+/**
+ * When the catalog is read again without being asked to: after a read that found another schema than
+ * planned, and after a request that was refused, perhaps because it knows a later one.
+ */
+
+import type { Limits } from "../limits.ts";
+import type { Log } from "../log.ts";
+
+export interface WatchOptions {
+  /** Reads the catalog; true where it is another than the one that was planned by. */
+  readonly read: () => Promise<boolean>;
+  readonly limits: Pick<Limits, "catalogReadsPerMinuteMax">;
+  readonly log: Log | null;
+  /** Milliseconds of a clock that only goes forward. */
+  readonly now?: () => number;
+  /** Resolves after so many milliseconds. */
+  readonly sleep?: (ms: number) => Promise<void>;
+}
+
+/**
+ * One read at a time, and a least time between their beginnings, so that neither many streams that
+ * fail at once nor a client that goes on asking nonsense make PostgreSQL read its catalog for them.
+ */
+export class CatalogWatch {
+  readonly #options: WatchOptions;
+  readonly #now: () => number;
+  readonly #sleep: (ms: number) => Promise<void>;
+  readonly #pauseMs: number;
+  /** When the last read began; the first is the one that opened the engine. */
+  #began: number;
+  #running: Promise<void> | null = null;
+  /** The read that begins when the running one, or the pause, has ended. */
+  #next: Promise<void> | null = null;
+  /** A read found another schema, and the catalog then was the same: a view's own fault, perhaps. */
+  #isFruitless = false;
+
+  constructor(options: WatchOptions) {
+    this.#options = options;
+    this.#now = options.now ?? (() => performance.now());
+    this.#sleep = options.sleep ?? ((ms) => new Promise((wake) => setTimeout(wake, ms)));
+    this.#pauseMs = 60_000 / options.limits.catalogReadsPerMinuteMax;
+    this.#began = this.#now();
+  }
+
+  /**
+   * A read of rows found that the schema is another. Resolves when the catalog has been read by a
+   * read that began after this, whatever came of it; at once where such a read lately changed nothing.
+   */
+  changed(): Promise<void> {
+    if (this.#next) return this.#next;
+    if (this.#isFruitless && !this.#isDue(doubtPauses)) return Promise.resolve();
+    return this.#next = this.#readNext();
+  }
+
+  /** A request was refused by the schema. Resolves when the catalog was read, at once if it is not. */
+  doubted(): Promise<void> {
+    const pending = this.#next ?? this.#running;
+    if (pending) return pending;
+    return this.#isDue(doubtPauses) ? this.#begin(false) : Promise.resolve();
+  }
+
+  async #readNext(): Promise<void> {
+    // The one that runs may have looked before the change was made.
+    await this.#running;
+    const waitMs = this.#began + this.#pauseMs - this.#now();
+    if (waitMs > 0) await this.#sleep(waitMs);
+    this.#next = null;
+    await this.#begin(true);
+  }
+
+  #begin(isSure: boolean): Promise<void> {
+    return this.#running = this.#read(isSure).finally(() => this.#running = null);
+  }
+
+  async #read(isSure: boolean): Promise<void> {
+    const { read, log } = this.#options;
+    const began = this.#began = this.#now();
+    try {
+      const isChanged = await read();
+      if (isChanged || isSure) this.#isFruitless = !isChanged;
+      const ms = Math.round(this.#now() - began);
+      log?.[isChanged ? "info" : "debug"]("catalog read again", { isChanged, ms });
+    } catch (error) {
+      // The schema stays what it was; the next query that fails by it asks again.
+      log?.warn("catalog could not be read again", { error });
+    }
+  }
+
+  #isDue(pauses: number): boolean {
+    return this.#now() - this.#began >= pauses * this.#pauseMs;
+  }
+}
+
+/** How much rarer the catalog is read where nothing but a refused request speaks for a change. */
+const doubtPauses = 5;
