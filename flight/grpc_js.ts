@@ -112,6 +112,8 @@ class RunningCall implements Call {
 
   private readonly controller = new AbortController();
   private headers = new Metadata();
+  /** Headers of the answer that go out with its first message; null when there are none to send. */
+  private answerHeaders: Metadata | null = null;
   private readonly received: Uint8Array[] = [];
   private receivedAll = false;
   private unsentBytes = 0;
@@ -154,6 +156,11 @@ class RunningCall implements Call {
   header(name: string): string | undefined {
     const value = this.headers.get(name)[0];
     return typeof value === "string" ? value : undefined;
+  }
+
+  answerHeader(name: string, value: string): void {
+    this.answerHeaders ??= new Metadata();
+    this.answerHeaders.set(name, value);
   }
 
   get requests(): AsyncIterable<Uint8Array> {
@@ -224,6 +231,8 @@ class RunningCall implements Call {
 
   private send(message: Message): void {
     const { byteLength } = message;
+    if (this.answerHeaders) this.bare.sendMetadata(this.answerHeaders);
+    this.answerHeaders = null;
     this.unsentBytes += byteLength;
     this.bare.sendMessage(message, () => {
       this.unsentBytes -= byteLength;

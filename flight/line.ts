@@ -23,6 +23,8 @@ export interface Call {
   readonly peer: string;
   /** The first value of a request header; names are lower case. */
   header(name: string): string | undefined;
+  /** Sets a header of the answer, until its first message is sent; printable ASCII. */
+  answerHeader(name: string, value: string): void;
   /**
    * Aborted with an `AppError` when there is nobody to answer any more: `TIMEOUT` at the client's
    * deadline, `CANCELLED` when it cancelled or its connection is gone, `TOO_LARGE`, `BAD_INPUT` or

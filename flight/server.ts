@@ -93,7 +93,7 @@ const envelopeBytes = 512 * 1024;
 function edge(
   name: string,
   method: ServiceMethod,
-  { log, metrics }: Pick<FlightOptions, "log" | "metrics">,
+  { engine, log, metrics }: Pick<FlightOptions, "engine" | "log" | "metrics">,
 ): Handler {
   return async function* handle(call: Call): AsyncGenerator<Message> {
     const began = performance.now();
@@ -103,6 +103,7 @@ function edge(
       requests: call.requests,
       ended: call.ended,
       header: (name) => call.header(name),
+      answerHeader: (name, value) => call.answerHeader(name, value),
       abort: (reason) => call.abort(reason),
       operation: null,
       rows: 0,
@@ -143,6 +144,7 @@ function edge(
       }
       if (call.signal.aborted) throw abortError(call.signal);
     } catch (error) {
+      await engine.failed(error);
       fault = shownError(error, name, requestId, log);
       code = fault.code;
       throw toCallStatus(fault, requestId);

@@ -41,6 +41,8 @@ export interface FlightCall {
   readonly ended: Promise<void>;
   /** The first value of a request header; names are lower case. */
   header(name: string): string | undefined;
+  /** Sets a header of the answer, until its first message is sent. */
+  answerHeader(name: string, value: string): void;
   /** Aborts the signal with this reason, which becomes the call's status. */
   abort(reason: AppError): void;
   operation: string | null;
@@ -119,7 +121,12 @@ export function flightService(options: ServiceOptions) {
     const stream = streams.open(encodeTicket(ticket, limits), (reason) => call.abort(reason));
     // Not in a `finally` here: what was given to the client may still be on its way.
     void call.ended.then(() => streams.close(stream));
-    yield* toFlight(root.fields, engine.rows(plan, { signal: call.signal, root: index }), {
+    const fromCache = (ageSeconds: number) => {
+      call.answerHeader("age", String(ageSeconds));
+      call.answerHeader("x-fraiseql-cache", "hit");
+    };
+    const rows = engine.rows(plan, { signal: call.signal, root: index, fromCache });
+    yield* toFlight(root.fields, rows, {
       limits,
       unrepresentable: options.unrepresentable,
       sent: (rows) => call.rows += rows,

@@ -42,13 +42,18 @@ export function rowFaults(places: readonly Place[]): RowFaults {
   };
   return {
     refused(id, row, indexes, b, q) {
-      const text = seen(places[id]!.field, b, q);
+      const { field } = places[id]!;
+      const text = seen(field, b, q);
+      const cause = isTooExact(field, b, q)
+        ? new SchemaChanged(`column ${column(id)} seems to have another precision and scale`)
+        : undefined;
       return new AppError(
         "UNREPRESENTABLE",
         `column ${column(id)} of row ${row + 1} holds ${text}`,
         {
           hint: "leave such rows out by a filter, or set FRAISEQL_UNREPRESENTABLE=null",
           path: path(id, row, indexes),
+          ...cause && { cause },
         },
       );
     },
@@ -74,6 +79,18 @@ export function rowFaults(places: readonly Place[]): RowFaults {
     },
   };
 }
+
+/**
+ * A number that no column of the planned precision and scale takes, so its type was changed; but for
+ * foreign tables, whose servers may send anything, and sums, which can outgrow what Arrow ends at.
+ */
+function isTooExact(field: ResultField, b: Uint8Array, q: number): boolean {
+  if (field.kind !== "scalar" || field.type.kind !== "decimal") return false;
+  // The sign's other values are NaN and the infinities.
+  return (b[q + 4]! & 0x80) === 0 && field.type.precision < decimalPrecisionMax;
+}
+
+const decimalPrecisionMax = 38;
 
 /** The refused value in words, and what cannot hold it. */
 function seen(field: ResultField, b: Uint8Array, q: number): string {

@@ -44,19 +44,19 @@ export class CatalogWatch {
 
   /**
    * A read of rows found that the schema is another. Resolves when the catalog has been read by a
-   * read that began after this, whatever came of it; at once where such a read lately changed nothing.
+   * read that began after this, whatever came of it; at once where such a read lately changed
+   * nothing, and after `answerMsMax` in any case.
    */
-  changed(): Promise<void> {
-    if (this.#next) return this.#next;
-    if (this.#isFruitless && !this.#isDue(doubtPauses)) return Promise.resolve();
-    return this.#next = this.#readNext();
+  async changed(): Promise<void> {
+    if (!this.#next && this.#isFruitless && !this.#isDue(doubtPauses)) return;
+    await atMost(answerMsMax, this.#next ??= this.#readNext());
   }
 
   /** A request was refused by the schema. Resolves when the catalog was read, at once if it is not. */
-  doubted(): Promise<void> {
+  async doubted(): Promise<void> {
     const pending = this.#next ?? this.#running;
-    if (pending) return pending;
-    return this.#isDue(doubtPauses) ? this.#begin(false) : Promise.resolve();
+    if (!pending && !this.#isDue(doubtPauses)) return;
+    await atMost(answerMsMax, pending ?? this.#begin(false));
   }
 
   async #readNext(): Promise<void> {
@@ -90,6 +90,16 @@ export class CatalogWatch {
     return this.#now() - this.#began >= pauses * this.#pauseMs;
   }
 }
+
+async function atMost(ms: number, work: Promise<void>): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<void>((resolve) => timer = setTimeout(resolve, ms));
+  await Promise.race([work, late]);
+  clearTimeout(timer);
+}
+
+/** A client waits no longer for its error, though PostgreSQL may take longer over its catalog. */
+const answerMsMax = 10_000;
 
 /** How much rarer the catalog is read where nothing but a refused request speaks for a change. */
 const doubtPauses = 5;

@@ -81,6 +81,7 @@ interface Generation {
   /** Of the catalog that it was made from. */
   readonly digest: string;
   readonly data: DataSchema;
+  readonly relations: ReadonlySet<Relation>;
   readonly types: GraphqlTypes;
   readonly rootLists: readonly RootList[];
   readonly documents: DocumentCache;
@@ -161,7 +162,7 @@ export async function openEngine(options: EngineOptions): Promise<QueryEngine> {
       });
     },
     rows(given: Plan, run: RunOptions) {
-      const { statements, roots, keepable, ...plan } = given as CompiledPlan;
+      const { statements, roots, keepable, generation: planned } = given as CompiledPlan;
       const asked = chosen(statements, roots, run.root);
       const read = () =>
         database.rows(asked, {
@@ -169,7 +170,7 @@ export async function openEngine(options: EngineOptions): Promise<QueryEngine> {
           statementTimeoutMs: limits.statementSecondsMax * 1000,
         });
       // A plan of an earlier schema would be kept for nobody.
-      const isKept = cache && plan.generation === shown && asked.length > 0 &&
+      const isKept = cache && planned === shown && asked.length > 0 &&
         asked.every((statement) => keepable.has(statement));
       if (!isKept) return read();
       const { role, results } = cache;
@@ -177,8 +178,11 @@ export async function openEngine(options: EngineOptions): Promise<QueryEngine> {
       return results.rows(key, read, run);
     },
     async failed(error: unknown) {
-      if (error instanceof SchemaChanged) await watch.changed();
-      else if (error instanceof AppError && REFUSALS.includes(error.code)) await watch.doubted();
+      if (!(error instanceof AppError)) return;
+      // As a cause it is a guess: the value itself may be at fault.
+      if (error instanceof SchemaChanged || error.cause instanceof SchemaChanged) {
+        await watch.changed();
+      } else if (REFUSALS.includes(error.code)) await watch.doubted();
     },
     rootLists: () => generation.rootLists,
     sdl: () => generation.sdl ??= sdlText(generation),
@@ -190,16 +194,8 @@ export async function openEngine(options: EngineOptions): Promise<QueryEngine> {
   };
 }
 
-/**
- * What a request can be refused with because it knows a later schema: a new field, label or view;
- * or a column's new scale, whose values the planned type cannot hold.
- */
-const REFUSALS: readonly ErrorCode[] = [
-  "VALIDATION_ERROR",
-  "BAD_INPUT",
-  "NOT_FOUND",
-  "UNREPRESENTABLE",
-];
+/** What a request is refused with that knows a later schema: a new field, label or view. */
+const REFUSALS: readonly ErrorCode[] = ["VALIDATION_ERROR", "BAD_INPUT", "NOT_FOUND"];
 
 /** graphql-js stops comparing fields that might be merged after a while, and says only this. */
 const comparedEnough = "Validation aborted.";
@@ -245,7 +241,7 @@ async function openCache(
     /** Only where every relation that the read touches may be a little old. */
     mayKeep(read: Read, generation: Generation): boolean {
       if (isAll) return true;
-      const touched = relationsOf(read, new Set(generation.data.relations));
+      const touched = relationsOf(read, generation.relations);
       return [...touched].every((relation) =>
         namesOf(relation).some((name) => relations.includes(name))
       );
@@ -262,6 +258,7 @@ function makeGeneration(catalog: Catalog, options: EngineOptions): Generation {
   return {
     digest: catalogDigest(catalog),
     data,
+    relations: new Set(data.relations),
     types,
     rootLists: data.relations.map(rootList),
     documents: new DocumentCache(options.limits.planCacheEntriesMax),

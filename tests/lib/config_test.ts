@@ -58,6 +58,8 @@ Deno.test("readConfig() has a default for everything", () => {
     sample: null,
     corsOrigins: [],
     flightViews: [],
+    resultCacheSeconds: 0,
+    resultCache: [],
     logLevel: "info",
     limits: null,
   });
@@ -111,6 +113,35 @@ for (const [key, text, wanted] of values) {
       const config = read(given);
       deepEqual({ ...config, ...wanted as object }, config);
     }
+  });
+}
+
+const cached = { result_cache: "orders, sales.users", result_cache_seconds: "60" };
+
+Deno.test("readConfig() takes seconds as a text and, in the file, as a number", () => {
+  for (
+    const given of [
+      { flags: cached },
+      { file: 'result_cache = ["orders", "sales.users"]\nresult_cache_seconds = 60' },
+    ]
+  ) {
+    const { resultCache, resultCacheSeconds } = read(given);
+    deepEqual([resultCache, resultCacheSeconds], [["orders", "sales.users"], 60]);
+  }
+});
+
+const halfCaches: [name: string, flags: Record<string, string>, wanted: RegExp][] = [
+  ["relations without seconds", { result_cache: "*" }, /^result_cache: has no effect/],
+  ["seconds without relations", { result_cache_seconds: "1" }, /^result_cache_seconds: has no/],
+  ["more than a day", { ...cached, result_cache_seconds: "86401" }, /must be whole seconds from 0/],
+  ["parts of seconds", { ...cached, result_cache_seconds: "1.5" }, /must be whole seconds from 0/],
+];
+
+for (const [name, flags, wanted] of halfCaches) {
+  Deno.test(`readConfig() refuses a result cache with ${name}`, () => {
+    const [fault = "", ...more] = faultsOf({ flags });
+    match(fault, wanted);
+    deepEqual(more, []);
   });
 }
 

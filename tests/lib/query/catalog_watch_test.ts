@@ -1,0 +1,131 @@
+/** When the catalog is read again by itself, on a clock that the test moves. */
+
+import { deepEqual, equal } from "node:assert/strict";
+import { limits } from "../../../lib/limits.ts";
+import { createLog } from "../../../lib/log.ts";
+import { CatalogWatch } from "../../../lib/query/catalog_watch.ts";
+
+/** A read a second at most; where there is only doubt, every 5 s. */
+function scripted(answers: (boolean | Error)[] = [], catalogReadsPerMinuteMax = 60) {
+  const clock = { ms: 0 };
+  const began: number[] = [];
+  const log: string[] = [];
+  /** Ends the read that is under way. */
+  let end = () => {};
+  const held = { isHeld: false };
+  const watch = new CatalogWatch({
+    limits: limits({ catalogReadsPerMinuteMax }),
+    log: createLog("debug", (line) => log.push(line)),
+    now: () => clock.ms,
+    sleep: (ms) => {
+      clock.ms += ms;
+      return Promise.resolve();
+    },
+    read: async () => {
+      began.push(clock.ms);
+      const answer = answers.shift() ?? true;
+      if (held.isHeld) await new Promise<void>((resolve) => end = resolve);
+      if (answer instanceof Error) throw answer;
+      return answer;
+    },
+  });
+  return { watch, clock, began, log, held, end: () => end() };
+}
+
+Deno.test("CatalogWatch.changed() resolves when the catalog was read", async () => {
+  const { watch, clock, began } = scripted();
+  clock.ms = 60_000;
+  await watch.changed();
+  deepEqual(began, [60_000]);
+});
+
+Deno.test("CatalogWatch.changed() reads once for many streams that fail at once", async () => {
+  const { watch, clock, began } = scripted();
+  clock.ms = 60_000;
+  await Promise.all(Array.from({ length: 100 }, () => watch.changed()));
+  deepEqual(began, [60_000]);
+});
+
+Deno.test("CatalogWatch.changed() waits until catalogReadsPerMinuteMax allows a read, since the start too", async () => {
+  for (const [perMinute, wanted] of [[60, [1000, 2000]], [120, [500, 1000]]] as const) {
+    const { watch, clock, began } = scripted([], perMinute);
+    clock.ms = 300;
+    await watch.changed();
+    await watch.changed();
+    deepEqual(began, wanted);
+  }
+});
+
+Deno.test("CatalogWatch.changed() reads again for a change that the read under way may have missed", async () => {
+  const { watch, clock, began, held, end } = scripted();
+  clock.ms = 60_000;
+  held.isHeld = true;
+  const first = watch.changed();
+  while (began.length === 0) await Promise.resolve();
+  const second = watch.changed();
+  const third = watch.changed();
+  held.isHeld = false;
+  end();
+  await Promise.all([first, second, third]);
+  deepEqual(began, [60_000, 61_000]);
+});
+
+Deno.test("CatalogWatch.changed() reads every 5 s at most where it changes nothing, and does not wait", async () => {
+  const { watch, clock, began } = scripted([false, false, true]);
+  clock.ms = 60_000;
+  await watch.changed();
+  clock.ms = 64_999;
+  for (let n = 0; n < 100; n++) await watch.changed();
+  deepEqual(began, [60_000]);
+  clock.ms = 65_000;
+  await watch.changed();
+  clock.ms = 70_000;
+  await watch.changed();
+  await watch.changed();
+  deepEqual(began, [60_000, 65_000, 70_000, 71_000]);
+});
+
+Deno.test("CatalogWatch.doubted() reads every 5 s at most, since the start too", async () => {
+  const { watch, clock, began } = scripted();
+  for (const ms of [4_999, 5_000, 5_001, 9_999, 10_000]) {
+    clock.ms = ms;
+    for (let n = 0; n < 10; n++) await watch.doubted();
+  }
+  deepEqual(began, [5_000, 10_000]);
+});
+
+Deno.test("CatalogWatch.doubted() that changes nothing does not delay who is sure", async () => {
+  const { watch, clock, began } = scripted([false]);
+  clock.ms = 60_000;
+  await watch.doubted();
+  await watch.changed();
+  deepEqual(began, [60_000, 61_000]);
+});
+
+Deno.test("CatalogWatch.doubted() waits for the read that is under way", async () => {
+  const { watch, clock, began, held, end } = scripted();
+  clock.ms = 60_000;
+  held.isHeld = true;
+  const reading = watch.changed();
+  while (began.length === 0) await Promise.resolve();
+  let isDone = false;
+  const doubt = watch.doubted().then(() => isDone = true);
+  await Promise.resolve();
+  equal(isDone, false);
+  end();
+  await Promise.all([reading, doubt]);
+  deepEqual(began, [60_000]);
+});
+
+Deno.test("CatalogWatch logs each read, and a failed one resolves too", async () => {
+  const { watch, clock, log } = scripted([new Error("gone"), true, false]);
+  for (const ms of [60_000, 70_000, 80_000]) {
+    clock.ms = ms;
+    await watch.changed();
+  }
+  deepEqual(log.map((line) => JSON.parse(line)).map(({ level, event }) => [level, event]), [
+    ["warn", "catalog could not be read again"],
+    ["info", "catalog read again"],
+    ["debug", "catalog read again"],
+  ]);
+});
