@@ -7,6 +7,8 @@ export interface Answer {
   readonly code: number;
   readonly message: string;
   readonly messages: Uint8Array[];
+  /** Headers of the answer; empty where it has no message. */
+  readonly headers: Metadata;
   readonly trailers: Metadata;
 }
 
@@ -49,13 +51,21 @@ export class RawClient {
     );
     const { promise, resolve } = Promise.withResolvers<Answer>();
     const messages: Uint8Array[] = [];
+    let answerHeaders = new Metadata();
+    call.on("metadata", (metadata: Metadata) => answerHeaders = metadata);
     call.on("data", (message: Uint8Array) => {
       messages.push(message);
       options.onMessage?.(message, () => call.cancel());
     });
     call.on("error", (_: ServiceError) => {}); // the status says the same
     call.on("status", ({ code, details, metadata }) => {
-      resolve({ code, message: details, messages, trailers: metadata });
+      resolve({
+        code,
+        message: details,
+        messages,
+        headers: answerHeaders,
+        trailers: metadata,
+      });
     });
     for (const request of requests instanceof Uint8Array ? [requests] : requests) {
       call.write(request);
