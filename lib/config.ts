@@ -219,7 +219,7 @@ export function readConfig(sources: ConfigSources): Config {
 
 /** One without the other would be accepted and do nothing. */
 function refuseHalfCache(values: Readonly<Record<string, unknown>>, faults: string[]): void {
-  const { result_cache: relations, result_cache_seconds: seconds } = values;
+  const [relations, seconds] = [values.result_cache, values.result_cache_seconds];
   const names = Array.isArray(relations) ? relations.length : 0;
   if (names > 0 && seconds === 0) {
     faults.push("result_cache: has no effect while result_cache_seconds is 0; set both or none");

@@ -103,16 +103,30 @@ Deno.test("a query that fails is not kept", async () => {
 });
 
 Deno.test("a client that leaves in the middle leaves nothing in the cache, and the next gets all", async () => {
-  await using served = await serveInProcess(await postgres.shop(), { resultCache: ["*"] });
-  const query = "{ orders { id total status createdAt note: __typename user { name email } } }";
+  const url = await postgres.createDatabase();
+  // More than all buffers between take, so that the server cannot be done when the client leaves.
+  await postgres.query(
+    "create view wide as select n as id, repeat('x', 400) as x from generate_series(1, 100000) n",
+    url,
+  );
+  const bytesMax = 256 * 1024 * 1024;
+  await using served = await serveInProcess(url, {
+    resultCache: ["wide"],
+    limits: { resultCacheBytesMax: bytesMax, resultCacheEntryBytesMax: bytesMax },
+  });
+  const query = "{ wides { id x } }";
   const wire = await Wire.open(served.httpServer.port);
   await wire.send(rawPost(query));
   await wire.read(1000);
   wire.close();
-  await served.httpServer.logged("request");
-  equal(await counted(served.metrics.http, "fraiseql_result_cache_bytes"), 0);
-  const { rows } = await served.http(query);
-  equal((rows as unknown[]).length, 10_000);
+  equal((await served.httpServer.logged("request")).code, "CANCELLED");
+  const count = (name: string) => counted(served.metrics.http, `fraiseql_result_cache_${name}`);
+  equal([await count("entries"), await count("bytes")], [0, 0]);
+  for (const hits of [0, 1]) {
+    const { rows } = await served.http(query);
+    equal((rows as unknown[]).length, 100_000);
+    equal([await count("entries"), await count("hits_total")], [1, hits]);
+  }
 });
 
 Deno.test("a result above result_cache_entry_bytes_max is whole each time and never kept", async () => {
