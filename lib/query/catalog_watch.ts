@@ -31,8 +31,8 @@ export class CatalogWatch {
   #running: Promise<void> | null = null;
   /** The read that begins when the running one, or the pause, has ended. */
   #next: Promise<void> | null = null;
-  /** A read found another schema, and the catalog then was the same: a view's own fault, perhaps. */
-  #isFruitless = false;
+  /** How often in a row a read of rows found another schema, and the catalog was the same. */
+  #fruitless = 0;
 
   constructor(options: WatchOptions) {
     this.#options = options;
@@ -44,11 +44,12 @@ export class CatalogWatch {
 
   /**
    * A read of rows found that the schema is another. Resolves when the catalog has been read by a
-   * read that began after this, whatever came of it; at once where such a read lately changed
-   * nothing, and after `answerMsMax` in any case.
+   * read that began after this, whatever came of it; at once where such reads changed nothing again
+   * and again, and after `answerMsMax` in any case.
    */
   async changed(): Promise<void> {
-    if (!this.#next && this.#isFruitless && !this.#isDue(doubtPauses)) return;
+    const isBelieved = this.#fruitless < fruitlessMax || this.#isDue(doubtPauses);
+    if (!this.#next && !isBelieved) return;
     await atMost(answerMsMax, this.#next ??= this.#readNext());
   }
 
@@ -77,7 +78,8 @@ export class CatalogWatch {
     const began = this.#began = this.#now();
     try {
       const isChanged = await read();
-      if (isChanged || isSure) this.#isFruitless = !isChanged;
+      if (isChanged) this.#fruitless = 0;
+      else if (isSure) this.#fruitless++;
       const ms = Math.round(this.#now() - began);
       log?.[isChanged ? "info" : "debug"]("catalog read again", { isChanged, ms });
     } catch (error) {
@@ -101,5 +103,11 @@ async function atMost(ms: number, work: Promise<void>): Promise<void> {
 /** A client waits no longer for its error, though PostgreSQL may take longer over its catalog. */
 const answerMsMax = 10_000;
 
-/** How much rarer the catalog is read where nothing but a refused request speaks for a change. */
+/** How much rarer the catalog is read where little speaks for a change. */
 const doubtPauses = 5;
+
+/**
+ * After so many it is rather a view's own fault, e.g. a function in it that is not there. Not after
+ * one: of streams that fail at once some do so while the catalog is being read.
+ */
+const fruitlessMax = 3;

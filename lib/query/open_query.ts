@@ -32,7 +32,6 @@ import type {
   RunOptions,
   ViewRequest,
 } from "./query_engine.ts";
-import type { Read } from "./read_plan.ts";
 import { relationsOf } from "./relations_of.ts";
 import { ResultCache, type ResultCacheOptions } from "./result_cache.ts";
 import { type Column, type DataSchema, dataSchema, type Relation } from "./schema.ts";
@@ -122,10 +121,11 @@ export async function openEngine(options: EngineOptions): Promise<QueryEngine> {
     const statements: SqlStatement[] = [];
     const keepable = new Set<SqlStatement>();
     const roots = operation.roots.map((root) => {
+      const before = statements.length;
       const compiled = compileRoot(root, statements, { unrepresentable, generation: shown });
-      const statement = statements.at(-1);
-      if (cache && root.kind !== "value" && statement && cache.mayKeep(root.read, generation)) {
-        keepable.add(statement);
+      const own = statements.slice(before);
+      if (own.length > 0 && cache?.mayKeep(root, generation)) {
+        for (const statement of own) keepable.add(statement);
       }
       return compiled;
     });
@@ -238,10 +238,10 @@ async function openCache(
   return {
     results: new ResultCache({ ...settings, limits }),
     role: JSON.stringify(row),
-    /** Only where every relation that the read touches may be a little old. */
-    mayKeep(read: Read, generation: Generation): boolean {
+    /** Only where every relation that the root field touches may be a little old. */
+    mayKeep(root: PlannedRoot, generation: Generation): boolean {
       if (isAll) return true;
-      const touched = relationsOf(read, generation.relations);
+      const touched = relationsOf(root, generation.relations);
       return [...touched].every((relation) =>
         namesOf(relation).some((name) => relations.includes(name))
       );

@@ -79,17 +79,14 @@ function compileWith(
 ): CompiledRead {
   const compiler = new Compiler(new Parameters(), options);
   const { select, fields, resultTypes } = compile(compiler);
-  // PostgreSQL plans a prepared statement again when a table changes, but not when a composite
-  // does: another text is another statement.
-  const again = compiler.readsComposites && options.generation
-    ? ` /* schema ${options.generation} */`
-    : "";
+  // Another text is another statement. Else each connection would refuse once more what it prepared
+  // before a table changed, and not even plan again where a composite did.
+  const again = options.generation ? ` /* schema ${options.generation} */` : "";
   const text = select("plain") + again;
   return { statement: { text, parameters: compiler.parameters.values, resultTypes }, fields };
 }
 
 class Compiler implements NodeCompiler {
-  readsComposites = false;
   #aliases = 0;
 
   constructor(
@@ -275,7 +272,6 @@ class Compiler implements NodeCompiler {
   }
 
   #parts(sql: string, parts: readonly Selection[]): Item[] {
-    this.readsComposites = true;
     return parts.map((part) =>
       part.kind === "column"
         ? this.#columnItem(part, partSql(sql, part.column))

@@ -35,7 +35,7 @@ Deno.test("addConfigFlags() makes a flag of each key and each limit", () => {
   const help = command.helpInformation();
   match(
     help,
-    /--bind-addr <value>\s+address of HTTP.*\(default:\s+127\.0\.0\.1:8080\)\s+\[FRAISEQL_BIND_ADDR\]/,
+    /--bind-addr <value>\s+address of HTTP[^[]*\(default:\s+127\.0\.0\.1:8080\)\s+\[FRAISEQL_BIND_ADDR\]/,
   );
   ok(!help.includes("--jwt-secret"), "what comes later is not offered");
 });

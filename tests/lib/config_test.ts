@@ -116,7 +116,7 @@ for (const [key, text, wanted] of values) {
   });
 }
 
-const cached = { result_cache: "orders, sales.users", result_cache_seconds: "60" };
+const cached = { "result_cache": "orders, sales.users", "result_cache_seconds": "60" };
 
 Deno.test("readConfig() takes seconds as a text and, in the file, as a number", () => {
   for (
@@ -131,10 +131,18 @@ Deno.test("readConfig() takes seconds as a text and, in the file, as a number", 
 });
 
 const halfCaches: [name: string, flags: Record<string, string>, wanted: RegExp][] = [
-  ["relations without seconds", { result_cache: "*" }, /^result_cache: has no effect/],
-  ["seconds without relations", { result_cache_seconds: "1" }, /^result_cache_seconds: has no/],
-  ["more than a day", { ...cached, result_cache_seconds: "86401" }, /must be whole seconds from 0/],
-  ["parts of seconds", { ...cached, result_cache_seconds: "1.5" }, /must be whole seconds from 0/],
+  ["relations without seconds", { "result_cache": "*" }, /^result_cache: has no effect/],
+  ["seconds without relations", { "result_cache_seconds": "1" }, /^result_cache_seconds: has no/],
+  [
+    "more than a day",
+    { ...cached, "result_cache_seconds": "86401" },
+    /must be whole seconds from 0/,
+  ],
+  [
+    "parts of seconds",
+    { ...cached, "result_cache_seconds": "1.5" },
+    /must be whole seconds from 0/,
+  ],
 ];
 
 for (const [name, flags, wanted] of halfCaches) {

@@ -70,19 +70,22 @@ Deno.test("CatalogWatch.changed() reads again for a change that the read under w
   deepEqual(began, [60_000, 61_000]);
 });
 
-Deno.test("CatalogWatch.changed() reads every 5 s at most where it changes nothing, and does not wait", async () => {
-  const { watch, clock, began } = scripted([false, false, true]);
+Deno.test("CatalogWatch.changed() reads every 5 s at most where three reads changed nothing, and does not wait", async () => {
+  const { watch, clock, began } = scripted([false, false, false, false, true]);
   clock.ms = 60_000;
-  await watch.changed();
-  clock.ms = 64_999;
+  for (let n = 0; n < 3; n++) await watch.changed();
+  clock.ms = 66_999;
   for (let n = 0; n < 100; n++) await watch.changed();
-  deepEqual(began, [60_000]);
-  clock.ms = 65_000;
+  deepEqual(began.splice(0), [60_000, 61_000, 62_000]);
+  clock.ms = 67_000;
   await watch.changed();
-  clock.ms = 70_000;
+  clock.ms = 71_999;
+  await watch.changed();
+  deepEqual(began.splice(0), [67_000]);
+  clock.ms = 72_000;
   await watch.changed();
   await watch.changed();
-  deepEqual(began, [60_000, 65_000, 70_000, 71_000]);
+  deepEqual(began, [72_000, 73_000]);
 });
 
 Deno.test("CatalogWatch.doubted() reads every 5 s at most, since the start too", async () => {
@@ -95,11 +98,13 @@ Deno.test("CatalogWatch.doubted() reads every 5 s at most, since the start too",
 });
 
 Deno.test("CatalogWatch.doubted() that changes nothing does not delay who is sure", async () => {
-  const { watch, clock, began } = scripted([false]);
-  clock.ms = 60_000;
-  await watch.doubted();
+  const { watch, clock, began } = scripted([false, false, false, false]);
+  for (const ms of [60_000, 70_000, 80_000]) {
+    clock.ms = ms;
+    await watch.doubted();
+  }
   await watch.changed();
-  deepEqual(began, [60_000, 61_000]);
+  deepEqual(began, [60_000, 70_000, 80_000, 81_000]);
 });
 
 Deno.test("CatalogWatch.doubted() waits for the read that is under way", async () => {
