@@ -8,6 +8,7 @@ import { suggestion, type Unrepresentable } from "../lib/config.ts";
 import { AppError } from "../lib/errors.ts";
 import type { Limits } from "../lib/limits.ts";
 import type { Plan, QueryEngine, RowsRoot } from "../lib/query/query_engine.ts";
+import { compressionHeader, compressionOf } from "./compression.ts";
 import type { Message } from "./line.ts";
 import {
   ACTION,
@@ -30,7 +31,7 @@ import {
   wholeMessage,
 } from "./protobuf.ts";
 import type { RunningStreams } from "./running_streams.ts";
-import { decodeTicket, encodeTicket, type Ticket } from "./ticket.ts";
+import { decodeTicket, encodeTicket, queryTicket, type Ticket } from "./ticket.ts";
 import { toFlight } from "./to_flight.ts";
 
 /** What a method needs of its call, and what it tells for the log. */
@@ -95,9 +96,8 @@ export function flightService(options: ServiceOptions) {
   }
 
   async function describe(call: FlightCall): Promise<MessageOf<typeof FLIGHT_INFO>> {
-    refuseCompression(call);
     const descriptor = decodeMessage(FLIGHT_DESCRIPTOR, await oneRequest(call));
-    const ticket = readDescriptor(descriptor);
+    const ticket = carryingCompression(readDescriptor(descriptor), call);
     const plan = planOf(ticket);
     call.operation = plan.operationName;
     return { ...flightInfo(ticket, plan), flightDescriptor: descriptor };
@@ -112,9 +112,9 @@ export function flightService(options: ServiceOptions) {
   }
 
   async function* doGet(call: FlightCall): AsyncGenerator<Message> {
-    refuseCompression(call);
     const bytes = decodeMessage(TICKET, await oneRequest(call)).ticket;
     const ticket = decodeTicket(bytes, limits);
+    const compression = compressionOf(call.header(compressionHeader), ticket);
     const plan = planOf(ticket);
     call.operation = plan.operationName;
     const [index, root] = oneRoot(ticket, plan);
@@ -129,6 +129,7 @@ export function flightService(options: ServiceOptions) {
     yield* toFlight(root.fields, rows, {
       limits,
       unrepresentable: options.unrepresentable,
+      compression,
       sent: (rows) => call.rows += rows,
     });
   }
@@ -208,6 +209,15 @@ export function flightService(options: ServiceOptions) {
       default:
         return ticket satisfies never; // a new kind must be planned here
     }
+  }
+
+  /** The ticket with the compression that the call asks for, so that DoGet needs no header. */
+  function carryingCompression(ticket: Ticket, call: FlightCall): Ticket {
+    const compression = compressionOf(call.header(compressionHeader), ticket);
+    if (ticket.kind !== "word") return { ...ticket, compression };
+    const list = engine.rootLists().find(({ name }) => name === ticket.word);
+    if (compression === null || !list) return ticket;
+    return queryTicket({ text: list.text, compression });
   }
 
   function readDescriptor({ type, cmd, path }: MessageOf<typeof FLIGHT_DESCRIPTOR>): Ticket {
@@ -322,26 +332,6 @@ function oneRoot(ticket: Ticket, plan: Plan): [index: number, root: RowsRoot] {
 function ofField(ticket: Ticket, root: RowsRoot): Ticket {
   return ticket.kind === "query" ? { ...ticket, field: root.name } : ticket;
 }
-
-/** Not ignored, so that nobody takes bodies for compressed that are not. */
-function refuseCompression(call: FlightCall): void {
-  const asked = call.header(compressionHeader) ?? "";
-  if (asked === "" || asked === "identity") return;
-  if (COMPRESSIONS.includes(asked)) {
-    throw new AppError("UNSUPPORTED", `compression by ${asked} is not served yet`, {
-      hint: `a later release brings it; leave the header ${compressionHeader} out`,
-    });
-  }
-  const shown = JSON.stringify(asked.slice(0, 60));
-  throw new AppError("BAD_INPUT", `the header ${compressionHeader} is ${shown}`, {
-    hint: `it is one of identity, ${COMPRESSIONS.join(", ")}`,
-  });
-}
-
-const compressionHeader = "x-fraiseql-compression";
-
-/** `identity`, or no header, is none. */
-const COMPRESSIONS: readonly string[] = ["lz4", "zstd"];
 
 /** The request of a method that takes one; throws `BAD_INPUT` for none or several. */
 async function oneRequest(call: FlightCall): Promise<Uint8Array> {

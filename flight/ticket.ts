@@ -4,6 +4,7 @@
  */
 
 import { z } from "zod";
+import { type Compression, COMPRESSIONS } from "../lib/arrow/record_batches.ts";
 import { suggestion } from "../lib/config.ts";
 import { AppError } from "../lib/errors.ts";
 import type { Limits } from "../lib/limits.ts";
@@ -18,6 +19,7 @@ export interface QueryTicket {
   readonly operationName: string | null;
   /** Which root field, by its response name; null where there is but one. */
   readonly field: string | null;
+  readonly compression: Compression | null;
 }
 
 /** A view by PostgreSQL's own names (`OptimizedView`). */
@@ -28,6 +30,7 @@ export interface ViewTicket {
   readonly orderBy: string | null;
   readonly limit: number | null;
   readonly offset: number | null;
+  readonly compression: Compression | null;
 }
 
 /** One plain word: that root field with every plain column. */
@@ -57,11 +60,23 @@ export function encodeTicket(ticket: Ticket, limits: TicketLimits): Uint8Array {
   return bytes;
 }
 
+/** A query's ticket with nothing beside what is given. */
+export function queryTicket(given: Partial<QueryTicket> & { readonly text: string }): QueryTicket {
+  return {
+    kind: "query",
+    variables: null,
+    operationName: null,
+    field: null,
+    compression: null,
+    ...given,
+  };
+}
+
 function readTicket(text: string, limits: TicketLimits): Ticket {
   if (text.trim() === "") throw badTicket("the ticket is empty");
   if (plainWord.test(text.trim())) return { kind: "word", word: text.trim() };
   if (!jsonObject.test(text)) {
-    return { kind: "query", text, variables: null, operationName: null, field: null };
+    return queryTicket({ text });
   }
   let json: unknown;
   try {
@@ -84,13 +99,13 @@ function readJson(json: Record<string, unknown>): Ticket {
     case "GraphQLQuery": {
       const ticket = check(GraphQLQuery, json);
       refuseLater(ticket, "partitions");
-      refuseLater(ticket, "compression");
       return {
         kind: "query",
         text: ticket.query,
         variables: ticket.variables ?? null,
         operationName: ticket.operationName ?? null,
         field: ticket.field ?? null,
+        compression: ticket.compression ?? null,
       };
     }
     case "OptimizedView": {
@@ -102,6 +117,7 @@ function readJson(json: Record<string, unknown>): Ticket {
         orderBy: ticket.order_by ?? null,
         limit: ticket.limit ?? null,
         offset: ticket.offset ?? null,
+        compression: ticket.compression ?? null,
       };
     }
     case "ObserverEvents":
@@ -128,6 +144,7 @@ type TicketType = typeof TICKET_TYPES[number];
 
 const jsonMap = z.record(z.string(), z.unknown()).nullish();
 const count = z.int().nonnegative().nullish();
+const compression = z.enum(COMPRESSIONS).nullish();
 
 const GraphQLQuery = z.strictObject({
   type: z.literal("GraphQLQuery"),
@@ -136,7 +153,7 @@ const GraphQLQuery = z.strictObject({
   operationName: z.string().nullish(),
   field: z.string().nullish(),
   partitions: z.int().positive().nullish(),
-  compression: z.enum(["lz4", "zstd"]).nullish(),
+  compression,
 });
 
 const OptimizedView = z.strictObject({
@@ -146,6 +163,7 @@ const OptimizedView = z.strictObject({
   order_by: z.string().nullish(),
   limit: count,
   offset: count,
+  compression,
 });
 
 /** Lists the ticket's faults together. */
@@ -184,26 +202,14 @@ function writeTicket(ticket: Ticket): string {
     case "word":
       return ticket.word;
     case "query": {
-      const { text: query, variables, operationName, field } = ticket;
-      if (variables === null && operationName === null && field === null) return query;
-      return JSON.stringify(withoutNulls({
-        type: "GraphQLQuery",
-        query,
-        variables,
-        operationName,
-        field,
-      }));
+      const { kind: _, text: query, ...more } = ticket;
+      if (Object.values(more).every((value) => value === null)) return query;
+      return JSON.stringify(withoutNulls({ type: "GraphQLQuery", query, ...more }));
     }
     case "view": {
-      const { view, filter, orderBy, limit, offset } = ticket;
-      return JSON.stringify(withoutNulls({
-        type: "OptimizedView",
-        view,
-        filter,
-        order_by: orderBy,
-        limit,
-        offset,
-      }));
+      const { kind: _, view, orderBy, ...more } = ticket;
+      const json = { type: "OptimizedView", view, order_by: orderBy, ...more };
+      return JSON.stringify(withoutNulls(json));
     }
     default:
       return ticket satisfies never;

@@ -2,7 +2,11 @@
 
 import type { ResultField } from "../lib/arrow/result_field.ts";
 import type { RowChunk } from "../lib/arrow/row_chunk.ts";
-import { arrowSchemaMessage, recordBatches } from "../lib/arrow/record_batches.ts";
+import {
+  arrowSchemaMessage,
+  type Compression,
+  recordBatches,
+} from "../lib/arrow/record_batches.ts";
 import type { Unrepresentable } from "../lib/config.ts";
 import type { Limits } from "../lib/limits.ts";
 import type { Message } from "./line.ts";
@@ -11,6 +15,8 @@ import { flightData, wholeMessage } from "./protobuf.ts";
 export interface FlightOptions {
   readonly limits: Limits;
   readonly unrepresentable: Unrepresentable;
+  /** How bodies are compressed; not when absent or null. */
+  readonly compression?: Compression | null;
   /** Told of each batch as it is handed on. */
   readonly sent: (rows: number) => void;
 }
@@ -24,13 +30,14 @@ export interface FlightOptions {
 export async function* toFlight(
   fields: readonly ResultField[],
   chunks: AsyncIterable<RowChunk>,
-  { limits, unrepresentable, sent }: FlightOptions,
+  { limits, unrepresentable, compression = null, sent }: FlightOptions,
 ): AsyncGenerator<Message> {
   const batches = recordBatches(fields, chunks, {
     batchRowsMax: limits.batchRowsMax,
     batchBytesMax: limits.batchBytesMax,
     rowBytesMax: limits.flightRowBytesMax,
     unrepresentable,
+    compression,
   });
   // Dictionaries come first and say nothing about success, so they are held back too.
   let held: Message[] | null = [wholeMessage(encodeFlightData(arrowSchemaMessage(fields), [], 0))];

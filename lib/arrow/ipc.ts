@@ -4,6 +4,8 @@
  * https://arrow.apache.org/docs/format/Columnar.html#serialization-and-interprocess-communication-ipc
  */
 
+import type { BodyCompressor } from "./compression.ts";
+
 /** A message: its header as `FlightData.data_header` wants it, and its body in pieces. */
 export interface IpcMessage {
   readonly kind: "dictionary" | "batch";
@@ -29,6 +31,9 @@ export class MessageBuilder {
   private readonly pieces: Uint8Array[] = [];
   private bytes = 0;
 
+  /** With a compressor the message's bytes are valid until that makes the next one. */
+  constructor(private readonly compressor: BodyCompressor | null = null) {}
+
   /** A column's number of values and nulls; its buffers follow. */
   node(values: number, nulls: number): void {
     this.nodes.push(values, nulls);
@@ -50,11 +55,13 @@ export class MessageBuilder {
     return piece;
   }
 
+  /** Before they are compressed. */
   get bodyBytes(): number {
     return this.bytes;
   }
 
   batch(rows: number): IpcMessage {
+    this.compress();
     const header = new Uint8Array(36 + this.recordBatchBytes);
     this.message(header, RECORD_BATCH, 48);
     this.recordBatch(header, 36, rows);
@@ -63,6 +70,7 @@ export class MessageBuilder {
 
   /** A dictionary of one column, whole. */
   dictionary(id: number, rows: number): IpcMessage {
+    this.compress();
     const header = new Uint8Array(68 + this.recordBatchBytes);
     this.message(header, DICTIONARY_BATCH, 48);
     // vtable at 36: its bytes, the table's bytes, id at 8, data at 4; the table stands at 48.
@@ -73,6 +81,21 @@ export class MessageBuilder {
     view.setUint32(56, id, true);
     this.recordBatch(header, 68, rows);
     return { kind: "dictionary", header, body: this.pieces, bodyBytes: this.bytes, rows };
+  }
+
+  /** Puts one piece in place of all, in which each buffer is compressed for itself. */
+  private compress(): void {
+    const { compressor } = this;
+    if (!compressor) return;
+    compressor.begin();
+    let next = 0;
+    this.lengths.forEach((length, i) => {
+      const piece = length > 0 ? this.pieces[next++] : undefined;
+      this.lengths[i] = piece ? compressor.add(piece.subarray(0, length)) : 0;
+    });
+    const body = compressor.body();
+    this.pieces.splice(0, this.pieces.length, body);
+    this.bytes = body.length;
   }
 
   /** The table Message at 16, its vtable at 4. */
@@ -90,7 +113,8 @@ export class MessageBuilder {
 
   /** From the vtable of the table RecordBatch to the end of the message. */
   private get recordBatchBytes(): number {
-    return 52 + 8 * this.nodes.length + 16 * this.lengths.length;
+    const compressionBytes = this.compressor ? 16 : 0;
+    return 52 + 8 * this.nodes.length + 16 * this.lengths.length + compressionBytes;
   }
 
   /** The table RecordBatch behind its vtable at `start`, which is 4 more than a multiple of 8. */
@@ -98,9 +122,12 @@ export class MessageBuilder {
     const view = new DataView(header.buffer);
     const table = start + 12;
     const nodes = table + 28;
-    const buffers = nodes + 4 + 8 * this.nodes.length;
-    // vtable: its bytes, the table's bytes, length, nodes, buffers, no compression.
-    [12, 24, 8, 4, 16, 0].forEach((value, i) => view.setUint16(start + 2 * i, value, true));
+    // Four bytes between them, so that the structs of both stand at multiples of 8.
+    const buffers = nodes + 8 + 8 * this.nodes.length;
+    // vtable: its bytes, the table's bytes, length, nodes, buffers, compression where there is one.
+    [12, 24, 8, 4, 16, this.compressor ? 20 : 0].forEach((value, i) =>
+      view.setUint16(start + 2 * i, value, true)
+    );
     view.setUint32(table, 12, true);
     view.setUint32(table + 4, nodes - (table + 4), true);
     view.setUint32(table + 8, rows, true);
@@ -114,6 +141,15 @@ export class MessageBuilder {
       view.setUint32(buffers + 12 + 16 * i, length, true);
       offset += (length + 7) & ~7;
     });
+    if (this.compressor) {
+      // The table BodyCompression behind all: its vtable's bytes, its own, codec at 4, and no
+      // method, since the only one is the default.
+      const end = buffers + 4 + 16 * this.lengths.length;
+      [6, 8, 4].forEach((value, i) => view.setUint16(end + 2 * i, value, true));
+      view.setUint32(table + 20, end + 8 - (table + 20), true);
+      view.setUint32(end + 8, 8, true);
+      header[end + 12] = this.compressor.codec;
+    }
   }
 }
 

@@ -3,6 +3,7 @@
  * stage here: `columns_code.ts` reads rows into `columns.ts`, `ipc.ts` makes messages of them.
  */
 
+import { BodyCompressor, type Compression } from "./compression.ts";
 import { type ColumnLimits, Columns } from "./columns.ts";
 import { columnsCode } from "./columns_code.ts";
 import { compiled } from "./compiled.ts";
@@ -11,12 +12,15 @@ import { flatFields, type ResultField } from "./result_field.ts";
 import type { RowChunk } from "./row_chunk.ts";
 import { enumTypes } from "./schema.ts";
 
+export { type Compression, COMPRESSIONS } from "./compression.ts";
 export { encapsulated, endOfStream, type IpcMessage, streamBytes } from "./ipc.ts";
 export { arrowSchemaMessage } from "./schema.ts";
 
 export interface RecordBatchOptions extends ColumnLimits {
   /** What becomes of a value that Arrow cannot hold: an error, or null where the field is nullable. */
   readonly unrepresentable: "error" | "null";
+  /** How bodies are compressed, dictionaries' too; they are not when absent or null. */
+  readonly compression?: Compression | null;
 }
 
 const columnsCodeOf = compiled(columnsCode);
@@ -37,7 +41,8 @@ export async function* recordBatches(
 ): AsyncGenerator<IpcMessage> {
   const code = columnsCodeOf(flatFields(fields), options.unrepresentable);
   const columns = new Columns(code.places, options);
-  const { batchRowsMax, batchBytesMax } = options;
+  const { batchRowsMax, batchBytesMax, compression } = options;
+  const compressor = compression ? new BodyCompressor(compression) : null;
   let begun = false;
   // Small at first, so that the client works on them while PostgreSQL makes the next.
   let rowsMax = Math.min(firstRows, batchRowsMax);
@@ -46,23 +51,26 @@ export async function* recordBatches(
     while (p < chunk.end) {
       p = code.readRows(columns, chunk.bytes, p, chunk.end, rowsMax, batchBytesMax);
       if (!columns.full && columns.rows < rowsMax) break;
-      if (!begun) yield* dictionaries(fields);
+      if (!begun) yield* dictionaries(fields, compressor);
       begun = true;
       // The last row read may be one too many; it is still in the chunk and is read again.
       if (columns.full) columns.truncate(columns.rows);
-      yield batch(columns, options);
+      yield batch(columns, options, compressor);
       columns.reset();
       rowsMax = Math.min(rowsMax * growth, batchRowsMax);
     }
   }
-  if (!begun) yield* dictionaries(fields);
-  if (columns.rows > 0) yield batch(columns, options);
+  if (!begun) yield* dictionaries(fields, compressor);
+  if (columns.rows > 0) yield batch(columns, options, compressor);
 }
 
 const firstRows = 1000;
 const growth = 3;
 
-function* dictionaries(fields: readonly ResultField[]): Generator<IpcMessage> {
+function* dictionaries(
+  fields: readonly ResultField[],
+  compressor: BodyCompressor | null,
+): Generator<IpcMessage> {
   const encoder = new TextEncoder();
   for (const [id, labels] of enumTypes(fields).entries()) {
     const offsets = new Int32Array(labels.length + 2);
@@ -71,7 +79,7 @@ function* dictionaries(fields: readonly ResultField[]): Generator<IpcMessage> {
     labels.forEach((label, i) => offsets[i + 1] = at += encoder.encode(label).length);
     const data = new Uint8Array((bytes.length + 7) & ~7);
     data.set(bytes);
-    const message = new MessageBuilder();
+    const message = new MessageBuilder(compressor);
     message.node(labels.length, 0);
     message.buffer(offsets, 0);
     message.buffer(offsets, 4 * (labels.length + 1));
@@ -80,8 +88,12 @@ function* dictionaries(fields: readonly ResultField[]): Generator<IpcMessage> {
   }
 }
 
-function batch(columns: Columns, options: RecordBatchOptions): IpcMessage {
-  const message = new MessageBuilder();
+function batch(
+  columns: Columns,
+  options: RecordBatchOptions,
+  compressor: BodyCompressor | null,
+): IpcMessage {
+  const message = new MessageBuilder(compressor);
   for (const column of columns.all) {
     const values = columns.valuesOf(column);
     message.node(values, column.nulls);

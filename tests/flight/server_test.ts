@@ -244,28 +244,52 @@ for (const [name, ticket, code, says] of refusedTickets) {
     }));
 }
 
-const compressions: [header: string, code: number, says: RegExp][] = [
-  ["", 0, /^/],
-  ["identity", 0, /^/],
-  ["lz4", 12, /compression by lz4.*hint: a later release/],
-  ["zstd", 12, /compression by zstd.*hint: a later release/],
-  ["bad", 3, /"bad".*hint: it is one of identity, lz4, zstd/],
-];
+const people20 = () => new FakeEngine(SCRIPT, () => people(20_000));
+const bodyBytes = (answer: Answer) => answer.messages.reduce((sum, each) => sum + each.length, 0);
+const withKey = (compression: string | null) =>
+  JSON.stringify({ type: "GraphQLQuery", query: "{ people { id name } }", compression });
 
-for (const [header, code, says] of compressions) {
-  Deno.test(`DoGet, GetFlightInfo and PollFlightInfo answer the compression "${header}" with gRPC status ${code}`, () =>
-    served(engine(), async ({ client, get }) => {
-      const options = { headers: { "x-fraiseql-compression": header } };
-      const asked = command("{ people { id name } }");
-      const answers = [
-        await get("{ people { id name } }", options),
-        await client.call("GetFlightInfo", asked, options),
-        await client.call("PollFlightInfo", asked, options),
-      ];
-      deepEqual(answers.map((answer) => answer.code), [code, code, code]);
-      for (const answer of answers) match(answer.message, says);
+const compressions: [name: string, ticket: string, header: string | undefined, smaller: boolean][] =
+  [
+    ["neither key nor header", "{ people { id name } }", undefined, false],
+    ["an empty header", "{ people { id name } }", "", false],
+    ["the header identity", "{ people { id name } }", "identity", false],
+    ["the header lz4", "{ people { id name } }", "lz4", true],
+    ["the header zstd on a word", "people", "zstd", true],
+    ["the key null", withKey(null), undefined, false],
+    ["the key lz4", withKey("lz4"), undefined, true],
+    ["the key zstd", withKey("zstd"), undefined, true],
+    ["the key zstd and the header identity", withKey("zstd"), "identity", false],
+    ["the key null and the header zstd", withKey(null), "zstd", true],
+  ];
+
+for (const [name, ticket, header, smaller] of compressions) {
+  Deno.test(`DoGet ${smaller ? "compresses" : "does not compress"} bodies by ${name}, and GetFlightInfo's tickets say the same`, () =>
+    served(people20(), async ({ client, get }) => {
+      const options = header === undefined ? {} : { headers: { "x-fraiseql-compression": header } };
+      const plain = bodyBytes(await get("{ people { id name } }"));
+      const expected = (answer: Answer) => bodyBytes(answer) < plain * 0.8;
+      equal(expected(await get(ticket, options)), smaller);
+      const answer = await client.call("GetFlightInfo", command(ticket), options);
+      const [endpoint] = decodeMessage(FLIGHT_INFO, first(answer)).endpoint;
+      equal(expected(await get(endpoint?.ticket?.ticket ?? "")), smaller);
     }));
 }
+
+Deno.test("DoGet, GetFlightInfo and PollFlightInfo refuse another compression as INVALID_ARGUMENT", () =>
+  served(engine(), async ({ client, get }) => {
+    const options = { headers: { "x-fraiseql-compression": "zst" } };
+    const asked = command("{ people { id name } }");
+    const answers = [
+      await get("{ people { id name } }", options),
+      await client.call("GetFlightInfo", asked, options),
+      await client.call("PollFlightInfo", asked, options),
+    ];
+    for (const { code, message } of answers) {
+      equal(code, 3);
+      match(message, /"zst", did you mean zstd\?.*hint: it is one of identity, lz4, zstd/);
+    }
+  }));
 
 Deno.test("GetFlightInfo refuses a descriptor that is neither a command nor a path", () =>
   served(engine(), async ({ client }) => {

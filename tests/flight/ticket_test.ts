@@ -11,6 +11,7 @@ const query = (some: object): Ticket => ({
   variables: null,
   operationName: null,
   field: null,
+  compression: null,
   ...some,
 });
 const view = (some: object): Ticket => ({
@@ -20,6 +21,7 @@ const view = (some: object): Ticket => ({
   orderBy: null,
   limit: null,
   offset: null,
+  compression: null,
   ...some,
 });
 
@@ -48,6 +50,16 @@ const taken: [name: string, text: string, ticket: Ticket][] = [
     "a GraphQLQuery with all that is served",
     ' { "type":"GraphQLQuery","query":"{ users { id } }","variables":{"n":10},"operationName":"Q","field":"users"}',
     query({ variables: { n: 10 }, operationName: "Q", field: "users" }),
+  ],
+  [
+    "a GraphQLQuery with compression",
+    '{"type":"GraphQLQuery","query":"{ users { id } }","compression":"lz4"}',
+    query({ compression: "lz4" }),
+  ],
+  [
+    "an OptimizedView with compression",
+    '{"type":"OptimizedView","view":"va_orders","compression":"zstd"}',
+    view({ compression: "zstd" }),
   ],
   ["the least OptimizedView", '{"type":"OptimizedView","view":"va_orders"}', view({})],
   [
@@ -128,12 +140,6 @@ const refused: [name: string, text: string | Uint8Array, code: string, says: Reg
     '{"type":"GraphQLQuery","query":"{a}","partitions":0}',
     "BAD_TICKET",
     /partitions/,
-  ],
-  [
-    "compression, for now",
-    '{"type":"GraphQLQuery","query":"{a}","compression":"lz4"}',
-    "UNSUPPORTED",
-    /compression/,
   ],
   [
     "an unknown compression",
