@@ -208,8 +208,9 @@ function writeTicket(ticket: Ticket): string {
     }
     case "view": {
       const { kind: _, view, orderBy, ...more } = ticket;
-      const json = { type: "OptimizedView", view, order_by: orderBy, ...more };
-      return JSON.stringify(withoutNulls(json));
+      return JSON.stringify(
+        withoutNulls({ type: "OptimizedView", view, order_by: orderBy, ...more }),
+      );
     }
     default:
       return ticket satisfies never;
