@@ -2,6 +2,7 @@
 
 import { AppError } from "../lib/errors.ts";
 import type {
+  ExportRequest,
   Plan,
   QueryEngine,
   QueryRequest,
@@ -31,6 +32,10 @@ export class LateEngine implements QueryEngine {
 
   planView(request: ViewRequest): Plan {
     return this.#there.planView(request);
+  }
+
+  planExport(request: ExportRequest): Plan {
+    return this.#there.planExport(request);
   }
 
   planWord(word: string): Plan {

@@ -3,7 +3,15 @@
  * neither gRPC nor PostgreSQL. https://arrow.apache.org/docs/format/Flight.html
  */
 
-import { arrowSchemaMessage, encapsulated } from "../lib/arrow/record_batches.ts";
+import {
+  arrowSchemaMessage,
+  type Compression,
+  encapsulated,
+  type IpcMessage,
+  recordBatches,
+} from "../lib/arrow/record_batches.ts";
+import type { ResultField } from "../lib/arrow/result_field.ts";
+import type { RowChunk } from "../lib/arrow/row_chunk.ts";
 import { suggestion, type Unrepresentable } from "../lib/config.ts";
 import { AppError } from "../lib/errors.ts";
 import type { Limits } from "../lib/limits.ts";
@@ -32,6 +40,7 @@ import {
 } from "./protobuf.ts";
 import type { RunningStreams } from "./running_streams.ts";
 import { decodeTicket, encodeTicket, queryTicket, type Ticket } from "./ticket.ts";
+import { FILE_FIELDS, toFile } from "./to_file.ts";
 import { toFlight } from "./to_flight.ts";
 
 /** What a method needs of its call, and what it tells for the log. */
@@ -108,7 +117,7 @@ export function flightService(options: ServiceOptions) {
     const plan = planOf(ticket);
     call.operation = plan.operationName;
     const [, root] = oneRoot(ticket, plan);
-    yield wholeMessage(encodeMessage(SCHEMA_RESULT, { schema: schemaOf(root) }));
+    yield wholeMessage(encodeMessage(SCHEMA_RESULT, { schema: schemaOf(ticket, root) }));
   }
 
   async function* doGet(call: FlightCall): AsyncGenerator<Message> {
@@ -125,13 +134,26 @@ export function flightService(options: ServiceOptions) {
       call.answerHeader("age", String(ageSeconds));
       call.answerHeader("x-fraiseql-cache", "hit");
     };
-    const rows = engine.rows(plan, { signal: call.signal, root: index, fromCache });
-    yield* toFlight(root.fields, rows, {
-      limits,
-      unrepresentable: options.unrepresentable,
-      compression,
-      sent: (rows) => call.rows += rows,
-    });
+    const chunks = engine.rows(plan, { signal: call.signal, root: index, fromCache });
+    const messages = messagesOf(ticket, root, chunks, compression);
+    yield* toFlight(fieldsOf(ticket, root), messages, (rows) => call.rows += rows);
+  }
+
+  function messagesOf(
+    ticket: Ticket,
+    root: RowsRoot,
+    chunks: AsyncIterable<RowChunk>,
+    compression: Compression | null,
+  ): AsyncIterable<IpcMessage> {
+    const { unrepresentable } = options;
+    const rowBytesMax = limits.flightRowBytesMax;
+    if (ticket.kind === "export" && ticket.format !== "arrow") {
+      const { format } = ticket;
+      return toFile(root.fields, chunks, { format, unrepresentable, compression, rowBytesMax });
+    }
+    const { batchRowsMax, batchBytesMax } = limits;
+    const all = { batchRowsMax, batchBytesMax, rowBytesMax, unrepresentable, compression };
+    return recordBatches(root.fields, chunks, all);
   }
 
   async function* doAction(call: FlightCall): AsyncGenerator<Message> {
@@ -204,6 +226,8 @@ export function flightService(options: ServiceOptions) {
         return engine.plan(ticket);
       case "view":
         return engine.planView(ticket);
+      case "export":
+        return engine.planExport(ticket);
       case "word":
         return engine.planWord(ticket.word);
       default:
@@ -249,7 +273,7 @@ export function flightService(options: ServiceOptions) {
       appMetadata: new Uint8Array(),
     }));
     return {
-      schema: first && roots.length === 1 ? schemaOf(first) : new Uint8Array(),
+      schema: first && roots.length === 1 ? schemaOf(ticket, first) : new Uint8Array(),
       flightDescriptor: null,
       endpoint,
       totalRecords: unknownTotal,
@@ -260,8 +284,8 @@ export function flightService(options: ServiceOptions) {
     };
   }
 
-  function schemaOf(root: RowsRoot): Uint8Array {
-    return encapsulated(arrowSchemaMessage(root.fields));
+  function schemaOf(ticket: Ticket, root: RowsRoot): Uint8Array {
+    return encapsulated(arrowSchemaMessage(fieldsOf(ticket, root)));
   }
 
   return {
@@ -327,6 +351,11 @@ function oneRoot(ticket: Ticket, plan: Plan): [index: number, root: RowsRoot] {
     `the query has no root field ${shown}${suggestion(field.slice(0, 60), names)}`,
     { hint: `"field" is one of ${names.join(", ")}` },
   );
+}
+
+/** The columns of a ticket's batches: the rows' own, or those of a file. */
+function fieldsOf(ticket: Ticket, root: RowsRoot): readonly ResultField[] {
+  return ticket.kind === "export" && ticket.format !== "arrow" ? FILE_FIELDS : root.fields;
 }
 
 function ofField(ticket: Ticket, root: RowsRoot): Ticket {

@@ -9,7 +9,7 @@ import { suggestion } from "../lib/config.ts";
 import { AppError } from "../lib/errors.ts";
 import type { Limits } from "../lib/limits.ts";
 
-export type Ticket = QueryTicket | ViewTicket | WordTicket;
+export type Ticket = QueryTicket | ViewTicket | WordTicket | ExportTicket;
 
 /** A GraphQL query, as bare text or as JSON of the type `GraphQLQuery`. */
 export interface QueryTicket {
@@ -32,6 +32,19 @@ export interface ViewTicket {
   readonly offset: number | null;
   readonly compression: Compression | null;
 }
+
+/** A whole table or view by PostgreSQL's own names (`BulkExport`). */
+export interface ExportTicket {
+  readonly kind: "export";
+  readonly table: string;
+  readonly filter: Readonly<Record<string, unknown>> | null;
+  readonly limit: number | null;
+  readonly format: ExportFormat;
+  readonly compression: Compression | null;
+}
+
+/** Record batches, or the bytes of a file. */
+export type ExportFormat = "arrow" | "csv" | "json";
 
 /** One plain word: that root field with every plain column. */
 export interface WordTicket {
@@ -120,11 +133,21 @@ function readJson(json: Record<string, unknown>): Ticket {
         compression: ticket.compression ?? null,
       };
     }
+    case "BulkExport": {
+      const ticket = check(BulkExport, json);
+      return {
+        kind: "export",
+        table: ticket.table,
+        filter: ticket.filter ?? null,
+        limit: ticket.limit ?? null,
+        format: servedFormat(ticket.format ?? "arrow"),
+        compression: ticket.compression ?? null,
+      };
+    }
     case "ObserverEvents":
-    case "BulkExport":
     case "BatchedQueries":
       throw new AppError("UNSUPPORTED", `tickets of the type ${type} are not served yet`, {
-        hint: "a later release brings them; GraphQLQuery and OptimizedView are served",
+        hint: "a later release brings them",
       });
     default:
       throw badTicket(
@@ -141,6 +164,8 @@ const TICKET_TYPES = [
   "BatchedQueries",
 ] as const;
 type TicketType = typeof TICKET_TYPES[number];
+
+const SERVED_TYPES = TICKET_TYPES.filter((type) => type !== "ObserverEvents");
 
 const jsonMap = z.record(z.string(), z.unknown()).nullish();
 const count = z.int().nonnegative().nullish();
@@ -165,6 +190,22 @@ const OptimizedView = z.strictObject({
   offset: count,
   compression,
 });
+
+const BulkExport = z.strictObject({
+  type: z.literal("BulkExport"),
+  table: z.string().min(1),
+  filter: jsonMap,
+  limit: count,
+  format: z.enum(["arrow", "csv", "json", "parquet"]).nullish(),
+  compression,
+});
+
+function servedFormat(format: ExportFormat | "parquet"): ExportFormat {
+  if (format !== "parquet") return format;
+  throw new AppError("UNSUPPORTED", "BulkExport does not write parquet", {
+    hint: `take the format "arrow" and write the table there, as pyarrow.parquet.write_table does`,
+  });
+}
 
 /** Lists the ticket's faults together. */
 function check<Shape extends z.ZodObject>(
@@ -212,6 +253,10 @@ function writeTicket(ticket: Ticket): string {
         withoutNulls({ type: "OptimizedView", view, order_by: orderBy, ...more }),
       );
     }
+    case "export": {
+      const { kind: _, ...more } = ticket;
+      return JSON.stringify(withoutNulls({ type: "BulkExport", ...more }));
+    }
     default:
       return ticket satisfies never;
   }
@@ -255,7 +300,7 @@ function tooLarge(bytes: number, limits: TicketLimits): AppError {
 function badTicket(message: string, options: { hint?: string; cause?: unknown } = {}): AppError {
   return new AppError("BAD_TICKET", message, {
     hint: `a ticket is GraphQL text, a root field's name, or JSON with a "type": ` +
-      TICKET_TYPES.slice(0, 2).join(" or "),
+      `${SERVED_TYPES.slice(0, -1).join(", ")} or ${SERVED_TYPES.at(-1)}`,
     ...options,
   });
 }

@@ -22,8 +22,9 @@ import type { Database, SqlStatement } from "./database.ts";
 import { type GraphqlTypes, graphqlTypes } from "./graphql_schema.ts";
 import { fromGraphqls, parseQuery } from "./parse.ts";
 import { type PlannedOperation, type PlannedRoot, planQuery } from "./plan.ts";
-import { planView } from "./plan_view.ts";
+import { planExport, planView } from "./plan_view.ts";
 import type {
+  ExportRequest,
   Plan,
   QueryEngine,
   QueryRequest,
@@ -151,6 +152,12 @@ export async function openEngine(options: EngineOptions): Promise<QueryEngine> {
       const offer = { names: options.views, filterOf: types.filterOf };
       const read = planView(request, data, offer, limits);
       const root = { kind: "rows", name: request.view, field: request.view, read } as const;
+      return compile({ operationName: null, roots: [root] });
+    },
+    planExport(request: ExportRequest) {
+      const { data, types } = generation;
+      const read = planExport(request, data, { filterOf: types.filterOf }, options.limits);
+      const root = { kind: "rows", name: request.table, field: request.table, read } as const;
       return compile({ operationName: null, roots: [root] });
     },
     planWord(word) {

@@ -1,4 +1,7 @@
-/** `OptimizedView`: a relation by PostgreSQL's own names, its columns in the view's order. */
+/**
+ * `OptimizedView` and `BulkExport`: a relation by PostgreSQL's own names, its columns in the
+ * relation's order.
+ */
 
 import { coerceInputValue, type GraphQLError, type GraphQLInputType } from "graphql";
 import { AppError } from "../errors.ts";
@@ -7,7 +10,7 @@ import type { Limits } from "../limits.ts";
 import { ConditionBudget, toCondition, toCount } from "./conditions.ts";
 import { cut } from "./parse.ts";
 import { refuseDeep } from "./plan.ts";
-import type { ViewRequest } from "./query_engine.ts";
+import type { ExportRequest, ViewRequest } from "./query_engine.ts";
 import type { OrderDirection, OrderTerm, Read } from "./read_plan.ts";
 import { short } from "./scalars.ts";
 import type { Column, DataSchema, Relation } from "./schema.ts";
@@ -19,14 +22,34 @@ export interface ViewOffer {
   readonly filterOf: (type: Column["type"]) => GraphQLInputType;
 }
 
+type ViewLimits = Pick<Limits, "filterConditionsMax" | "queryDepthMax" | "queryNestingMax">;
+
 /** The read of a view; `NOT_FOUND` for one that is not offered, `BAD_INPUT` for what it has not. */
 export function planView(
   request: ViewRequest,
   data: DataSchema,
   offer: ViewOffer,
-  limits: Pick<Limits, "filterConditionsMax" | "queryDepthMax" | "queryNestingMax">,
+  limits: ViewLimits,
 ): Read {
-  const relation = findView(request.view, data, offer.names);
+  return planRelation(findView(request.view, data, offer.names), request, offer, limits);
+}
+
+/** The same of any exposed relation. */
+export function planExport(
+  request: ExportRequest,
+  data: DataSchema,
+  offer: Pick<ViewOffer, "filterOf">,
+  limits: ViewLimits,
+): Read {
+  return planRelation(findExposed(request.table, data), request, offer, limits);
+}
+
+function planRelation(
+  relation: Relation,
+  request: Omit<ViewRequest, "view">,
+  offer: Pick<ViewOffer, "filterOf">,
+  limits: ViewLimits,
+): Read {
   const columns = new Map(relation.columns.map((column) => [column.column, column]));
   const budget = new ConditionBudget(limits);
   if (request.filter) refuseDeep(request.filter, limits.queryNestingMax, "the filter is");
@@ -46,9 +69,7 @@ function findView(name: string, data: DataSchema, names: readonly string[]): Rel
     relation.name.startsWith("va_") || names.includes(relation.name) ||
     names.includes(`${relation.schema}.${relation.name}`)
   );
-  const found = offered.find((relation) =>
-    relation.name === name || `${relation.schema}.${relation.name}` === name
-  );
+  const found = named(name, offered);
   if (found) return found;
   const offeredNames = offered.map((relation) => relation.name);
   const near = didYouMean(name, offeredNames);
@@ -61,6 +82,22 @@ function findView(name: string, data: DataSchema, names: readonly string[]): Rel
   });
 }
 
+function findExposed(name: string, { relations }: DataSchema): Relation {
+  const found = named(name, relations);
+  if (found) return found;
+  const names = relations.map((relation) => relation.name);
+  throw new AppError("NOT_FOUND", `no table or view named ${short(name)} is exposed`, {
+    hint: didYouMean(name, names) || `exposed are ${names.slice(0, 20).join(", ") || "none"}`,
+  });
+}
+
+/** By its name, or by `schema.name` where another schema has the name too. */
+function named(name: string, relations: readonly Relation[]): Relation | undefined {
+  return relations.find((relation) =>
+    relation.name === name || `${relation.schema}.${relation.name}` === name
+  );
+}
+
 type Input = Readonly<Record<string, unknown>>;
 type Columns = ReadonlyMap<string, Column>;
 
@@ -68,7 +105,7 @@ type Columns = ReadonlyMap<string, Column>;
 function coerceFilter(
   input: unknown,
   columns: Columns,
-  offer: ViewOffer,
+  offer: Pick<ViewOffer, "filterOf">,
   place: string,
 ): Input {
   if (typeof input !== "object" || input === null || Array.isArray(input)) {
@@ -87,7 +124,7 @@ function coerceFilter(
         return [name, list.map((item, i) => inner(item, `${at}[${i}]`))];
       }
       if (!column) {
-        throw new AppError("BAD_INPUT", `${place}: the view has no column ${short(name)}`, {
+        throw new AppError("BAD_INPUT", `${place}: there is no column ${short(name)}`, {
           hint: didYouMean(name, [...columns.keys()]) ||
             `it has ${[...columns.keys()].join(", ")}`,
         });
@@ -139,7 +176,7 @@ function orderTerm(match: RegExpExecArray, columns: Columns): OrderTerm {
       .map((orderable) => orderable.column);
     const what = column
       ? `the column ${short(name)} has no order`
-      : `the view has no column ${short(name)}`;
+      : `there is no column ${short(name)}`;
     throw new AppError("BAD_INPUT", `order_by: ${what}`, {
       hint: didYouMean(name, names) ||
         `it can be ordered by ${names.join(", ")}`,

@@ -19,6 +19,14 @@ export interface ViewRequest {
   readonly offset?: number | null;
 }
 
+/** All rows of one exposed table or view by PostgreSQL's own names (`BulkExport`). */
+export interface ExportRequest {
+  /** Its name, or `schema.name`. */
+  readonly table: string;
+  readonly filter?: Readonly<Record<string, unknown>> | null;
+  readonly limit?: number | null;
+}
+
 /** One field of the operation's root, in selection order. */
 export type RootField = RowsRoot | ValueRoot;
 
@@ -82,6 +90,9 @@ export interface QueryEngine {
 
   /** The same for a view by PostgreSQL's own names; `NOT_FOUND` for one that is not offered. */
   planView(request: ViewRequest): Plan;
+
+  /** The same for any exposed table or view; `NOT_FOUND` for one that is not exposed. */
+  planExport(request: ExportRequest): Plan;
 
   /** The plan of one root list with every plain column (a path of one word); `NOT_FOUND`. */
   planWord(word: string): Plan;

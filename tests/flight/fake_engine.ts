@@ -4,6 +4,7 @@ import type { ResultField } from "../../lib/arrow/result_field.ts";
 import type { RowChunk } from "../../lib/arrow/row_chunk.ts";
 import { AppError } from "../../lib/errors.ts";
 import type {
+  ExportRequest,
   Plan,
   QueryEngine,
   QueryRequest,
@@ -62,6 +63,12 @@ export class FakeEngine implements QueryEngine {
     this.diary.push(`view ${JSON.stringify(request)}`);
     if (request.view !== "va_people") throw new AppError("NOT_FOUND", `no view ${request.view}`);
     return { operationName: null, roots: [root("va_people")] };
+  }
+
+  planExport(request: ExportRequest): Plan {
+    this.diary.push(`export ${JSON.stringify(request)}`);
+    if (request.table !== "people") throw new AppError("NOT_FOUND", `no table ${request.table}`);
+    return { operationName: null, roots: [root("people")] };
   }
 
   planWord(word: string): Plan {

@@ -73,6 +73,30 @@ const taken: [name: string, text: string, ticket: Ticket][] = [
     }),
   ],
   [
+    "the least BulkExport",
+    '{"type":"BulkExport","table":"orders"}',
+    {
+      kind: "export",
+      table: "orders",
+      filter: null,
+      limit: null,
+      format: "arrow",
+      compression: null,
+    },
+  ],
+  [
+    "a BulkExport with every key",
+    '{"type":"BulkExport","table":"public.orders","filter":{"id":{"gt":1}},"limit":5,"format":"csv","compression":"lz4"}',
+    {
+      kind: "export",
+      table: "public.orders",
+      filter: { id: { gt: 1 } },
+      limit: 5,
+      format: "csv",
+      compression: "lz4",
+    },
+  ],
+  [
     "an OptimizedView with every key null",
     '{"type":"OptimizedView","view":"va_orders","filter":null,"order_by":null,"limit":null,"offset":null}',
     view({}),
@@ -166,11 +190,18 @@ const refused: [name: string, text: string | Uint8Array, code: string, says: Reg
     /not served yet/,
   ],
   [
-    "BulkExport, for now",
-    '{"type":"BulkExport","table":"orders"}',
+    "a BulkExport as parquet",
+    '{"type":"BulkExport","table":"orders","format":"parquet"}',
     "UNSUPPORTED",
-    /not served yet/,
+    /parquet/,
   ],
+  [
+    "a BulkExport in an unknown format",
+    '{"type":"BulkExport","table":"orders","format":"xml"}',
+    "BAD_TICKET",
+    /format/,
+  ],
+  ["a BulkExport without a table", '{"type":"BulkExport"}', "BAD_TICKET", /table/],
   [
     "BatchedQueries, for now",
     '{"type":"BatchedQueries","queries":[]}',

@@ -4,10 +4,22 @@ import { toFlight } from "../../flight/to_flight.ts";
 import type { ResultField } from "../../lib/arrow/result_field.ts";
 import type { RowChunk } from "../../lib/arrow/row_chunk.ts";
 import { AppError } from "../../lib/errors.ts";
-import { limits } from "../../lib/limits.ts";
+import { recordBatches } from "../../lib/arrow/record_batches.ts";
 import { people, PEOPLE_FIELDS } from "./fake_engine.ts";
 
 const FLIGHT_DATA = { header: [2, "bytes"], body: [1000, "bytes"] } as const;
+
+const batchesOf = (
+  fields: readonly ResultField[],
+  chunks: AsyncIterable<RowChunk>,
+  batchRowsMax = 10_000,
+) =>
+  recordBatches(fields, chunks, {
+    batchRowsMax,
+    batchBytesMax: 2 * 1024 * 1024,
+    rowBytesMax: 64 * 1024 * 1024,
+    unrepresentable: "error",
+  });
 
 /** The messages as `schema`, `dictionary` and `rows` with their sizes. */
 async function kinds(
@@ -16,12 +28,9 @@ async function kinds(
 ): Promise<string[]> {
   const seen: string[] = [];
   let rows = 0;
-  const options = {
-    limits: limits({ batchRowsMax: some.batchRowsMax ?? 10_000 }),
-    unrepresentable: "error",
-    sent: (count: number) => rows += count,
-  } as const;
-  for await (const message of toFlight(some.fields ?? PEOPLE_FIELDS, chunks, options)) {
+  const fields = some.fields ?? PEOPLE_FIELDS;
+  const batches = batchesOf(fields, chunks, some.batchRowsMax);
+  for await (const message of toFlight(fields, batches, (count) => rows += count)) {
     const bytes = new Uint8Array(message.byteLength);
     message.writeTo(bytes, 0);
     seen.push(headerKind(decodeMessage(FLIGHT_DATA, bytes).header));
@@ -67,11 +76,8 @@ Deno.test("toFlight() gives the labels of an enum between schema and batches", a
 
 for (const rows of [0, 3]) {
   Deno.test(`toFlight() gives no message when the rows fail after ${rows} of the first batch`, async () => {
-    const messages = toFlight(PEOPLE_FIELDS, failing(rows), {
-      limits: limits(),
-      unrepresentable: "error",
-      sent: () => {},
-    });
+    const batches = batchesOf(PEOPLE_FIELDS, failing(rows));
+    const messages = toFlight(PEOPLE_FIELDS, batches, () => {});
     await rejects(() => messages.next(), { code: "UNAVAILABLE" });
   });
 }
@@ -89,11 +95,7 @@ Deno.test("toFlight() ends the rows when nobody wants more", async () => {
       ended = true;
     }
   }
-  const messages = toFlight(PEOPLE_FIELDS, watched(), {
-    limits: limits(),
-    unrepresentable: "error",
-    sent: () => {},
-  });
+  const messages = toFlight(PEOPLE_FIELDS, batchesOf(PEOPLE_FIELDS, watched()), () => {});
   await messages.next();
   await messages.return(undefined);
   equal(ended, true);

@@ -68,6 +68,9 @@ export class FakeEngine implements QueryEngine {
   planView(): Plan {
     throw new AppError("NOT_FOUND", "no views");
   }
+  planExport(): Plan {
+    throw new AppError("NOT_FOUND", "no tables");
+  }
   planWord(): Plan {
     throw new AppError("NOT_FOUND", "no words");
   }
