@@ -2,6 +2,7 @@
 
 import { AppError } from "../lib/errors.ts";
 import type {
+  BatchPlan,
   ExportRequest,
   Plan,
   QueryEngine,
@@ -36,6 +37,10 @@ export class LateEngine implements QueryEngine {
 
   planExport(request: ExportRequest): Plan {
     return this.#there.planExport(request);
+  }
+
+  planBatch(queries: readonly string[]): BatchPlan {
+    return this.#there.planBatch(queries);
   }
 
   planWord(word: string): Plan {

@@ -326,6 +326,7 @@ export function wholeMessage(bytes: Uint8Array): Message {
 }
 
 const dataHeaderTag = 0x12; // field 2, bytes
+const appMetadataTag = 0x1a; // field 3, bytes
 const dataBodyTag = [0xc2, 0x3e] as const; // field 1000, bytes
 
 /**
@@ -336,8 +337,11 @@ export function flightData(
   header: Uint8Array,
   body: readonly Uint8Array[],
   bodyBytes: number,
+  appMetadata: Uint8Array = noBytes,
 ): Message {
   let byteLength = 1 + varintBytes(header.length) + header.length;
+  const metadataBytes = appMetadata.length;
+  if (metadataBytes > 0) byteLength += 1 + varintBytes(metadataBytes) + metadataBytes;
   if (bodyBytes > 0) byteLength += 2 + varintBytes(bodyBytes) + bodyBytes;
   return {
     byteLength,
@@ -347,6 +351,12 @@ export function flightData(
       at = putVarint(target, at, header.length);
       target.set(header, at);
       at += header.length;
+      if (metadataBytes > 0) {
+        target[at++] = appMetadataTag;
+        at = putVarint(target, at, metadataBytes);
+        target.set(appMetadata, at);
+        at += metadataBytes;
+      }
       if (bodyBytes === 0) return;
       target[at++] = dataBodyTag[0];
       target[at++] = dataBodyTag[1];
@@ -358,6 +368,8 @@ export function flightData(
     },
   };
 }
+
+const noBytes = new Uint8Array(0);
 
 function varintBytes(value: number): number {
   let bytes = 1;

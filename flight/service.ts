@@ -7,7 +7,6 @@ import {
   arrowSchemaMessage,
   type Compression,
   encapsulated,
-  type IpcMessage,
   recordBatches,
 } from "../lib/arrow/record_batches.ts";
 import type { ResultField } from "../lib/arrow/result_field.ts";
@@ -16,6 +15,7 @@ import { suggestion, type Unrepresentable } from "../lib/config.ts";
 import { AppError } from "../lib/errors.ts";
 import type { Limits } from "../lib/limits.ts";
 import type { Plan, QueryEngine, RowsRoot } from "../lib/query/query_engine.ts";
+import { batchedQueries, refuseUnequal } from "./batched.ts";
 import { compressionHeader, compressionOf } from "./compression.ts";
 import type { Message } from "./line.ts";
 import {
@@ -38,10 +38,11 @@ import {
   TICKET,
   wholeMessage,
 } from "./protobuf.ts";
+import { placedErrors } from "./placed_errors.ts";
 import type { RunningStreams } from "./running_streams.ts";
 import { decodeTicket, encodeTicket, queryTicket, type Ticket } from "./ticket.ts";
 import { FILE_FIELDS, toFile } from "./to_file.ts";
-import { toFlight } from "./to_flight.ts";
+import { type FlightBatch, toFlight } from "./to_flight.ts";
 
 /** What a method needs of its call, and what it tells for the log. */
 export interface FlightCall {
@@ -130,30 +131,36 @@ export function flightService(options: ServiceOptions) {
     const stream = streams.open(encodeTicket(ticket, limits), (reason) => call.abort(reason));
     // Not in a `finally` here: what was given to the client may still be on its way.
     void call.ended.then(() => streams.close(stream));
+    const only = ticket.kind === "batch" ? {} : { root: index };
     const fromCache = (ageSeconds: number) => {
       call.answerHeader("age", String(ageSeconds));
       call.answerHeader("x-fraiseql-cache", "hit");
     };
-    const chunks = engine.rows(plan, { signal: call.signal, root: index, fromCache });
-    const messages = messagesOf(ticket, root, chunks, compression);
+    const chunks = engine.rows(plan, { signal: call.signal, fromCache, ...only });
+    const messages = messagesOf(ticket, plan, root, chunks, compression);
     yield* toFlight(fieldsOf(ticket, root), messages, (rows) => call.rows += rows);
   }
 
   function messagesOf(
     ticket: Ticket,
+    plan: Plan,
     root: RowsRoot,
     chunks: AsyncIterable<RowChunk>,
     compression: Compression | null,
-  ): AsyncIterable<IpcMessage> {
+  ): AsyncIterable<FlightBatch> {
     const { unrepresentable } = options;
     const rowBytesMax = limits.flightRowBytesMax;
     if (ticket.kind === "export" && ticket.format !== "arrow") {
       const { format } = ticket;
-      return toFile(root.fields, chunks, { format, unrepresentable, compression, rowBytesMax });
+      const file = { format, unrepresentable, compression, rowBytesMax };
+      return placedErrors(toFile(root.fields, chunks, file), root);
     }
     const { batchRowsMax, batchBytesMax } = limits;
     const all = { batchRowsMax, batchBytesMax, rowBytesMax, unrepresentable, compression };
-    return recordBatches(root.fields, chunks, all);
+    if (ticket.kind === "batch") {
+      return batchedQueries(rowsRoots(plan).map(([, each]) => each), chunks, all);
+    }
+    return placedErrors(recordBatches(root.fields, chunks, all), root);
   }
 
   async function* doAction(call: FlightCall): AsyncGenerator<Message> {
@@ -228,6 +235,11 @@ export function flightService(options: ServiceOptions) {
         return engine.planView(ticket);
       case "export":
         return engine.planExport(ticket);
+      case "batch": {
+        const plan = engine.planBatch(ticket.queries);
+        refuseUnequal(plan.roots);
+        return plan;
+      }
       case "word":
         return engine.planWord(ticket.word);
       default:
@@ -262,9 +274,8 @@ export function flightService(options: ServiceOptions) {
 
   /** One endpoint per root field; its ticket goes to DoGet as it is. */
   function flightInfo(ticket: Ticket, plan: Plan): MessageOf<typeof FLIGHT_INFO> {
-    const roots = ticket.kind === "query" && ticket.field !== null
-      ? [oneRoot(ticket, plan)[1]]
-      : rowsRoots(plan).map(([, root]) => root);
+    const isOne = ticket.kind === "batch" || (ticket.kind === "query" && ticket.field !== null);
+    const roots = isOne ? [oneRoot(ticket, plan)[1]] : rowsRoots(plan).map(([, root]) => root);
     const [first] = roots;
     const endpoint = roots.map((root) => ({
       ticket: { ticket: encodeTicket(roots.length === 1 ? ticket : ofField(ticket, root), limits) },
@@ -338,7 +349,8 @@ function oneRoot(ticket: Ticket, plan: Plan): [index: number, root: RowsRoot] {
   const field = ticket.kind === "query" ? ticket.field : null;
   const [only] = roots;
   if (field === null) {
-    if (only && roots.length === 1) return only;
+    // Those of a batch have one schema.
+    if (only && (roots.length === 1 || ticket.kind === "batch")) return only;
     throw new AppError("BAD_TICKET", `the query has several root fields: ${names.join(", ")}`, {
       hint: `name one as "field", or use the endpoints' tickets from GetFlightInfo`,
     });

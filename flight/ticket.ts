@@ -9,7 +9,7 @@ import { suggestion } from "../lib/config.ts";
 import { AppError } from "../lib/errors.ts";
 import type { Limits } from "../lib/limits.ts";
 
-export type Ticket = QueryTicket | ViewTicket | WordTicket | ExportTicket;
+export type Ticket = QueryTicket | ViewTicket | WordTicket | ExportTicket | BatchTicket;
 
 /** A GraphQL query, as bare text or as JSON of the type `GraphQLQuery`. */
 export interface QueryTicket {
@@ -45,6 +45,13 @@ export interface ExportTicket {
 
 /** Record batches, or the bytes of a file. */
 export type ExportFormat = "arrow" | "csv" | "json";
+
+/** Several queries of equal schemas as one stream (`BatchedQueries`). */
+export interface BatchTicket {
+  readonly kind: "batch";
+  readonly queries: readonly string[];
+  readonly compression: Compression | null;
+}
 
 /** One plain word: that root field with every plain column. */
 export interface WordTicket {
@@ -144,8 +151,11 @@ function readJson(json: Record<string, unknown>): Ticket {
         compression: ticket.compression ?? null,
       };
     }
+    case "BatchedQueries": {
+      const { queries, compression } = check(BatchedQueries, json);
+      return { kind: "batch", queries, compression: compression ?? null };
+    }
     case "ObserverEvents":
-    case "BatchedQueries":
       throw new AppError("UNSUPPORTED", `tickets of the type ${type} are not served yet`, {
         hint: "a later release brings them",
       });
@@ -197,6 +207,12 @@ const BulkExport = z.strictObject({
   filter: jsonMap,
   limit: count,
   format: z.enum(["arrow", "csv", "json", "parquet"]).nullish(),
+  compression,
+});
+
+const BatchedQueries = z.strictObject({
+  type: z.literal("BatchedQueries"),
+  queries: z.array(z.string()).nonempty(),
   compression,
 });
 
@@ -256,6 +272,10 @@ function writeTicket(ticket: Ticket): string {
     case "export": {
       const { kind: _, ...more } = ticket;
       return JSON.stringify(withoutNulls({ type: "BulkExport", ...more }));
+    }
+    case "batch": {
+      const { queries, compression } = ticket;
+      return JSON.stringify(withoutNulls({ type: "BatchedQueries", queries, compression }));
     }
     default:
       return ticket satisfies never;

@@ -5,6 +5,11 @@ import { arrowSchemaMessage, type IpcMessage } from "../lib/arrow/record_batches
 import type { Message } from "./line.ts";
 import { flightData, wholeMessage } from "./protobuf.ts";
 
+/** A batch, and what its message carries beside it. */
+export interface FlightBatch extends IpcMessage {
+  readonly appMetadata?: Uint8Array;
+}
+
 /**
  * The schema, then the batches; a message's bytes are valid until the next is asked for. `sent` is
  * told of each batch's rows when it has been handed on.
@@ -14,19 +19,19 @@ import { flightData, wholeMessage } from "./protobuf.ts";
  */
 export async function* toFlight(
   fields: readonly ResultField[],
-  messages: AsyncIterable<IpcMessage>,
+  messages: AsyncIterable<FlightBatch>,
   sent: (rows: number) => void,
 ): AsyncGenerator<Message> {
   // Dictionaries come first and say nothing about success, so they are held back too.
   let held: Message[] | null = [wholeMessage(encodeFlightData(arrowSchemaMessage(fields), [], 0))];
-  for await (const { kind, header, body, bodyBytes, rows } of messages) {
+  for await (const { kind, header, body, bodyBytes, rows, appMetadata } of messages) {
     if (kind === "dictionary" && held) {
       held.push(wholeMessage(encodeFlightData(header, body, bodyBytes)));
       continue;
     }
     if (held) yield* held;
     held = null;
-    yield flightData(header, body, bodyBytes);
+    yield flightData(header, body, bodyBytes, appMetadata);
     if (kind === "batch") sent(rows);
   }
   if (held) yield* held;

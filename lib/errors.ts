@@ -98,6 +98,19 @@ export class AppError extends Error {
     return [this.entry(), ...this.others.map((other) => other.entry())];
   }
 
+  /** The same error with another message or other options. */
+  with({ message, ...options }: AppErrorOptions & { readonly message?: string }): AppError {
+    return new AppError(this.code, message ?? this.message, {
+      cause: this.cause,
+      others: this.others,
+      ...(this.hint !== undefined && { hint: this.hint }),
+      ...(this.locations && { locations: this.locations }),
+      ...(this.path && { path: this.path }),
+      ...(this.retryAfterSeconds !== undefined && { retryAfterSeconds: this.retryAfterSeconds }),
+      ...options,
+    });
+  }
+
   private entry(): ErrorEntry {
     return {
       message: this.message,

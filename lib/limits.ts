@@ -162,6 +162,12 @@ export const LIMITS = {
     max: 10_000,
     why: "DoGet streams under way at once, until each has ended",
   },
+  batchedQueriesMax: {
+    value: 50,
+    min: 1,
+    max: 1000,
+    why: "queries of a BatchedQueries ticket; each is a statement in the one stream",
+  },
   ticketLevelsMax: {
     value: 64,
     min: 8,

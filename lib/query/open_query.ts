@@ -22,8 +22,10 @@ import type { Database, SqlStatement } from "./database.ts";
 import { type GraphqlTypes, graphqlTypes } from "./graphql_schema.ts";
 import { fromGraphqls, parseQuery } from "./parse.ts";
 import { type PlannedOperation, type PlannedRoot, planQuery } from "./plan.ts";
+import { batchOf } from "./plan_batch.ts";
 import { planExport, planView } from "./plan_view.ts";
 import type {
+  BatchPlan,
   ExportRequest,
   Plan,
   QueryEngine,
@@ -118,7 +120,7 @@ export async function openEngine(options: EngineOptions): Promise<QueryEngine> {
     },
   });
 
-  const compile = (operation: PlannedOperation): CompiledPlan => {
+  const compile = (operation: Pick<PlannedOperation, "operationName" | "roots">): CompiledPlan => {
     const statements: SqlStatement[] = [];
     const keepable = new Set<SqlStatement>();
     const roots = operation.roots.map((root) => {
@@ -134,7 +136,7 @@ export async function openEngine(options: EngineOptions): Promise<QueryEngine> {
     return { operationName, roots, statements, generation: shown, keepable };
   };
 
-  const plan = (request: QueryRequest): Plan => {
+  const planned = (request: QueryRequest): PlannedOperation => {
     const { data, types, documents } = generation;
     const document = documents.get(request.text, () => {
       const parsed = parseQuery(request.text, limits);
@@ -142,8 +144,9 @@ export async function openEngine(options: EngineOptions): Promise<QueryEngine> {
       if (errors.length > 0) throw invalid(errors);
       return parsed;
     });
-    return compile(planQuery(document, request, types.schema, data, limits));
+    return planQuery(document, request, types.schema, data, limits);
   };
+  const plan = (request: QueryRequest): Plan => compile(planned(request));
 
   return {
     plan,
@@ -159,6 +162,14 @@ export async function openEngine(options: EngineOptions): Promise<QueryEngine> {
       const read = planExport(request, data, { filterOf: types.filterOf }, options.limits);
       const root = { kind: "rows", name: request.table, field: request.table, read } as const;
       return compile({ operationName: null, roots: [root] });
+    },
+    planBatch(queries: readonly string[]) {
+      const { roots, operationName } = batchOf(
+        queries,
+        (text) => planned({ text }),
+        options.limits,
+      );
+      return compile({ operationName, roots }) as CompiledPlan & BatchPlan;
     },
     planWord(word) {
       const list = generation.rootLists.find((candidate) => candidate.name === word);

@@ -78,6 +78,8 @@ export type PlannedRoot =
 export interface PlannedOperation {
   readonly operationName: string | null;
   readonly roots: readonly PlannedRoot[];
+  /** What `queryCostMax` bounds. */
+  readonly cost: number;
 }
 
 /** Plans the operation that the request names. */
@@ -170,7 +172,7 @@ class Planner {
     const roots = [...collected].map(([name, nodes]) =>
       this.#root(name, nodes, query, introspected)
     );
-    return { operationName: this.operation.name?.value ?? null, roots };
+    return { operationName: this.operation.name?.value ?? null, roots, cost: this.#cost };
   }
 
   #root(

@@ -56,6 +56,11 @@ export interface Plan {
   readonly roots: readonly RootField[];
 }
 
+/** A plan whose every root gives rows. */
+export interface BatchPlan extends Plan {
+  readonly roots: readonly RowsRoot[];
+}
+
 export interface RunOptions {
   readonly signal: AbortSignal;
   /**
@@ -93,6 +98,14 @@ export interface QueryEngine {
 
   /** The same for any exposed table or view; `NOT_FOUND` for one that is not exposed. */
   planExport(request: ExportRequest): Plan;
+
+  /**
+   * The plan of several queries as one, so that all are read in one snapshot: each gives one root, in
+   * their order. The limits on cost hold for all together. Throws as `plan` does, naming the query;
+   * `BAD_TICKET` where a query has not exactly one root field that gives rows, `TOO_LARGE` for more
+   * than `batchedQueriesMax`.
+   */
+  planBatch(queries: readonly string[]): BatchPlan;
 
   /** The plan of one root list with every plain column (a path of one word); `NOT_FOUND`. */
   planWord(word: string): Plan;

@@ -4,6 +4,7 @@ import type { ResultField } from "../../lib/arrow/result_field.ts";
 import type { RowChunk } from "../../lib/arrow/row_chunk.ts";
 import { AppError } from "../../lib/errors.ts";
 import type {
+  BatchPlan,
   ExportRequest,
   Plan,
   QueryEngine,
@@ -71,6 +72,12 @@ export class FakeEngine implements QueryEngine {
     return { operationName: null, roots: [root("people")] };
   }
 
+  planBatch(queries: readonly string[]): BatchPlan {
+    const roots = queries.flatMap((text) => this.plan({ text }).roots);
+    const ofRows = roots.filter((root) => root.kind !== "value");
+    return { operationName: null, roots: ofRows.map((root, i) => ({ ...root, statement: i })) };
+  }
+
   planWord(word: string): Plan {
     const list = this.rootLists().find(({ name }) => name === word);
     if (!list) throw new AppError("NOT_FOUND", `no root field ${word}`);
@@ -78,7 +85,15 @@ export class FakeEngine implements QueryEngine {
   }
 
   async *rows(plan: Plan, { signal, root: index }: RunOptions): AsyncGenerator<RowChunk> {
-    const asked = index === undefined ? undefined : plan.roots[index];
+    if (index === undefined) {
+      for (const i of plan.roots.keys()) {
+        for await (const chunk of this.rows(plan, { signal, root: i })) {
+          yield { ...chunk, statement: i };
+        }
+      }
+      return;
+    }
+    const asked = plan.roots[index];
     if (!asked || asked.kind === "value") throw new Error(`no rows at ${index}`);
     this.diary.push(`run ${asked.name}`);
     this.running++;

@@ -311,16 +311,91 @@ for (const [name, requests] of [["none", []], ["two", ["a", "b"]]] as const) {
 for (const code of Object.keys(CODES) as ErrorCode[]) {
   if (code === "INTERNAL") continue;
   Deno.test(`DoGet ends as ${code} before any message when the query fails so`, () => {
-    const error = new AppError(code, "an ü in the message %\n", { hint: "a hint", path: ["a", 1] });
+    const error = new AppError(code, "an ü in the message %\n", {
+      hint: "a hint",
+      path: [5, "name"],
+    });
     return served(new FakeEngine(SCRIPT, () => failing(error)), async ({ get }) => {
       const answer = await get("{ people { id name } }");
       equal(answer.code, CODES[code].grpc);
       equal(answer.message, "an ü in the message %\n (hint: a hint)");
       equal(answer.messages.length, 0);
-      deepEqual(JSON.parse(String(answer.trailers.get("fraiseql-error")[0])), error.entries());
+      const [entry] = JSON.parse(String(answer.trailers.get("fraiseql-error")[0]));
+      deepEqual(entry, { ...error.entries()[0], path: ["people", 5, "name"] });
     });
   });
 }
+
+Deno.test("DoGet tells of a single object's column without the index of its row, as HTTP does", () => {
+  const error = new AppError("UNREPRESENTABLE", "x", { path: [0, "name"] });
+  return served(new FakeEngine(SCRIPT, () => failing(error)), async ({ get }) => {
+    const answer = await get("{ person { id name } }");
+    const [entry] = JSON.parse(String(answer.trailers.get("fraiseql-error")[0]));
+    deepEqual(entry.path, ["person", "name"]);
+  });
+});
+
+Deno.test("DoGet and GetFlightInfo tell all that is wrong with a query, with its places, as HTTP does", () => {
+  const locations = [{ line: 1, column: 3 }];
+  const others = [new AppError("VALIDATION_ERROR", "second", { locations })];
+  const error = new AppError("VALIDATION_ERROR", "first", { locations, others });
+  return served(new FakeEngine({ "{ bad }": error }), async ({ get, client }) => {
+    const answers = [await get("{ bad }"), await client.call("GetFlightInfo", command("{ bad }"))];
+    for (const { code, trailers } of answers) {
+      equal(code, 3);
+      deepEqual(JSON.parse(String(trailers.get("fraiseql-error")[0])), error.entries());
+    }
+  });
+});
+
+const batch = (...queries: string[]) => JSON.stringify({ type: "BatchedQueries", queries });
+const FLIGHT_DATA = {
+  header: [2, "bytes"],
+  metadata: [3, "bytes"],
+  body: [1000, "bytes"],
+} as const;
+
+Deno.test("DoGet gives BatchedQueries as one stream, each batch with its query's index", () =>
+  served(
+    new FakeEngine({
+      "{ a { id name } }": [root("a")],
+      "{ none { id name } }": [root("none")],
+      "{ b { id name } }": [value("__typename"), root("b")],
+    }, ({ name }) => people(name === "none" ? 0 : name === "a" ? 1500 : 1)),
+    async ({ get, engine, client }) => {
+      const ticket = batch("{ a { id name } }", "{ none { id name } }", "{ b { id name } }");
+      const { code, messages } = await get(ticket);
+      equal(code, 0);
+      const metadata = messages.map((message) =>
+        text(decodeMessage(FLIGHT_DATA, message).metadata)
+      );
+      deepEqual(metadata, ["", "0", "0", "2"]);
+      deepEqual(engine.diary.filter((line) => line.startsWith("run")), [
+        "run a",
+        "run none",
+        "run b",
+      ]);
+      const info = decodeMessage(
+        FLIGHT_INFO,
+        first(await client.call("GetFlightInfo", command(ticket))),
+      );
+      deepEqual(info.endpoint.map((endpoint) => text(endpoint.ticket?.ticket)), [ticket]);
+      ok(info.schema.length > 0);
+    },
+  ));
+
+Deno.test("DoGet says in which of BatchedQueries rows failed", () => {
+  async function* rows({ name }: { name: string }) {
+    yield* people(1);
+    if (name === "b") throw new AppError("UNREPRESENTABLE", "NaN", { path: [1, "name"] });
+  }
+  const script = { "{ a }": [root("a")], "{ b }": [root("b")] };
+  return served(new FakeEngine(script, rows), async ({ get }) => {
+    const { code, message, trailers } = await get(batch("{ a }", "{ b }"));
+    equal([code, message].join(), "11,queries[1]: NaN");
+    deepEqual(JSON.parse(String(trailers.get("fraiseql-error")[0]))[0].path, ["b", 1, "name"]);
+  });
+});
 
 const faults: [name: string, error: Error][] = [
   ["an unknown error", new TypeError("secret")],

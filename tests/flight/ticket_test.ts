@@ -73,6 +73,11 @@ const taken: [name: string, text: string, ticket: Ticket][] = [
     }),
   ],
   [
+    "BatchedQueries",
+    '{"type":"BatchedQueries","queries":["{ a }","{ b }"],"compression":null}',
+    { kind: "batch", queries: ["{ a }", "{ b }"], compression: null },
+  ],
+  [
     "the least BulkExport",
     '{"type":"BulkExport","table":"orders"}',
     {
@@ -202,12 +207,9 @@ const refused: [name: string, text: string | Uint8Array, code: string, says: Reg
     /format/,
   ],
   ["a BulkExport without a table", '{"type":"BulkExport"}', "BAD_TICKET", /table/],
-  [
-    "BatchedQueries, for now",
-    '{"type":"BatchedQueries","queries":[]}',
-    "UNSUPPORTED",
-    /not served yet/,
-  ],
+  ["BatchedQueries without queries", '{"type":"BatchedQueries"}', "BAD_TICKET", /queries/],
+  ["no queries", '{"type":"BatchedQueries","queries":[]}', "BAD_TICKET", /queries/],
+  ["queries that are no texts", '{"type":"BatchedQueries","queries":[1]}', "BAD_TICKET", /queries/],
 ];
 
 for (const [name, input, code, says] of refused) {

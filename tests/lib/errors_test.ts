@@ -68,3 +68,21 @@ for (const [name, reason, code] of reasons) {
     equal(abortError(controller.signal).code, code);
   });
 }
+
+Deno.test("AppError.with() keeps all that is not given otherwise", () => {
+  const error = new AppError("BAD_INPUT", "a", {
+    hint: "h",
+    path: ["x"],
+    locations: [{ line: 1, column: 2 }],
+    retryAfterSeconds: 3,
+    others: [new AppError("BAD_INPUT", "b")],
+    cause: 1,
+  });
+  deepEqual(error.with({}).entries(), error.entries());
+  equal(error.with({}).cause, 1);
+  const other = error.with({ message: "c", path: ["y", 0] });
+  deepEqual(other.entries(), [
+    { ...error.entries()[0], message: "c", path: ["y", 0] },
+    error.entries()[1],
+  ]);
+});

@@ -4,6 +4,7 @@ import type { ResultField } from "../../../lib/arrow/result_field.ts";
 import type { RowChunk } from "../../../lib/arrow/row_chunk.ts";
 import { abortError, AppError } from "../../../lib/errors.ts";
 import type {
+  BatchPlan,
   Plan,
   QueryEngine,
   QueryRequest,
@@ -70,6 +71,9 @@ export class FakeEngine implements QueryEngine {
   }
   planExport(): Plan {
     throw new AppError("NOT_FOUND", "no tables");
+  }
+  planBatch(): BatchPlan {
+    throw new AppError("BAD_TICKET", "no batches");
   }
   planWord(): Plan {
     throw new AppError("NOT_FOUND", "no words");
