@@ -55,6 +55,11 @@ export class LateEngine implements QueryEngine {
     await this.#engine?.failed(error);
   }
 
+  // async, so that what comes too early is a rejected promise
+  async split(plan: Plan, options: Parameters<QueryEngine["split"]>[1]) {
+    return await this.#there.split(plan, options);
+  }
+
   rootLists() {
     return this.#there.rootLists();
   }

@@ -11,6 +11,7 @@ import type { Metrics } from "../lib/metrics.ts";
 import type { QueryEngine } from "../lib/query/query_engine.ts";
 import { openGrpcJsLine } from "./grpc_js.ts";
 import { type Call, CallStatus, type Handler, type Message, type Method } from "./line.ts";
+import { HeldSnapshots } from "./held_snapshots.ts";
 import { RunningStreams } from "./running_streams.ts";
 import { type FlightCall, flightService, type ServiceMethod } from "./service.ts";
 
@@ -37,8 +38,13 @@ export interface FlightServer {
 export async function serveFlight(options: FlightOptions): Promise<FlightServer> {
   const { limits, metrics } = options;
   const streamMsMax = limits.statementSecondsMax * 1000;
+  const snapshots = new HeldSnapshots(
+    limits.partitionSnapshotsMax,
+    limits.partitionSnapshotSeconds,
+  );
   const service = flightService({
     ...options,
+    snapshots,
     streams: new RunningStreams(
       limits.flightStreamsMax,
       streamMsMax,
@@ -63,7 +69,10 @@ export async function serveFlight(options: FlightOptions): Promise<FlightServer>
   return {
     address: line.address,
     url: `grpc://${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`,
-    stop: (drainSeconds) => line.stop(drainSeconds * 1000),
+    stop: async (drainSeconds) => {
+      await line.stop(drainSeconds * 1000);
+      snapshots.close();
+    },
   };
 }
 

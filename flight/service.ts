@@ -29,6 +29,7 @@ import {
   DESCRIPTOR_TYPE,
   encodeMessage,
   FLIGHT_DESCRIPTOR,
+  FLIGHT_ENDPOINT,
   FLIGHT_INFO,
   HANDSHAKE,
   type MessageOf,
@@ -38,9 +39,17 @@ import {
   TICKET,
   wholeMessage,
 } from "./protobuf.ts";
+import type { HeldSnapshots } from "./held_snapshots.ts";
+import { partitionsOf, partOf, whole } from "./partitions.ts";
 import { placedErrors } from "./placed_errors.ts";
 import type { RunningStreams } from "./running_streams.ts";
-import { decodeTicket, encodeTicket, queryTicket, type Ticket } from "./ticket.ts";
+import {
+  decodeTicket,
+  encodeTicket,
+  type QueryTicket,
+  queryTicket,
+  type Ticket,
+} from "./ticket.ts";
 import { FILE_FIELDS, toFile } from "./to_file.ts";
 import { type FlightBatch, toFlight } from "./to_flight.ts";
 
@@ -65,6 +74,7 @@ export interface ServiceOptions {
   readonly limits: Limits;
   readonly unrepresentable: Unrepresentable;
   readonly streams: RunningStreams;
+  readonly snapshots: HeldSnapshots;
   /** Reads the catalog again, here and wherever else it is kept. */
   readonly refresh: () => Promise<void>;
 }
@@ -73,7 +83,7 @@ export type ServiceMethod = (call: FlightCall) => AsyncIterable<Message>;
 
 /** Every method of `arrow.flight.protocol.FlightService` by its name. */
 export function flightService(options: ServiceOptions) {
-  const { engine, limits, streams } = options;
+  const { engine, limits, streams, snapshots } = options;
 
   /** Open to everyone: whatever is presented is accepted. */
   async function* handshake(call: FlightCall): AsyncGenerator<Message> {
@@ -110,7 +120,30 @@ export function flightService(options: ServiceOptions) {
     const ticket = carryingCompression(readDescriptor(descriptor), call);
     const plan = planOf(ticket);
     call.operation = plan.operationName;
-    return { ...flightInfo(ticket, plan), flightDescriptor: descriptor };
+    const info = ticket.kind === "query" && ticket.partitions !== null
+      ? await partitioned({ ...ticket, partitions: ticket.partitions }, plan, call.signal)
+      : flightInfo(ticket, plan);
+    return { ...info, flightDescriptor: descriptor };
+  }
+
+  async function partitioned(
+    ticket: QueryTicket & { readonly partitions: number },
+    plan: Plan,
+    signal: AbortSignal,
+  ): Promise<MessageOf<typeof FLIGHT_INFO>> {
+    const roots = rowsRoots(plan);
+    const isOne = roots.length === 1 || ticket.field !== null;
+    const { tickets, expiresAt, told } = isOne
+      ? await partitionsOf(ticket, plan, oneRoot(ticket, plan)[0], { ...options, signal })
+      : whole(ticket, "the query has several root fields, of which each is an endpoint");
+    const [first] = tickets;
+    if (!first) throw new Error("a read in no parts");
+    const info = flightInfo(first, plan);
+    return {
+      ...info,
+      ...(tickets.length > 1 && { endpoint: tickets.map((each) => endpoint(each, expiresAt)) }),
+      appMetadata: encoder.encode(JSON.stringify(told)),
+    };
   }
 
   async function* getSchema(call: FlightCall): AsyncGenerator<Message> {
@@ -128,15 +161,20 @@ export function flightService(options: ServiceOptions) {
     const plan = planOf(ticket);
     call.operation = plan.operationName;
     const [index, root] = oneRoot(ticket, plan);
+    const part = ticket.kind === "query" ? partOf(ticket, snapshots, limits) : null;
     const stream = streams.open(encodeTicket(ticket, limits), (reason) => call.abort(reason));
     // Not in a `finally` here: what was given to the client may still be on its way.
     void call.ended.then(() => streams.close(stream));
-    const only = ticket.kind === "batch" ? {} : { root: index };
     const fromCache = (ageSeconds: number) => {
       call.answerHeader("age", String(ageSeconds));
       call.answerHeader("x-fraiseql-cache", "hit");
     };
-    const chunks = engine.rows(plan, { signal: call.signal, fromCache, ...only });
+    const chunks = engine.rows(plan, {
+      signal: call.signal,
+      fromCache,
+      ...(ticket.kind !== "batch" && { root: index }),
+      ...(part && { part }),
+    });
     const messages = messagesOf(ticket, plan, root, chunks, compression);
     yield* toFlight(fieldsOf(ticket, root), messages, (rows) => call.rows += rows);
   }
@@ -206,6 +244,9 @@ export function flightService(options: ServiceOptions) {
     for (const { ticket } of info.endpoint) {
       const asked = decodeTicket(ticket?.ticket ?? new Uint8Array(), limits);
       cancelled += streams.cancel(encodeTicket(asked, limits));
+      if (asked.kind === "query" && asked.partition !== null) {
+        cancelled += snapshots.release(asked.partition.snapshot) ? 1 : 0;
+      }
     }
     return cancelled > 0 ? CANCEL_STATUS.cancelled : CANCEL_STATUS.notCancellable;
   }
@@ -277,20 +318,29 @@ export function flightService(options: ServiceOptions) {
     const isOne = ticket.kind === "batch" || (ticket.kind === "query" && ticket.field !== null);
     const roots = isOne ? [oneRoot(ticket, plan)[1]] : rowsRoots(plan).map(([, root]) => root);
     const [first] = roots;
-    const endpoint = roots.map((root) => ({
-      ticket: { ticket: encodeTicket(roots.length === 1 ? ticket : ofField(ticket, root), limits) },
-      location: [],
-      expirationTime: null,
-      appMetadata: new Uint8Array(),
-    }));
     return {
       schema: first && roots.length === 1 ? schemaOf(ticket, first) : new Uint8Array(),
       flightDescriptor: null,
-      endpoint,
+      endpoint: roots.map((root) =>
+        endpoint(roots.length === 1 ? ticket : ofField(ticket, root), null)
+      ),
       totalRecords: unknownTotal,
       totalBytes: unknownTotal,
       // Endpoints are different tables, not parts of one whose order could matter.
       ordered: false,
+      appMetadata: new Uint8Array(),
+    };
+  }
+
+  function endpoint(ticket: Ticket, expiresAt: number | null): MessageOf<typeof FLIGHT_ENDPOINT> {
+    const expirationTime = expiresAt === null ? null : {
+      seconds: Math.floor(expiresAt / 1000),
+      nanos: expiresAt % 1000 * 1_000_000,
+    };
+    return {
+      ticket: { ticket: encodeTicket(ticket, limits) },
+      location: [],
+      expirationTime,
       appMetadata: new Uint8Array(),
     };
   }

@@ -8,6 +8,7 @@ import { type Compression, COMPRESSIONS } from "../lib/arrow/record_batches.ts";
 import { suggestion } from "../lib/config.ts";
 import { AppError } from "../lib/errors.ts";
 import type { Limits } from "../lib/limits.ts";
+import type { PageRange } from "../lib/query/query_engine.ts";
 
 export type Ticket = QueryTicket | ViewTicket | WordTicket | ExportTicket | BatchTicket;
 
@@ -19,7 +20,17 @@ export interface QueryTicket {
   readonly operationName: string | null;
   /** Which root field, by its response name; null where there is but one. */
   readonly field: string | null;
+  /** Into how many endpoints GetFlightInfo is to split it. */
+  readonly partitions: number | null;
+  /** One of those parts; only GetFlightInfo writes it. */
+  readonly partition: PartitionOf | null;
   readonly compression: Compression | null;
+}
+
+/** Pages of the query's table in a snapshot that the server holds. */
+export interface PartitionOf extends PageRange {
+  /** `NamedSnapshot.id`. */
+  readonly snapshot: string;
 }
 
 /** A view by PostgreSQL's own names (`OptimizedView`). */
@@ -87,6 +98,8 @@ export function queryTicket(given: Partial<QueryTicket> & { readonly text: strin
     variables: null,
     operationName: null,
     field: null,
+    partitions: null,
+    partition: null,
     compression: null,
     ...given,
   };
@@ -118,13 +131,19 @@ function readJson(json: Record<string, unknown>): Ticket {
   switch (type as TicketType) {
     case "GraphQLQuery": {
       const ticket = check(GraphQLQuery, json);
-      refuseLater(ticket, "partitions");
+      if (ticket.partitions && ticket.partition) {
+        throw badTicket("a partition has no partitions", {
+          hint: "take the tickets of GetFlightInfo as they are",
+        });
+      }
       return {
         kind: "query",
         text: ticket.query,
         variables: ticket.variables ?? null,
         operationName: ticket.operationName ?? null,
         field: ticket.field ?? null,
+        partitions: ticket.partitions ?? null,
+        partition: ticket.partition ?? null,
         compression: ticket.compression ?? null,
       };
     }
@@ -181,6 +200,9 @@ const jsonMap = z.record(z.string(), z.unknown()).nullish();
 const count = z.int().nonnegative().nullish();
 const compression = z.enum(COMPRESSIONS).nullish();
 
+/** PostgreSQL counts the pages of a table by 32 bits. */
+const page = z.int().nonnegative().max(0xffffffff);
+
 const GraphQLQuery = z.strictObject({
   type: z.literal("GraphQLQuery"),
   query: z.string(),
@@ -188,6 +210,7 @@ const GraphQLQuery = z.strictObject({
   operationName: z.string().nullish(),
   field: z.string().nullish(),
   partitions: z.int().positive().nullish(),
+  partition: z.strictObject({ snapshot: z.uuid(), from: page, to: page.nullable() }).nullish(),
   compression,
 });
 
@@ -246,13 +269,6 @@ function check<Shape extends z.ZodObject>(
 
 /** More faults than a person mends at a time only fill the message. */
 const faultsShownMax = 5;
-
-function refuseLater(ticket: { readonly [key: string]: unknown }, key: string): void {
-  if (ticket[key] === undefined || ticket[key] === null) return;
-  throw new AppError("UNSUPPORTED", `${key} in a ticket is not served yet`, {
-    hint: `a later release brings it; leave ${key} out or give null`,
-  });
-}
 
 function writeTicket(ticket: Ticket): string {
   switch (ticket.kind) {

@@ -168,6 +168,24 @@ export const LIMITS = {
     max: 1000,
     why: "queries of a BatchedQueries ticket; each is a statement in the one stream",
   },
+  partitionsMax: {
+    value: 64,
+    min: 1,
+    max: 1000,
+    why: "endpoints that one read is split into; each is read on a connection of its own",
+  },
+  partitionSnapshotSeconds: {
+    value: 60,
+    min: 1,
+    max: 3600,
+    why: "tickets of partitions are good for so long; VACUUM removes nothing newer meanwhile",
+  },
+  partitionSnapshotsMax: {
+    value: 8,
+    min: 0,
+    max: 1000,
+    why: "snapshots held for partitions at once; each holds a connection beside the pool",
+  },
   ticketLevelsMax: {
     value: 64,
     min: 8,

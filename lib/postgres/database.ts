@@ -6,6 +6,7 @@ import type { Metrics } from "../metrics.ts";
 import type { Database } from "../query/database.ts";
 import { connectErrorAtRunTime, isFull } from "./connect_errors.ts";
 import { connect } from "./connection.ts";
+import { holdTable } from "./hold_table.ts";
 import { Pool } from "./pool.ts";
 import { pooledRows, pooledText } from "./pooled_rows.ts";
 import { parseUrl } from "./url.ts";
@@ -62,6 +63,8 @@ export async function openDatabase(options: DatabaseOptions): Promise<PostgresDa
     version,
     pooled,
     rows: (statements, options) => pooledRows(pool, statements, options),
+    holdTable: async (table, statement, signal) =>
+      holdTable(await openLater(signal), table, statement, signal),
     query: (text, parameters = []) => pooledText(pool, { text, parameters }, limits),
     ping: async (signal) => {
       if (pool.hasIdle()) {

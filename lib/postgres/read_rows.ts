@@ -20,6 +20,10 @@ const commit: SqlStatement = { text: "commit", parameters: [] };
 interface Step {
   readonly statement: SqlStatement;
   readonly index: number;
+  /** Never asked again, so PostgreSQL need not remember it by a name. */
+  readonly isOnce?: boolean;
+  /** What an error of it means, where not what PostgreSQL says. */
+  readonly failure?: () => AppError;
 }
 
 /**
@@ -38,7 +42,7 @@ export async function* readRows(
   const statementTimeoutMs = toTimeout(options.statementTimeoutMs);
   const patience = new Patience(connection, options.signal, statementTimeoutMs);
   try {
-    const steps = toSteps(connection, statements, statementTimeoutMs);
+    const steps = toSteps(connection, statements, statementTimeoutMs, options.snapshot);
     const written = connection.send(toMessages(connection, steps, format), 1);
     connection.statementTimeoutMs = statementTimeoutMs;
     let step = 0;
@@ -66,8 +70,10 @@ export async function* readRows(
       } else if (letter === FROM_SERVER.bindComplete) {
         bound++;
       } else if (letter === FROM_SERVER.error) {
-        const parameters = steps[step]?.statement.parameters.length ?? 0;
-        failure = connection.failure({ parameters, bound: bound > step });
+        const failed = steps[step];
+        const parameters = failed?.statement.parameters.length ?? 0;
+        const told = connection.failure({ parameters, bound: bound > step });
+        failure = failed?.failure?.() ?? told;
       } else if (letter === FROM_SERVER.rowDescription) {
         checkTypes(connection, steps[step]?.statement);
       } else if (letter === FROM_SERVER.copyIn || letter === FROM_SERVER.copyOut) {
@@ -108,19 +114,35 @@ function toSteps(
   connection: Connection,
   statements: readonly SqlStatement[],
   statementTimeoutMs: number,
+  snapshot: string | undefined,
 ): Step[] {
   const own = statements.map((statement, index) => ({ statement, index }));
   const aside = (statement: SqlStatement): Step => ({ statement, index: -1 });
   if (connection.facts.pooled) {
     const settings = setConfig(transactionSettings(connection.facts, statementTimeoutMs), true);
-    return [aside(begin), aside(settings), ...own, aside(commit)];
+    return [aside(begin), ...imported(snapshot), aside(settings), ...own, aside(commit)];
   }
   // After BEGIN, since an isolation level is refused once a statement has run.
   const settings = connection.statementTimeoutMs === statementTimeoutMs
     ? []
     : [aside(setConfig({ statement_timeout: String(statementTimeoutMs) }, false))];
-  if (own.length === 1) return [...settings, ...own];
-  return [aside(begin), ...settings, ...own, aside(commit)];
+  if (own.length === 1 && snapshot === undefined) return [...settings, ...own];
+  return [aside(begin), ...imported(snapshot), ...settings, ...own, aside(commit)];
+}
+
+/** Before any other statement, since a transaction that has a snapshot takes no other. */
+function imported(snapshot: string | undefined): Step[] {
+  if (snapshot === undefined) return [];
+  // PostgreSQL's own text; it takes no parameter here.
+  if (!/^[0-9A-F-]+$/.test(snapshot)) throw new Error(`no name of a snapshot: ${snapshot}`);
+  const statement = { text: `set transaction snapshot '${snapshot}'`, parameters: [] };
+  return [{ statement, index: -1, isOnce: true, failure: snapshotEnded }];
+}
+
+function snapshotEnded(): AppError {
+  return new AppError("NOT_FOUND", "the snapshot to read in has ended", {
+    hint: "ask GetFlightInfo again, and read its tickets before they expire",
+  });
 }
 
 function setConfig(settings: Readonly<Record<string, string>>, local: boolean): SqlStatement {
@@ -138,9 +160,9 @@ function toMessages(
   const messages = new Messages();
   const { pooled } = connection.facts;
   if (!pooled) connection.statements.trim(messages);
-  for (const { statement: { text, parameters } } of steps) {
+  for (const { statement: { text, parameters }, isOnce } of steps) {
     // Behind a pooler the next read may meet another server connection, which knows no names.
-    const name = pooled ? "" : connection.statements.use(text, messages);
+    const name = pooled ? "" : connection.statements.use(text, messages, !isOnce);
     if (pooled) messages.parse("", text).describeStatement("");
     messages.bind(name, parameters, format).execute();
   }

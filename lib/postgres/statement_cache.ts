@@ -17,7 +17,7 @@ export class StatementCache {
    * The name of a statement; adds what makes it known to PostgreSQL where it is not, and then asks
    * what it gives. Asking once is enough: PostgreSQL refuses a known statement whose columns change.
    */
-  use(text: string, messages: Messages): string {
+  use(text: string, messages: Messages, worthKeeping = true): string {
     const known = this.#names.get(text);
     if (known !== undefined) {
       this.#names.delete(text);
@@ -27,7 +27,7 @@ export class StatementCache {
     const sent = this.#sent.find((sent) => sent.text === text);
     if (sent && sent.name !== "") return sent.name;
     // The empty name is the statement that the next Parse replaces: for what is not worth keeping.
-    const kept = this.entriesMax > 0 && text.length <= textLengthMax;
+    const kept = worthKeeping && this.entriesMax > 0 && text.length <= textLengthMax;
     const name = kept ? `s${this.#count++}` : "";
     messages.parse(name, text).describeStatement(name);
     this.#sent.push({ text, name });

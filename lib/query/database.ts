@@ -18,7 +18,24 @@ export interface ReadOptions {
   readonly signal: AbortSignal;
   /** Ends the statements in PostgreSQL itself. */
   readonly statementTimeoutMs: number;
+  /**
+   * The name of a held snapshot to read in, in place of one of its own. `NOT_FOUND` where it has
+   * ended.
+   */
+  readonly snapshot?: string;
 }
+
+/** A snapshot that reads on other connections can be made in until it is released. */
+export interface HeldSnapshot {
+  readonly name: string;
+  /** Reads that have begun go on to their end. May be called again; never throws. */
+  release(): Promise<void>;
+}
+
+/** A table whose pages can be read apart, in one snapshot; or why they cannot. */
+export type HeldTable =
+  | { readonly kind: "held"; readonly snapshot: HeldSnapshot; readonly pages: number }
+  | { readonly kind: "whole"; readonly why: string };
 
 /** Told once where a result comes out otherwise than planned (`lib/query/open_query.ts`). */
 export interface Database {
@@ -33,6 +50,17 @@ export interface Database {
    * `TOO_LARGE` for a row above `rowBytesMax`, `CANCELLED`.
    */
   rows(statements: readonly SqlStatement[], options: ReadOptions): AsyncIterable<RowChunk>;
+
+  /**
+   * Opens a snapshot on a connection beside the pool. Until it is released the table, and all that
+   * the statement reads, keeps its structure and its pages: PostgreSQL lets nobody rewrite or empty
+   * it. Throws what the statement throws.
+   */
+  holdTable(
+    table: { readonly schema: string; readonly name: string },
+    statement: SqlStatement,
+    signal: AbortSignal,
+  ): Promise<HeldTable>;
 
   /** Rows of text, for the catalog and for checks: small results only. */
   query(text: string, parameters?: readonly (string | null)[]): Promise<(string | null)[][]>;

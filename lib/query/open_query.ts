@@ -35,9 +35,11 @@ import type {
   RunOptions,
   ViewRequest,
 } from "./query_engine.ts";
+import type { Read } from "./read_plan.ts";
 import { relationsOf } from "./relations_of.ts";
 import { ResultCache, type ResultCacheOptions } from "./result_cache.ts";
 import { type Column, type DataSchema, dataSchema, type Relation } from "./schema.ts";
+import { pageRanges, whyWhole } from "./split.ts";
 import {
   compileAggregate,
   compileConnection,
@@ -77,6 +79,8 @@ interface CompiledPlan extends Plan {
   readonly generation: number;
   /** The statements whose results may be kept. */
   readonly keepable: ReadonlySet<SqlStatement>;
+  /** What `roots` were compiled from, in the same order. */
+  readonly planned: readonly PlannedRoot[];
 }
 
 interface Generation {
@@ -133,7 +137,8 @@ export async function openEngine(options: EngineOptions): Promise<QueryEngine> {
       return compiled;
     });
     const { operationName } = operation;
-    return { operationName, roots, statements, generation: shown, keepable };
+    const planned = operation.roots;
+    return { operationName, roots, statements, planned, generation: shown, keepable };
   };
 
   const planned = (request: QueryRequest): PlannedOperation => {
@@ -180,20 +185,38 @@ export async function openEngine(options: EngineOptions): Promise<QueryEngine> {
       });
     },
     rows(given: Plan, run: RunOptions) {
-      const { statements, roots, keepable, generation: planned } = given as CompiledPlan;
+      const { statements, roots, planned, keepable, generation: of } = given as CompiledPlan;
+      const { part } = run;
+      const options = {
+        signal: run.signal,
+        statementTimeoutMs: limits.statementSecondsMax * 1000,
+      };
+      if (part) {
+        const { statement } = compileRead(
+          { ...splittable(planned[run.root ?? 0]), range: part.range },
+          { unrepresentable, generation: of },
+        );
+        return database.rows([statement], { ...options, snapshot: part.snapshot });
+      }
       const asked = chosen(statements, roots, run.root);
-      const read = () =>
-        database.rows(asked, {
-          signal: run.signal,
-          statementTimeoutMs: limits.statementSecondsMax * 1000,
-        });
+      const read = () => database.rows(asked, options);
       // A plan of an earlier schema would be kept for nobody.
-      const isKept = cache && planned === shown && asked.length > 0 &&
+      const isKept = cache && of === shown && asked.length > 0 &&
         asked.every((statement) => keepable.has(statement));
       if (!isKept) return read();
       const { role, results } = cache;
       const key = { role, viewer: "anyone", generation: shown, statements: asked } as const;
       return results.rows(key, read, run);
+    },
+    async split(given: Plan, { root, parts, signal }) {
+      const asked = (given as CompiledPlan).planned[root];
+      const why = whyWhole(asked);
+      if (why !== null) return { kind: "whole", why };
+      const read = splittable(asked);
+      const { statement } = compileRead({ ...read, limit: 0 }, { unrepresentable });
+      const held = await database.holdTable(read.relation, statement, signal);
+      if (held.kind === "whole") return held;
+      return { kind: "parts", snapshot: held.snapshot, ranges: pageRanges(held.pages, parts) };
     },
     async failed(error: unknown) {
       if (!(error instanceof AppError)) return;
@@ -332,6 +355,15 @@ function chosen(
   if (only === undefined) return statements;
   const root = roots[only];
   return root && root.kind !== "value" ? statements.slice(root.statement, root.statement + 1) : [];
+}
+
+/** The read of a root field that `whyWhole` lets pass. */
+function splittable(root: PlannedRoot | undefined): Read {
+  const why = whyWhole(root);
+  if (why === null && root?.kind === "rows") return root.read;
+  throw new AppError("BAD_TICKET", `the query cannot be read in parts: ${why}`, {
+    hint: "read it whole, or ask GetFlightInfo for its partitions",
+  });
 }
 
 function rootList(relation: Relation): RootList {

@@ -2,6 +2,11 @@
 
 import type { ResultField } from "../arrow/result_field.ts";
 import type { RowChunk } from "../arrow/row_chunk.ts";
+import type { HeldSnapshot } from "./database.ts";
+import type { PageRange } from "./read_plan.ts";
+
+export type { HeldSnapshot } from "./database.ts";
+export type { PageRange } from "./read_plan.ts";
 
 export interface QueryRequest {
   readonly text: string;
@@ -73,7 +78,24 @@ export interface RunOptions {
    * whole seconds ago PostgreSQL gave them.
    */
   readonly fromCache?: (ageSeconds: number) => void;
+  /** Only these pages of that root field's table, in a snapshot of `split`. */
+  readonly part?: Part;
 }
+
+export interface Part {
+  /** `HeldSnapshot.name`. */
+  readonly snapshot: string;
+  readonly range: PageRange;
+}
+
+/** A root list in parts of one snapshot, which together are its rows; or why it is one part. */
+export type Split =
+  | {
+    readonly kind: "parts";
+    readonly snapshot: HeldSnapshot;
+    readonly ranges: readonly PageRange[];
+  }
+  | { readonly kind: "whole"; readonly why: string };
 
 /** A root list that needs no argument, for `ListFlights`. */
 export interface RootList {
@@ -119,6 +141,15 @@ export interface QueryEngine {
    * the client's next query is planned by it. Never throws.
    */
   failed(error: unknown): Promise<void>;
+
+  /**
+   * Splits a root field of this index in `roots` into so many ranges of pages, and holds the snapshot
+   * that they are of until it is released. Whoever calls releases it.
+   */
+  split(
+    plan: Plan,
+    options: { readonly root: number; readonly parts: number; readonly signal: AbortSignal },
+  ): Promise<Split>;
 
   rootLists(): readonly RootList[];
 

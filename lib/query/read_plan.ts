@@ -13,6 +13,14 @@ export interface Read {
   readonly offset: number | null;
   /** The first row for each of these columns' values; all rows when absent. */
   readonly distinctOn?: readonly Column[];
+  /** The part of the table that is read; all of it when absent. */
+  readonly range?: PageRange;
+}
+
+/** Pages of a table: from one, and up to another without it; null is without end. */
+export interface PageRange {
+  readonly from: number;
+  readonly to: number | null;
 }
 
 /** One field of an object; `name` is its response name. */

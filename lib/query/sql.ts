@@ -115,6 +115,7 @@ class Compiler implements NodeCompiler {
     const conditions = [
       ...parent ? [linkSql(parent.link, parent.scope, scope)] : [],
       ...read.where ? [this.condition(read.where, scope)] : [],
+      ...this.#range(read, scope),
     ];
     const order = this.#order(read, scope, parent !== null);
     const limit = countSql(this.parameters, "limit", read.limit) +
@@ -127,7 +128,9 @@ class Compiler implements NodeCompiler {
       resultTypes: items.flatMap((item) => item.sql === null ? [] : item.oid),
       select: (form) => {
         const list = form === "record" ? `row(${columns})` : columns;
-        const rest = ` from ${relationSql(read.relation)} ${scope.alias}${scope.joins.join("")}` +
+        const only = read.range ? "only " : "";
+        const rest =
+          ` from ${only}${relationSql(read.relation)} ${scope.alias}${scope.joins.join("")}` +
           (conditions.length > 0 ? ` where ${conditions.join(" and ")}` : "") + order + limit;
         // DISTINCT wants something to select, where a row may have no column.
         return first && list === ""
@@ -135,6 +138,17 @@ class Compiler implements NodeCompiler {
           : `select ${first}${list}${rest}`;
       },
     };
+  }
+
+  /** PostgreSQL reads the pages of such a range alone (a TID Range Scan). */
+  #range({ range }: Read, scope: Scope): string[] {
+    if (!range) return [];
+    const bound = (operator: string, page: number) =>
+      `${scope.alias}.ctid ${operator} ${this.parameters.add(`(${page},0)`, `"pg_catalog"."tid"`)}`;
+    return [
+      ...range.from > 0 ? [bound(">=", range.from)] : [],
+      ...range.to !== null ? [bound("<", range.to)] : [],
+    ];
   }
 
   #order(read: Read, scope: Scope, nested: boolean): string {

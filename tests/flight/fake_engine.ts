@@ -42,6 +42,7 @@ export class FakeEngine implements QueryEngine {
   /** Runs that have begun and not ended. */
   running = 0;
   refreshed = 0;
+  private splits = 0;
   /** Chunks that were asked for. */
   asked = 0;
 
@@ -84,7 +85,7 @@ export class FakeEngine implements QueryEngine {
     return this.plan({ text: list.text });
   }
 
-  async *rows(plan: Plan, { signal, root: index }: RunOptions): AsyncGenerator<RowChunk> {
+  async *rows(plan: Plan, { signal, root: index, part }: RunOptions): AsyncGenerator<RowChunk> {
     if (index === undefined) {
       for (const i of plan.roots.keys()) {
         for await (const chunk of this.rows(plan, { signal, root: i })) {
@@ -95,7 +96,8 @@ export class FakeEngine implements QueryEngine {
     }
     const asked = plan.roots[index];
     if (!asked || asked.kind === "value") throw new Error(`no rows at ${index}`);
-    this.diary.push(`run ${asked.name}`);
+    const of = part ? ` ${part.snapshot} ${part.range.from}-${part.range.to}` : "";
+    this.diary.push(`run ${asked.name}${of}`);
     this.running++;
     try {
       for await (const chunk of this.run(asked, signal)) {
@@ -107,6 +109,26 @@ export class FakeEngine implements QueryEngine {
       this.running--;
       if (signal.aborted) this.diary.push(`cancelled ${asked.name}`);
     }
+  }
+
+  /** Splits what has `people` for its name into parts of ten pages. */
+  split(
+    plan: Plan,
+    { root: index, parts }: Parameters<QueryEngine["split"]>[1],
+  ): ReturnType<QueryEngine["split"]> {
+    const name = plan.roots[index]?.name;
+    this.diary.push(`split ${name}`);
+    if (name !== "people") return Promise.resolve({ kind: "whole", why: `${name} is a view` });
+    const held = `0000-${++this.splits}`;
+    const release = () => {
+      this.diary.push(`release ${held}`);
+      return Promise.resolve();
+    };
+    const ranges = Array.from({ length: parts }, (_, i) => ({
+      from: 10 * i,
+      to: i === parts - 1 ? null : 10 * (i + 1),
+    }));
+    return Promise.resolve({ kind: "parts", snapshot: { name: held, release }, ranges });
   }
 
   rootLists(): readonly RootList[] {

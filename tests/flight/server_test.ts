@@ -397,6 +397,48 @@ Deno.test("DoGet says in which of BatchedQueries rows failed", () => {
   });
 });
 
+const partitioned = (query: string, partitions: number) =>
+  command(JSON.stringify({ type: "GraphQLQuery", query, partitions, compression: "lz4" }));
+
+Deno.test("GetFlightInfo gives partitions one ticket each, that DoGet reads in their one snapshot", () =>
+  served(engine(), async ({ client, get, engine }) => {
+    const answer = await client.call("GetFlightInfo", partitioned("{ people { id name } }", 3));
+    const info = decodeMessage(FLIGHT_INFO, first(answer));
+    equal(text(info.appMetadata), '{"partitions":3}');
+    ok(info.schema.length > 0);
+    ok(info.endpoint.every((each) => (each.expirationTime?.seconds ?? 0) * 1000 > Date.now()));
+    for (const { ticket } of info.endpoint) {
+      equal(JSON.parse(text(ticket?.ticket)).compression, "lz4");
+      equal((await get(ticket?.ticket ?? "")).code, 0);
+    }
+    deepEqual(engine.diary.filter((line) => line.startsWith("run")), [
+      "run people 0000-1 0-10",
+      "run people 0000-1 10-20",
+      "run people 0000-1 20-null",
+    ]);
+  }));
+
+Deno.test("GetFlightInfo says why what has partitions is one endpoint", () =>
+  served(engine(), async ({ client, get }) => {
+    const answer = await client.call("GetFlightInfo", partitioned("{ person { id name } }", 3));
+    const info = decodeMessage(FLIGHT_INFO, first(answer));
+    equal(text(info.appMetadata), '{"partitions":1,"why":"person is a view"}');
+    deepEqual(info.endpoint.map(({ expirationTime }) => expirationTime), [null]);
+    equal((await get(info.endpoint[0]?.ticket?.ticket ?? "")).code, 0);
+  }));
+
+Deno.test("FlightServer.stop() gives up the snapshots that are held", () =>
+  served(engine(), async ({ client, engine, stop }) => {
+    await client.call("GetFlightInfo", partitioned("{ people { id name } }", 2));
+    await client.call("GetFlightInfo", partitioned("{ people { id name } }", 2));
+    ok(!engine.diary.some((line) => line.startsWith("release")));
+    await stop(1);
+    deepEqual(engine.diary.filter((line) => line.startsWith("release")), [
+      "release 0000-1",
+      "release 0000-2",
+    ]);
+  }));
+
 const faults: [name: string, error: Error][] = [
   ["an unknown error", new TypeError("secret")],
   [

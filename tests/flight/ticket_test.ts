@@ -11,6 +11,8 @@ const query = (some: object): Ticket => ({
   variables: null,
   operationName: null,
   field: null,
+  partitions: null,
+  partition: null,
   compression: null,
   ...some,
 });
@@ -55,6 +57,18 @@ const taken: [name: string, text: string, ticket: Ticket][] = [
     "a GraphQLQuery with compression",
     '{"type":"GraphQLQuery","query":"{ users { id } }","compression":"lz4"}',
     query({ compression: "lz4" }),
+  ],
+  [
+    "a GraphQLQuery with partitions",
+    '{"type":"GraphQLQuery","query":"{ users { id } }","partitions":4}',
+    query({ partitions: 4 }),
+  ],
+  [
+    "a GraphQLQuery that is a partition",
+    '{"type":"GraphQLQuery","query":"{ users { id } }","partition":{"snapshot":"a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11","from":7,"to":null}}',
+    query({
+      partition: { snapshot: "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11", from: 7, to: null },
+    }),
   ],
   [
     "an OptimizedView with compression",
@@ -116,6 +130,9 @@ for (const [name, text, ticket] of taken) {
   });
 }
 
+const snapshot = "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11";
+const part = (from: unknown, to: unknown) => JSON.stringify({ snapshot, from, to });
+
 const nested = (levels: number) =>
   `{"type":"OptimizedView","view":"v","filter":{"a":${"[".repeat(levels)}${"]".repeat(levels)}}}`;
 
@@ -159,10 +176,28 @@ const refused: [name: string, text: string | Uint8Array, code: string, says: Reg
     /field/,
   ],
   [
-    "partitions, for now",
-    '{"type":"GraphQLQuery","query":"{a}","partitions":4}',
-    "UNSUPPORTED",
-    /partitions/,
+    "a partition that has partitions",
+    `{"type":"GraphQLQuery","query":"{a}","partitions":4,"partition":${part(0, 1)}}`,
+    "BAD_TICKET",
+    /a partition has no partitions/,
+  ],
+  [
+    "a partition's page that is a text",
+    `{"type":"GraphQLQuery","query":"{a}","partition":${part("0')", null)}}`,
+    "BAD_TICKET",
+    /partition\.from/,
+  ],
+  [
+    "a partition's page beyond 32 bits",
+    `{"type":"GraphQLQuery","query":"{a}","partition":${part(0, 2 ** 32)}}`,
+    "BAD_TICKET",
+    /partition\.to/,
+  ],
+  [
+    "a partition of a snapshot that no id names",
+    `{"type":"GraphQLQuery","query":"{a}","partition":{"snapshot":"00000003-1","from":0,"to":1}}`,
+    "BAD_TICKET",
+    /partition\.snapshot/,
   ],
   [
     "no partitions",

@@ -78,6 +78,9 @@ export class FakeEngine implements QueryEngine {
   planWord(): Plan {
     throw new AppError("NOT_FOUND", "no words");
   }
+  split(): ReturnType<QueryEngine["split"]> {
+    return Promise.resolve({ kind: "whole", why: "HTTP splits nothing" });
+  }
   rootLists(): readonly RootList[] {
     return [];
   }

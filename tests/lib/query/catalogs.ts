@@ -208,6 +208,7 @@ export const NO_DATABASE: Database = {
     throw new Error("a test without a database asked for rows");
   },
   query: () => Promise.reject(new Error("a test without a database asked it")),
+  holdTable: () => Promise.reject(new Error("a test without a database held a table")),
   ping: () => Promise.resolve(),
   close: () => Promise.resolve(),
 };

@@ -1,0 +1,97 @@
+/** The snapshots that partitions are read in, from GetFlightInfo until their tickets expire. */
+
+import { AppError } from "../lib/errors.ts";
+import type { HeldSnapshot } from "../lib/query/query_engine.ts";
+
+interface Entry {
+  readonly snapshot: HeldSnapshot;
+  /** The ticket whose parts are read in it. */
+  readonly query: string;
+  readonly expiresAt: number;
+  readonly timer: ReturnType<typeof setTimeout>;
+}
+
+/** A snapshot as tickets name it: nobody who was not told can guess the id. */
+export interface NamedSnapshot {
+  readonly id: string;
+  /** Milliseconds since 1970. */
+  readonly expiresAt: number;
+}
+
+export class HeldSnapshots {
+  private readonly held = new Map<string, Entry>();
+  private opening = 0;
+  private closed = false;
+
+  constructor(
+    private readonly snapshotsMax: number,
+    private readonly seconds: number,
+  ) {}
+
+  /** Takes a place while a snapshot is opened, and until it is given up; `RATE_LIMITED` for none. */
+  async hold<Opened>(
+    query: string,
+    open: () => Promise<Opened>,
+    snapshotOf: (opened: Opened) => HeldSnapshot | null,
+  ): Promise<{ readonly opened: Opened; readonly named: NamedSnapshot | null }> {
+    this.refuseTooMany();
+    this.opening++;
+    try {
+      const opened = await open();
+      const snapshot = snapshotOf(opened);
+      return { opened, named: snapshot && this.keep(query, snapshot) };
+    } finally {
+      this.opening--;
+    }
+  }
+
+  /** The snapshot of a ticket's part; `NOT_FOUND` where it has expired. */
+  find(id: string, query: string): HeldSnapshot {
+    const entry = this.held.get(id);
+    if (!entry) {
+      throw new AppError("NOT_FOUND", "the snapshot of this partition has expired", {
+        hint: `ask GetFlightInfo again; its tickets are good for ${this.seconds} s`,
+      });
+    }
+    if (entry.query === query) return entry.snapshot;
+    throw new AppError("BAD_TICKET", "the partition is of another query", {
+      hint: "take the tickets of GetFlightInfo as they are",
+    });
+  }
+
+  /** Gives a snapshot up; false where there is none of this id. */
+  release(id: string): boolean {
+    const entry = this.held.get(id);
+    if (!entry) return false;
+    this.held.delete(id);
+    clearTimeout(entry.timer);
+    void entry.snapshot.release();
+    return true;
+  }
+
+  /** Gives all up, and whatever would still be held. */
+  close(): void {
+    this.closed = true;
+    for (const id of this.held.keys()) this.release(id);
+  }
+
+  private keep(query: string, snapshot: HeldSnapshot): NamedSnapshot {
+    const id = crypto.randomUUID();
+    const expiresAt = Date.now() + this.seconds * 1000;
+    const timer = setTimeout(() => this.release(id), this.seconds * 1000);
+    this.held.set(id, { snapshot, query, expiresAt, timer });
+    if (this.closed) this.release(id);
+    return { id, expiresAt };
+  }
+
+  private refuseTooMany(): void {
+    const count = this.held.size + this.opening;
+    if (count < this.snapshotsMax) return;
+    const next = Math.min(...[...this.held.values()].map(({ expiresAt }) => expiresAt));
+    const waitMs = Math.max(0, next - Date.now());
+    throw new AppError("RATE_LIMITED", `${count} snapshots are held for partitions`, {
+      hint: "leave partitions out, end those that are read by CancelFlightInfo, or try again later",
+      ...(Number.isFinite(waitMs) && { retryAfterSeconds: Math.max(1, Math.ceil(waitMs / 1000)) }),
+    });
+  }
+}

@@ -1,0 +1,83 @@
+/** `partitions` of a GraphQLQuery: one endpoint for each part of a snapshot that is held for them. */
+
+import { AppError } from "../lib/errors.ts";
+import type { Limits } from "../lib/limits.ts";
+import type { Part, Plan, QueryEngine } from "../lib/query/query_engine.ts";
+import type { HeldSnapshots } from "./held_snapshots.ts";
+import { encodeTicket, type QueryTicket } from "./ticket.ts";
+
+/** The tickets of the parts; one, of the whole, where it cannot be split, and why. */
+export interface Partitions {
+  readonly tickets: readonly QueryTicket[];
+  /** Milliseconds since 1970, after which the tickets are of no use; null where they stay good. */
+  readonly expiresAt: number | null;
+  /** `FlightInfo.app_metadata`: how many there are, and why not as many as were asked for. */
+  readonly told: { readonly partitions: number; readonly why?: string };
+}
+
+export interface PartitionOptions {
+  readonly engine: QueryEngine;
+  readonly snapshots: HeldSnapshots;
+  readonly limits: Limits;
+  readonly signal: AbortSignal;
+}
+
+/** Splits the ticket's query, whose only root that gives rows is at this index of the plan. */
+export async function partitionsOf(
+  ticket: QueryTicket & { readonly partitions: number },
+  plan: Plan,
+  root: number,
+  { engine, snapshots, limits, signal }: PartitionOptions,
+): Promise<Partitions> {
+  const parts = ticket.partitions;
+  if (parts > limits.partitionsMax) {
+    throw new AppError("TOO_LARGE", `partitions is ${parts}, at most ${limits.partitionsMax}`, {
+      hint: "each is a stream and a connection to PostgreSQL; 2 to 8 are plenty for most readers",
+    });
+  }
+  const { opened: split, named } = await snapshots.hold(
+    queryKey(ticket, limits),
+    () => engine.split(plan, { root, parts, signal }),
+    (opened) => opened.kind === "parts" ? opened.snapshot : null,
+  );
+  if (split.kind === "whole" || !named) {
+    const why = split.kind === "whole" ? split.why : "the snapshot was not held";
+    return whole(ticket, why);
+  }
+  return {
+    tickets: split.ranges.map((range) => ({
+      ...ticket,
+      partitions: null,
+      partition: { snapshot: named.id, ...range },
+    })),
+    expiresAt: named.expiresAt,
+    told: { partitions: split.ranges.length },
+  };
+}
+
+/** One ticket in place of several. */
+export function whole(ticket: QueryTicket, why: string): Partitions {
+  return {
+    tickets: [{ ...ticket, partitions: null }],
+    expiresAt: null,
+    told: { partitions: 1, why },
+  };
+}
+
+/** What to read where a ticket is one of the parts; throws `NOT_FOUND` when it has expired. */
+export function partOf(
+  ticket: QueryTicket,
+  snapshots: HeldSnapshots,
+  limits: Limits,
+): Part | null {
+  if (ticket.partition === null) return null;
+  const { snapshot, from, to } = ticket.partition;
+  const { name } = snapshots.find(snapshot, queryKey(ticket, limits));
+  return { snapshot: name, range: { from, to } };
+}
+
+/** The same for all parts of a query, however their bodies are compressed. */
+function queryKey(ticket: QueryTicket, limits: Limits): string {
+  const query = { ...ticket, partitions: null, partition: null, compression: null };
+  return new TextDecoder().decode(encodeTicket(query, limits));
+}
