@@ -73,6 +73,7 @@ export async function readCatalog(
       targetOid: number(row[4]),
       targetColumns: numbers(row[5]),
       ...row[6] && { matches: readMatches(row[6]) },
+      indexed: row[7] === "t",
     })),
   };
 }
@@ -321,7 +322,11 @@ const TYPE_NAME = (oid: string) =>
 const FOREIGN_KEYS = `
   select k.conname, pg_catalog.obj_description(k.oid, 'pg_constraint'), k.conrelid,
     pg_catalog.array_to_string(k.conkey, ','), k.confrelid,
-    pg_catalog.array_to_string(k.confkey, ','), m.matches
+    pg_catalog.array_to_string(k.confkey, ','), m.matches, exists (
+      select from pg_catalog.pg_index i
+      where i.indrelid = k.conrelid and i.indisvalid and i.indpred is null
+        and (i.indkey::pg_catalog.int2[])[0:pg_catalog.cardinality(k.conkey) - 1] @> k.conkey
+    )
   from pg_catalog.pg_constraint k
   left join lateral (
     select pg_catalog.json_agg(

@@ -58,6 +58,8 @@ export interface CatalogForeignKey {
   readonly sourceColumns: readonly number[];
   readonly targetOid: number;
   readonly targetColumns: readonly number[];
+  /** False where no index finds the rows that lead to a given one. */
+  readonly indexed?: boolean;
   /** By column; null, or absent for all, where both sides are of one type and collation. */
   readonly matches?: readonly (KeyMatch | null)[];
 }

@@ -227,6 +227,13 @@ function link(
     const ends = linkEnds(key, relations);
     if (!ends) continue;
     const { source, target, pairs } = ends;
+    if (key.indexed === false && (source.rowsEstimate ?? 0) > unindexedRowsMax) {
+      const columns = pairs.map(({ own }) => own.column).join(", ");
+      notes.push(
+        `foreign key ${key.name} has no index: related rows of ${target.typeName} are found by ` +
+          `reading all of ${source.schema}.${source.name}; create one on (${columns})`,
+      );
+    }
     const several = keys.filter((other) =>
       other.sourceOid === key.sourceOid && other.targetOid === key.targetOid
     ).length > 1;
@@ -240,6 +247,9 @@ function link(
     }, notes);
   }
 }
+
+/** A table of fewer rows is read in a moment. */
+const unindexedRowsMax = 1000;
 
 function linkEnds(key: CatalogForeignKey, relations: ReadonlyMap<number, Draft>) {
   const source = relations.get(key.sourceOid);

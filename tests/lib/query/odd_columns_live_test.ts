@@ -172,3 +172,23 @@ Deno.test("numbers beyond a type's range are refused, and never another value", 
     });
     return Promise.resolve();
   }));
+
+Deno.test("a foreign key of a large table without an index is told of, and one with an index is not", () =>
+  withEngine([
+    "create table parents (id int primary key)",
+    `create table children (id int primary key, a_id int references parents,
+       b_id int references parents, c_id int references parents)`,
+    "insert into children select i from generate_series(1, 1001) i",
+    "create index on children (b_id, a_id)",
+    "create index on children (c_id) where c_id > 0",
+    "analyze children",
+  ], (engine) => {
+    const notes = [
+      ...engine.sdl().matchAll(/^# foreign key (\w+) has no index: .* on \((.*)\)$/gm),
+    ];
+    deepEqual(notes.map(([, name, columns]) => [name, columns]), [
+      ["children_a_id_fkey", "a_id"],
+      ["children_c_id_fkey", "c_id"],
+    ]);
+    return Promise.resolve();
+  }));
