@@ -84,6 +84,7 @@ export class CatalogWatch {
       log?.[isChanged ? "info" : "debug"]("catalog read again", { isChanged, ms });
     } catch (error) {
       // The schema stays what it was; the next query that fails by it asks again.
+      if (isSure) this.#fruitless++;
       log?.warn("catalog could not be read again", { error });
     }
   }

@@ -130,9 +130,8 @@ export async function openEngine(options: EngineOptions): Promise<QueryEngine> {
     const roots = operation.roots.map((root) => {
       const before = statements.length;
       const compiled = compileRoot(root, statements, { unrepresentable, generation: shown });
-      const own = statements.slice(before);
-      if (own.length > 0 && cache?.mayKeep(root, generation)) {
-        for (const statement of own) keepable.add(statement);
+      if (cache && statements.length > before && cache.mayKeep(root, generation)) {
+        for (const statement of statements.slice(before)) keepable.add(statement);
       }
       return compiled;
     });

@@ -71,7 +71,7 @@ Deno.test("CatalogWatch.changed() reads again for a change that the read under w
 });
 
 Deno.test("CatalogWatch.changed() reads every 5 s at most where three reads changed nothing, and does not wait", async () => {
-  const { watch, clock, began } = scripted([false, false, false, false, true]);
+  const { watch, clock, began } = scripted([false, new Error("gone"), false, false, true]);
   clock.ms = 60_000;
   for (let n = 0; n < 3; n++) await watch.changed();
   clock.ms = 66_999;
