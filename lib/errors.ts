@@ -134,6 +134,16 @@ export class SchemaChanged extends AppError {
   constructor(message: string, options: Omit<AppErrorOptions, "hint" | "retryAfterSeconds"> = {}) {
     super("UNAVAILABLE", message, { ...options, hint: schemaChangedHint, retryAfterSeconds: 1 });
   }
+
+  override with(options: AppErrorOptions & { readonly message?: string }): SchemaChanged {
+    const { message, cause, path, locations, others } = super.with(options);
+    return new SchemaChanged(message, {
+      cause,
+      others,
+      ...(path && { path }),
+      ...(locations && { locations }),
+    });
+  }
 }
 
 const schemaChangedHint =

@@ -1,7 +1,7 @@
 /** The table of codes as clients know it, and what an error looks like in an answer. */
 
 import { deepEqual, equal } from "node:assert/strict";
-import { abortError, AppError, CODES } from "../../lib/errors.ts";
+import { abortError, AppError, CODES, SchemaChanged } from "../../lib/errors.ts";
 
 /** Clients and dashboards rely on these numbers. */
 const codes: [code: keyof typeof CODES, http: number, grpc: number][] = [
@@ -85,4 +85,11 @@ Deno.test("AppError.with() keeps all that is not given otherwise", () => {
     { ...error.entries()[0], message: "c", path: ["y", 0] },
     error.entries()[1],
   ]);
+});
+
+Deno.test("with() keeps a changed schema what it is, so that the engine is told of it", () => {
+  const placed = new SchemaChanged("column a is gone").with({ message: "b", path: ["rows", 1] });
+  equal(placed instanceof SchemaChanged, true);
+  equal(placed.message, "b");
+  deepEqual(placed.path, ["rows", 1]);
 });
