@@ -55,8 +55,13 @@ export async function main(args: readonly string[]): Promise<number> {
   );
   const schema = program.command("schema").description("the GraphQL schema");
   run(
-    schema.command("print").description("print the schema of the database as SDL"),
+    schema.command("print").description("print the schema file that gives the same API back"),
     () => async (config) => (await import("./commands/schema.ts")).printSchema(config),
+  );
+  run(
+    schema.command("check").argument("[file]", "the schema file (default: FRAISEQL_SCHEMA)")
+      .description("check that a schema file fits the database"),
+    (file) => async (config) => (await import("./commands/schema.ts")).checkSchema(config, file),
   );
   const sample = program.command("sample").description("sample data");
   const shop = sample.command("shop").description("make the sample shop")

@@ -11,6 +11,7 @@ import type { Metrics } from "../lib/metrics.ts";
 import { readCatalog } from "../lib/postgres/catalog.ts";
 import { connect } from "../lib/postgres/connection.ts";
 import type { Database } from "../lib/query/database.ts";
+import { readSchemaFile } from "./schema_file.ts";
 import { openEngine } from "../lib/query/open_query.ts";
 import type { QueryEngine } from "../lib/query/query_engine.ts";
 import { say } from "./say.ts";
@@ -48,6 +49,9 @@ export function engineOf(
   return openEngine({
     database,
     readCatalog: () => readCatalog(database, config.dbSchemas),
+    readSchemaFile: config.schema === null
+      ? null
+      : () => readSchemaFile(config.schema ?? "", config),
     limits: config.limits,
     unrepresentable: config.unrepresentable,
     views: config.flightViews,

@@ -78,6 +78,7 @@ export function configEnvironment(config: Config, databaseUrl: string): Record<s
     FRAISEQL_TOPOLOGY: config.topology === "full" ? "dual" : config.topology,
     FRAISEQL_FLIGHT_BIND_ADDR: `${host}:${port}`,
     FRAISEQL_DB_SCHEMAS: config.dbSchemas.join(","),
+    ...config.schema !== null && { FRAISEQL_SCHEMA: config.schema },
     FRAISEQL_DATA_DIR: config.dataDir,
     FRAISEQL_UNREPRESENTABLE: config.unrepresentable,
     FRAISEQL_FLIGHT_VIEWS: config.flightViews.join(","),

@@ -19,6 +19,8 @@ export interface Config {
   readonly bindAddr: Address;
   readonly flightBindAddr: Address;
   readonly dbSchemas: readonly string[];
+  /** Path of the schema file; null: the schema is made from the catalog alone. */
+  readonly schema: string | null;
   readonly dataDir: string;
   readonly unrepresentable: Unrepresentable;
   /** Null: not said, so `shop` when the database is embedded and empty. */
@@ -112,6 +114,7 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
   { key: "bind_addr", env: "FRAISEQL_BIND_ADDR", default: "127.0.0.1:8080", read: address, help: "address of HTTP; port 0 takes a free one" },
   { key: "flight_bind_addr", env: "FRAISEQL_FLIGHT_BIND_ADDR", default: "127.0.0.1:50051", read: address, help: "address of Flight; port 0 takes a free one" },
   { key: "db_schemas", env: "FRAISEQL_DB_SCHEMAS", default: "public", read: someNames, help: "PostgreSQL schemas to expose, comma separated" },
+  { key: "schema", env: "FRAISEQL_SCHEMA", default: "", help: "GraphQL SDL file with directives, served as it is (default: all that db_schemas hold)" },
   { key: "data_dir", env: "FRAISEQL_DATA_DIR", default: ".fraiseql", read: notEmpty, help: "where embedded services keep their data" },
   { key: "unrepresentable", env: "FRAISEQL_UNREPRESENTABLE", default: "error", read: oneOf("error", "null"), help: "what to do with a value that the format cannot hold: error, or null" },
   { key: "sample", env: "FRAISEQL_SAMPLE", default: "", read: oneOf("shop", "none"), help: "sample data for an empty embedded database: shop or none (default: shop)" },
@@ -120,7 +123,6 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
   { key: "result_cache", env: "FRAISEQL_RESULT_CACHE", default: "", read: list, help: "relations whose results may be kept, comma separated; * for all (default: none)" },
   { key: "result_cache_seconds", env: "FRAISEQL_RESULT_CACHE_SECONDS", default: "0", read: seconds, help: "how old an answer from the result cache may be; 0: none is kept" },
   { key: "log_level", env: "FRAISEQL_LOG_LEVEL", default: "info", read: oneOf("debug", "info", "warn", "error"), help: "debug, info, warn or error" },
-  { key: "schema", env: "FRAISEQL_SCHEMA", default: "", later: "the schema file", help: "GraphQL SDL file with directives" },
   { key: "nats_url", env: "FRAISEQL_NATS_URL", default: "", later: events, help: "NATS server" },
   { key: "clickhouse_url", env: "FRAISEQL_CLICKHOUSE_URL", default: "", later: events, help: "ClickHouse server" },
   { key: "clickhouse_user", env: "FRAISEQL_CLICKHOUSE_USER", default: "", later: events, help: "ClickHouse user" },
@@ -205,6 +207,7 @@ export function readConfig(sources: ConfigSources): Config {
     bindAddr: values.bind_addr as Address,
     flightBindAddr: values.flight_bind_addr as Address,
     dbSchemas: values.db_schemas as string[],
+    schema: given("schema") as string | null,
     dataDir: values.data_dir as string,
     unrepresentable: values.unrepresentable as Unrepresentable,
     sample: given("sample") as Config["sample"],

@@ -235,6 +235,12 @@ export const LIMITS = {
     max: 3600,
     why: "an answer of which the client takes no byte",
   },
+  schemaFileBytesMax: {
+    value: 4 * MiB,
+    min: KiB,
+    max: 256 * MiB,
+    why: "a schema file is read whole; one of a thousand relations has about a tenth of this",
+  },
   drainSecondsMax: {
     value: 10,
     min: 0,

@@ -5,6 +5,7 @@ import type {
   Catalog,
   CatalogColumn,
   CatalogForeignKey,
+  CatalogFunction,
   CatalogRelation,
   CatalogType,
   KeyMatch,
@@ -26,16 +27,25 @@ export async function readCatalog(
 ): Promise<Catalog> {
   const names = arrayLiteral(schemas);
   await refuseUnknownSchemas(database, schemas);
-  const [relationRows, columnRows, keyRows, typeRows, enumRows, attributeRows, foreignRows] =
-    await Promise.all([
-      database.query(RELATIONS, [names]),
-      database.query(COLUMNS, [names]),
-      database.query(KEYS, [names]),
-      database.query(TYPES),
-      database.query(ENUMS),
-      database.query(ATTRIBUTES),
-      database.query(FOREIGN_KEYS, [names]),
-    ]);
+  const [
+    relationRows,
+    columnRows,
+    keyRows,
+    typeRows,
+    enumRows,
+    attributeRows,
+    foreignRows,
+    functionRows,
+  ] = await Promise.all([
+    database.query(RELATIONS, [names]),
+    database.query(COLUMNS, [names]),
+    database.query(KEYS, [names]),
+    database.query(TYPES),
+    database.query(ENUMS),
+    database.query(ATTRIBUTES),
+    database.query(FOREIGN_KEYS, [names]),
+    database.query(FUNCTIONS, [names]),
+  ]);
 
   const columns = groupColumns(columnRows);
   const keys = new Map(keyRows.map((row) => [number(row[0]), numbers(row[1])]));
@@ -74,6 +84,14 @@ export async function readCatalog(
       targetColumns: numbers(row[5]),
       ...row[6] && { matches: readMatches(row[6]) },
       indexed: row[7] === "t",
+    })),
+    functions: functionRows.map((row): CatalogFunction => ({
+      schema: text(row[0]),
+      name: text(row[1]),
+      comment: row[2] ?? null,
+      relationOid: number(row[3]),
+      typeOid: number(row[4]),
+      returnsSet: row[5] === "t",
     })),
   };
 }
@@ -357,3 +375,15 @@ const FOREIGN_KEYS = `
     and k.conrelid in (select c.oid ${EXPOSED})
     and k.confrelid in (select c.oid ${EXPOSED})
   order by k.conrelid, k.conname`;
+
+/** What a schema file can name as a computed field. */
+const FUNCTIONS = `
+  select s.nspname, p.proname, pg_catalog.obj_description(p.oid, 'pg_proc'), r.oid,
+    p.prorettype, p.proretset
+  from pg_catalog.pg_proc p
+  join pg_catalog.pg_namespace s on s.oid = p.pronamespace
+  join pg_catalog.pg_class r on r.reltype = p.proargtypes[0]
+  where p.prokind = 'f' and p.pronargs = 1 and r.oid in (select c.oid ${EXPOSED})
+    and pg_catalog.has_schema_privilege(s.oid, 'USAGE')
+    and pg_catalog.has_function_privilege(p.oid, 'EXECUTE')
+  order by s.nspname, p.proname, r.oid`;

@@ -4,6 +4,7 @@
  */
 
 import { AppError, type ErrorCode, SchemaChanged } from "../errors.ts";
+import { UNFIT } from "../query/json_field_sql.ts";
 
 /**
  * Every field of an ErrorResponse or NoticeResponse.
@@ -200,7 +201,7 @@ const NO_STATEMENT: FailedStatement = { parameters: 0, bound: true, version: 0 }
 
 /** PostgreSQL's error as ours, itself kept as the cause. */
 export function toAppError(error: PostgresError, statement = NO_STATEMENT): AppError {
-  const row = parameterError(error, statement) ?? rowOf(error);
+  const row = parameterError(error, statement) ?? unfitValue(error) ?? rowOf(error);
   if (!row || (row.code === "BAD_INPUT" && statement.parameters === 0)) {
     return new AppError("INTERNAL", `PostgreSQL refused the statement (${error.sqlState})`, {
       cause: error,
@@ -231,6 +232,20 @@ function parameterError(
   }
   if (version >= contextVersion || !sqlState.startsWith("22")) return undefined;
   return { code: "BAD_INPUT", message: `a parameter's value was refused (${sqlState})`, hint };
+}
+
+/** A value in JSON that is not of the type that the schema file declares. */
+function unfitValue({ fields }: PostgresError): SqlStateRow | undefined {
+  const message = fields.message ?? "";
+  const begin = message.indexOf(UNFIT.begin);
+  const end = message.lastIndexOf(UNFIT.end);
+  if (begin < 0 || end < begin) return undefined;
+  return {
+    code: "UNREPRESENTABLE",
+    message: message.slice(begin + UNFIT.begin.length, end),
+    hint: "declare the field's type as the data has it, leave such rows out in the view, or set " +
+      "FRAISEQL_UNREPRESENTABLE=null",
+  };
 }
 
 /** What types say to a text: 22 most of them; 42 and 0A e.g. `tsquery`, 23 a domain. */

@@ -4,6 +4,8 @@ export interface Catalog {
   readonly relations: readonly CatalogRelation[];
   readonly types: ReadonlyMap<number, CatalogType>;
   readonly foreignKeys: readonly CatalogForeignKey[];
+  /** Functions of one argument, a relation's row, that this role may call; absent: none. */
+  readonly functions?: readonly CatalogFunction[];
 }
 
 export type RelationKind = "table" | "partitioned" | "view" | "materialized" | "foreign";
@@ -73,4 +75,15 @@ export interface KeyMatch {
   readonly sourceType: string | null;
   /** The referenced column's, where the other has another. */
   readonly collation: string | null;
+}
+
+export interface CatalogFunction {
+  readonly schema: string;
+  readonly name: string;
+  readonly comment: string | null;
+  /** The relation whose row it takes. */
+  readonly relationOid: number;
+  readonly typeOid: number;
+  /** It returns rows and not a value. */
+  readonly returnsSet: boolean;
 }

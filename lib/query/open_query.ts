@@ -39,6 +39,7 @@ import type { Read } from "./read_plan.ts";
 import { relationsOf } from "./relations_of.ts";
 import { ResultCache, type ResultCacheOptions } from "./result_cache.ts";
 import { type Column, type DataSchema, dataSchema, type Relation } from "./schema.ts";
+import { fileSchema, type SchemaFile } from "./schema_file.ts";
 import { pageRanges, whyWhole } from "./split.ts";
 import {
   compileAggregate,
@@ -54,6 +55,8 @@ import { short } from "./scalars.ts";
 export interface EngineOptions {
   readonly database: Database;
   readonly readCatalog: () => Promise<Catalog>;
+  /** The schema file, read whenever the catalog is; the catalog alone makes the schema without. */
+  readonly readSchemaFile?: (() => Promise<SchemaFile>) | null;
   readonly limits: Limits;
   readonly unrepresentable: "error" | "null";
   /** Views that `OptimizedView` offers beside those named `va_...`. */
@@ -97,7 +100,7 @@ interface Generation {
 /** Reads the catalog and answers queries by it. */
 export async function openEngine(options: EngineOptions): Promise<QueryEngine> {
   const { database, limits, unrepresentable } = options;
-  let generation = makeGeneration(await options.readCatalog(), options);
+  let generation = await makeGeneration(await options.readCatalog(), options);
   refuseUnknown("flight_views", options.views, generation.data);
   let [begun, shown] = [0, 0];
   const cache = options.resultCache
@@ -118,7 +121,7 @@ export async function openEngine(options: EngineOptions): Promise<QueryEngine> {
       const catalog = await options.readCatalog();
       // The same again would forget texts and results for nothing.
       if (catalogDigest(catalog) === generation.digest) return false;
-      show(makeGeneration(catalog, options), mine);
+      show(await makeGeneration(catalog, options), mine);
       options.onChanged?.();
       return true;
     },
@@ -228,7 +231,7 @@ export async function openEngine(options: EngineOptions): Promise<QueryEngine> {
     sdl: () => generation.sdl ??= sdlText(generation),
     async refresh() {
       const mine = ++begun;
-      show(makeGeneration(await options.readCatalog(), options), mine);
+      show(await makeGeneration(await options.readCatalog(), options), mine);
     },
     ping: (signal) => database.ping(signal),
   };
@@ -289,8 +292,9 @@ async function openCache(
   };
 }
 
-function makeGeneration(catalog: Catalog, options: EngineOptions): Generation {
-  const data = dataSchema(catalog, options);
+async function makeGeneration(catalog: Catalog, options: EngineOptions): Promise<Generation> {
+  const file = await options.readSchemaFile?.();
+  const data = file ? fileSchema(file, catalog, options) : dataSchema(catalog, options);
   const types = graphqlTypes(data);
   // Now, so that a fault of ours shows at the start, and not as the answer to every query.
   assertValidSchema(types.schema);

@@ -7,7 +7,7 @@
 import type { ScalarType } from "../arrow/column_types.ts";
 import type { Catalog, CatalogForeignKey, KeyMatch } from "./catalog.ts";
 import { camelCase, Names, pascalCase, plural, singular } from "./names.ts";
-import { nameColumns, type NamedRelation, nameRelations } from "./schema_names.ts";
+import { nameColumns, type NamedRelation, nameRelations, toOneName } from "./schema_names.ts";
 import { CatalogTypes, TypeReader } from "./schema_types.ts";
 
 export { quote, RECORD_ARRAY_OID, RECORD_OID } from "./sql_names.ts";
@@ -214,7 +214,7 @@ function link(
     const ends = linkEnds(key, relations);
     if (!ends) continue;
     const { source, target, pairs } = ends;
-    const toOne = toOneName(key, source, target);
+    const toOne = oneName(key, source, target);
     addLink(source, key, {
       kind: "one",
       name: toOne,
@@ -237,7 +237,7 @@ function link(
     const several = keys.filter((other) =>
       other.sourceOid === key.sourceOid && other.targetOid === key.targetOid
     ).length > 1;
-    const by = several ? `By${pascalCase(toOneName(key, source, target))}` : "";
+    const by = several ? `By${pascalCase(oneName(key, source, target))}` : "";
     addLink(target, key, {
       kind: "many",
       name: plural(singular(camelCase(source.name))) + by,
@@ -264,11 +264,10 @@ function linkEnds(key: CatalogForeignKey, relations: ReadonlyMap<number, Draft>)
   return pairs.length === key.sourceColumns.length ? { source, target, pairs } : null;
 }
 
-function toOneName(key: CatalogForeignKey, source: Draft, target: Draft): string {
+function oneName(key: CatalogForeignKey, source: Draft, target: Draft): string {
   const [number, ...more] = key.sourceColumns;
-  const column = source.byNumber.get(number ?? 0);
-  if (more.length > 0 || !column) return singular(camelCase(target.name));
-  return camelCase(column.column.replace(/(?<=.)(_id|_ID|(?<=[a-z0-9])Id)$/, ""));
+  const column = more.length === 0 ? source.byNumber.get(number ?? 0) : undefined;
+  return toOneName(column?.column ?? null, target.name);
 }
 
 /** A link yields to a column, and to a link before it, and takes its constraint's name. */

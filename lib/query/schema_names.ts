@@ -1,6 +1,7 @@
 /** The names of relations, columns and what derives from them, and which are ours. */
 
 import { COLUMN_TYPES } from "../arrow/column_types.ts";
+import { didYouMean } from "../config.ts";
 import { AGGREGATE_TYPE_ENDS } from "./aggregates.ts";
 import type { CatalogColumn, CatalogRelation } from "./catalog.ts";
 import { camelCase, Names, pascalCase, plural, singular } from "./names.ts";
@@ -119,11 +120,35 @@ export function nameColumns(
     if (name !== wanted) {
       notes.push(`column ${place}.${column.name} is ${name}, since ${wanted} is taken`);
     }
-    if (/^(and|or|not)$/.test(name)) {
-      notes.push(
-        `column ${place}.${column.name} has no conditions, since where's own ${name} wins`,
-      );
-    }
+    const note = conditionlessNote(name, `column ${place}.${column.name}`);
+    if (note !== null) notes.push(note);
     return { column, name };
   });
+}
+
+/** Columns by the names that GraphQL has for them where nobody says otherwise. */
+export function columnNames(columns: readonly CatalogColumn[]): Map<string, CatalogColumn> {
+  return new Map(nameColumns(columns, "", []).map(({ column, name }) => [name, column]));
+}
+
+/** `did you mean x?` among the columns, by their own names or by GraphQL's; else nothing. */
+export function nearestColumn(
+  word: string,
+  columns: readonly CatalogColumn[],
+  byName: ReadonlyMap<string, CatalogColumn>,
+): string {
+  return didYouMean(word, columns.map((column) => column.name)) ||
+    didYouMean(word, [...byName.keys()]);
+}
+
+/** The way along a foreign key: named after its one column, else after where it leads. */
+export function toOneName(column: string | null, target: string): string {
+  if (column === null) return singular(camelCase(target));
+  return camelCase(column.replace(/(?<=.)(_id|_ID|(?<=[a-z0-9])Id)$/, ""));
+}
+
+/** What is to be told of a field that `where` has no place for; null for others. */
+export function conditionlessNote(name: string, place: string): string | null {
+  if (!/^(and|or|not)$/.test(name)) return null;
+  return `${place} has no conditions, since where's own ${name} wins`;
 }

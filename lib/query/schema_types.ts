@@ -229,7 +229,8 @@ export class CatalogTypes implements OwnTypes {
   }
 }
 
-function arrayOf(
+/** The array type over an item, as it is read. */
+export function arrayOf(
   item: LeafType | CompositeValue,
   { oid, itemOid }: { readonly oid: number; readonly itemOid: number },
 ): ArrayType {
