@@ -36,66 +36,89 @@ export type JsonValue =
 
 /** The field's SQL, made of the SQL of its row. */
 export function jsonFieldSql(field: JsonField): (row: string) => string {
-  const { place, column, key, value, list, required, lenient } = field;
+  const { column, key } = field;
+  if (column === null) {
+    // The row is an expression here: OFFSET 0 keeps PostgreSQL from repeating it in each branch.
+    return (row) =>
+      `(select ${valueSql(field, INNER, "null")} ` +
+      `from (select ${row} -> ${literal(key)} as v offset 0) j)`;
+  }
+  return (row) => {
+    const object = `${row}.${quote(column.name)}` +
+      (column.isText ? `::"pg_catalog"."jsonb"` : "");
+    const cell = {
+      json: `(${object} -> ${literal(key)})`,
+      text: `(${object} ->> ${literal(key)})`,
+    };
+    return valueSql(field, cell, object);
+  };
+}
+
+/** SQL of one JSON value: itself and its text. */
+interface Cell {
+  readonly json: string;
+  readonly text: string;
+}
+
+const INNER: Cell = { json: "j.v", text: "(j.v #>> '{}')" };
+const ELEMENT: Cell = { json: "e.v", text: "(e.v #>> '{}')" };
+
+/** `object` is what the key was looked up in, to be looked at where it is not there. */
+function valueSql(field: JsonField, cell: Cell, object: string): string {
+  const { place, column, value, list, required, lenient } = field;
   const type = sqlTypeOf(value) + (list ? "[]" : "");
   const word = list ? `[${wordOf(value)}]` : wordOf(value);
-  const item = reading(value);
-  const whole = list ? listReading(field, item) : item;
-  const unfit = (v: string, what: string) =>
-    lenient ? "null" : refusal(v, `${what} holds `, `, which is no ${word}`, type);
-  return (row) => {
-    const object = column === null
-      ? row
-      : `${row}.${quote(column.name)}${column.isText ? `::"pg_catalog"."jsonb"` : ""}`;
-    const absent = required ? refusal("j.v", `${place} has no value`, "", type) : "null";
-    // What stands around a nested object has been looked at already.
-    const noObject = column === null || lenient ? "" : `when j.v is null and ` +
-      `pg_catalog.jsonb_typeof(${object}) <> 'object' then ${
-        refusal(
-          object,
-          `${place.split(".")[0]}'s column ${column.name} holds `,
-          ", which is no object",
-          type,
-        )
-      } `;
-    return `(select case ${noObject}when j.v is null or j.v = 'null' then ${absent} ` +
-      `when ${whole.fits("j.v")} then ${whole.convert("j.v")} else ${unfit("j.v", place)} end ` +
-      // OFFSET 0 keeps PostgreSQL from looking the key up wherever `j.v` stands.
-      `from (select ${object} -> ${literal(key)} as v offset 0) j)`;
-  };
-}
-
-interface Reading {
-  readonly fits: (v: string) => string;
-  readonly convert: (v: string) => string;
-}
-
-function listReading({ place, value, lenient }: JsonField, item: Reading): Reading {
-  const type = sqlTypeOf(value);
+  const absent = required ? refusal(cell.json, `${place} has no value`, "", type) : "null";
   const unfit = lenient
     ? "null"
-    : refusal("e.v", `${place} has the element `, `, which is no ${wordOf(value)}`, type);
-  return {
-    fits: (v) => `pg_catalog.jsonb_typeof(${v}) = 'array'`,
-    convert: (v) =>
-      `array(select case when e.v = 'null' then null when ${item.fits("e.v")} ` +
-      `then ${item.convert("e.v")} else ${unfit} end ` +
-      `from pg_catalog.jsonb_array_elements(${v}) with ordinality e(v, n) order by e.n)`,
-  };
+    : refusal(cell.json, `${place} holds `, `, which is no ${word}`, type);
+  const outer = `${place.split(".")[0]}'s column ${column?.name} holds `;
+  const missing = column === null || lenient
+    ? absent
+    : `case when pg_catalog.jsonb_typeof(${object}) <> 'object' then ${
+      refusal(object, outer, ", which is no object", type)
+    } else ${absent} end`;
+  const arms = list
+    ? [`when 'array' then ${elementsSql(field, cell)} `]
+    : armsOf(value, cell, unfit);
+  return `case pg_catalog.jsonb_typeof(${cell.json}) ${arms.join("")}when 'null' then ${absent} ` +
+    `else case when ${cell.json} is null then ${missing} else ${
+      isAny(value, list) ? cell.json : unfit
+    } end end`;
 }
 
-/** `$` is the value as text, `#` as a number. */
-interface LeafRow {
-  readonly number?: string;
-  readonly string?: string;
-  readonly boolean?: string;
+/** The elements of a list in their order; what is null stays so. */
+function elementsSql({ place, value, lenient }: JsonField, array: Cell): string {
+  const unfit = lenient ? "null" : refusal(
+    "e.v",
+    `${place} has the element `,
+    `, which is no ${wordOf(value)}`,
+    sqlTypeOf(value),
+  );
+  return `array(select case pg_catalog.jsonb_typeof(e.v) ${
+    armsOf(value, ELEMENT, unfit).join("")
+  }` +
+    `when 'null' then null else ${isAny(value, false) ? "e.v" : unfit} end ` +
+    `from pg_catalog.jsonb_array_elements(${array.json}) with ordinality e(v, n) order by e.n)`;
+}
+
+/** A value of any kind is JSON. */
+const isAny = (value: JsonValue, list: boolean) =>
+  !list && value.kind === "leaf" && value.labels === null && value.graphql === "JSON";
+
+/**
+ * What becomes of a value of one kind: whether it fits, when not all do, and its cast. `&` is the
+ * value as JSON, `$` as text, `#` as a number.
+ */
+interface Arm {
+  readonly fits?: string;
   readonly convert: string;
 }
 
-const date = "(?!0000)(?:[0-9]{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-" +
-  "(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))|(?:[0-9]{2}(?:0[48]|[2468][048]|" +
-  "[13579][26])|(?:[02468][048]|[13579][26])00)-02-29)";
-const time = "(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:[.][0-9]{1,6}0{0,12})?)?";
+type Kind = "number" | "string" | "boolean" | "object" | "array";
+
+const date = "[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])";
+const time = "(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:[.][0-9]{1,6}0{0,3})?)?";
 const zone = "(?:[Zz]|[+-](?:0[0-9]|1[0-5]):[0-5][0-9])";
 const part = "(?:[+-]?[0-9]{1,7}";
 const duration = `P(?=.)${part}Y)?${part}M)?${part}W)?${part}D)?` +
@@ -103,60 +126,61 @@ const duration = `P(?=.)${part}Y)?${part}M)?${part}W)?${part}D)?` +
 const hex = "[0-9a-fA-F]";
 
 const matches = (pattern: string) => `$ ~ '^${pattern}$'`;
-const within = (least: string, most: string) => `# between ${least} and ${most} and # % 1 = 0`;
-const int8 = within("-9223372036854775808", "9223372036854775807");
+/** With a day that the calendar has; a pattern that knows leap years is slow. */
+function dated(pattern: string): string {
+  const at = (from: number, count: number) =>
+    `pg_catalog.substr($, ${from}, ${count})::"pg_catalog"."int4"`;
+  const [year, month, day] = [at(1, 4), at(6, 2), at(9, 2)];
+  return `case when ${matches(pattern)} then ${year} > 0 and (${day} <= 28 ` +
+    `or (${month} <> 2 and ${day} <= 30) or ${month} in (1, 3, 5, 7, 8, 10, 12) ` +
+    `or (${day} = 29 and ${year} % 4 = 0 and (${year} % 100 <> 0 or ${year} % 400 = 0))) ` +
+    "else false end";
+}
+const int8 = "# between -9223372036854775808 and 9223372036854775807";
+const cast = (type: string) => `$::"pg_catalog"."${type}"`;
 
 // deno-fmt-ignore: a table reads best as one
-const LEAVES: Readonly<Record<string, LeafRow>> = {
-  String:        { string: "true", convert: "$" },
-  ID:            { string: "true", number: "# % 1 = 0", convert: "$" },
-  Boolean:       { boolean: "true", convert: `$::"pg_catalog"."bool"` },
-  Int:           { number: within("-2147483648", "2147483647"), convert: `#::"pg_catalog"."int4"` },
-  BigInt:        { number: int8, string: `case when ${matches("-?[0-9]{1,19}")} then ${int8} else false end`, convert: `#::"pg_catalog"."int8"` },
-  Float:         { number: "(# = 0 or pg_catalog.abs(#) between 2.3e-308 and 1.7976931348623157e308)", convert: `$::"pg_catalog"."float8"` },
-  Decimal:       { number: "true", string: matches("-?[0-9]{1,255}(?:[.][0-9]{1,255})?"), convert: "#" },
-  UUID:          { string: matches(`${hex}{8}(?:-${hex}{4}){3}-${hex}{12}`), convert: `$::"pg_catalog"."uuid"` },
-  DateTime:      { string: matches(`${date}[Tt ]${time}${zone}`), convert: `$::"pg_catalog"."timestamptz"` },
-  LocalDateTime: { string: matches(`${date}[Tt ]${time}`), convert: `$::"pg_catalog"."timestamp"` },
-  Date:          { string: matches(date), convert: `$::"pg_catalog"."date"` },
-  LocalTime:     { string: matches(time), convert: `$::"pg_catalog"."time"` },
-  Duration:      { string: matches(duration), convert: `$::"pg_catalog"."interval"` },
-  Bytes:         { string: `$ ~ E'^\\\\\\\\x(?:${hex}{2})*$'`, convert: "pg_catalog.decode(pg_catalog.substr($, 3), 'hex')" },
+const LEAVES: Readonly<Record<string, Partial<Record<Kind, Arm>>>> = {
+  String:        { string: { convert: "$" } },
+  ID:            { string: { convert: "$" }, number: { fits: "# % 1 = 0", convert: `pg_catalog.trunc(#)::"pg_catalog"."text"` } },
+  Boolean:       { boolean: { convert: cast("bool") } },
+  Int:           { number: { fits: "# between -2147483648 and 2147483647 and # % 1 = 0", convert: `#::"pg_catalog"."int4"` } },
+  BigInt:        { number: { fits: `${int8} and # % 1 = 0`, convert: `#::"pg_catalog"."int8"` },
+                   string: { fits: `case when ${matches("-?[0-9]{1,19}")} then ${int8} else false end`, convert: cast("int8") } },
+  Float:         { number: { fits: "# = 0 or pg_catalog.abs(#) between 2.3e-308 and 1.7976931348623157e308", convert: cast("float8") } },
+  Decimal:       { number: { convert: "#" }, string: { fits: matches("-?[0-9]{1,255}(?:[.][0-9]{1,255})?"), convert: "#" } },
+  UUID:          { string: { fits: matches(`${hex}{8}(?:-${hex}{4}){3}-${hex}{12}`), convert: cast("uuid") } },
+  DateTime:      { string: { fits: dated(`${date}[Tt ]${time}${zone}`), convert: cast("timestamptz") } },
+  LocalDateTime: { string: { fits: dated(`${date}[Tt ]${time}`), convert: cast("timestamp") } },
+  Date:          { string: { fits: dated(date), convert: cast("date") } },
+  LocalTime:     { string: { fits: matches(time), convert: cast("time") } },
+  Duration:      { string: { fits: matches(duration), convert: cast("interval") } },
+  Bytes:         { string: { fits: `$ ~ E'^\\\\x(?:${hex}{2})*$'`, convert: "pg_catalog.decode(pg_catalog.substr($, 3), 'hex')" } },
 };
 
-function reading(value: JsonValue): Reading {
-  if (value.kind === "object") {
-    return { fits: (v) => `pg_catalog.jsonb_typeof(${v}) = 'object'`, convert: (v) => v };
-  }
+function armsOf(value: JsonValue, cell: Cell, unfit: string): string[] {
+  if (value.kind === "object") return [arm("object", cell, { convert: "&" }, unfit)];
   if (value.labels !== null) {
     const labels = value.labels.map(literal).join(", ");
-    return {
-      fits: (v) =>
-        `case pg_catalog.jsonb_typeof(${v}) when 'string' then (${v} #>> '{}') in (${labels}) ` +
-        "else false end",
-      convert: (v) => `(${v} #>> '{}')::${value.sqlType}`,
-    };
+    // Labels are GraphQL's names and have no sign that stands for something here.
+    return [arm("string", cell, { fits: `$ in (${labels})`, convert: "$" }, unfit)];
   }
-  const row = LEAVES[value.graphql];
-  return row ? kinds(row) : { fits: () => "true", convert: (v) => v };
+  const arms = Object.entries(LEAVES[value.graphql] ?? {}) as [Kind, Arm][];
+  return arms.map(([kind, row]) => arm(kind, cell, row, unfit));
 }
 
-function kinds(row: LeafRow): Reading {
-  const fill = (sql: string, v: string) =>
+function arm(kind: Kind, cell: Cell, { fits, convert }: Arm, unfit: string): string {
+  const number = kind === "number" ? cell.json : cell.text;
+  const fill = (sql: string) =>
     sql.replaceAll(
-      /[$#](?!')/g,
-      (sign) => sign === "$" ? `(${v} #>> '{}')` : `(${v} #>> '{}')::"pg_catalog"."numeric"`,
+      /[$#&](?!')/g,
+      (sign) =>
+        sign === "&" ? cell.json : sign === "$" ? cell.text : `${number}::"pg_catalog"."numeric"`,
     );
-  const arms = (["number", "string", "boolean"] as const).flatMap((kind) =>
-    row[kind] === undefined ? [] : [[kind, row[kind]] as const]
-  );
-  return {
-    fits: (v) =>
-      `case pg_catalog.jsonb_typeof(${v}) ${
-        arms.map(([kind, sql]) => `when '${kind}' then ${fill(sql, v)}`).join(" ")
-      } else false end`,
-    convert: (v) => fill(row.convert, v),
-  };
+  const converted = fill(convert);
+  return `when '${kind}' then ${
+    fits === undefined ? converted : `case when ${fill(fits)} then ${converted} else ${unfit} end`
+  } `;
 }
 
 const sqlTypeOf = (value: JsonValue) =>

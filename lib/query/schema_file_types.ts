@@ -262,9 +262,10 @@ export class FileTypes {
     const draft = new ObjectDraft(definition);
     this.#composites.set(definition.name, { composite: draft, of });
     this.#underWay.add(definition.name);
+    const before = this.faults.count;
     fill(draft);
     this.#underWay.delete(definition.name);
-    if (draft.attributes.length === 0) {
+    if (draft.attributes.length === 0 && this.faults.count === before) {
       const remedy = "show at least one";
       this.faults.add(definition.node.name, `${definition.name} shows no field`, remedy);
     }
