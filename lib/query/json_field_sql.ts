@@ -39,18 +39,13 @@ export function jsonFieldSql(field: JsonField): (row: string) => string {
   const { column, key } = field;
   if (column === null) {
     // The row is an expression here: OFFSET 0 keeps PostgreSQL from repeating it in each branch.
-    return (row) =>
-      `(select ${valueSql(field, INNER, "null")} ` +
-      `from (select ${row} -> ${literal(key)} as v offset 0) j)`;
+    const value = valueSql(field, "j.o");
+    return (row) => `(select ${value} from (select ${row} as o offset 0) j)`;
   }
   return (row) => {
     const object = `${row}.${quote(column.name)}` +
       (column.isText ? `::"pg_catalog"."jsonb"` : "");
-    const cell = {
-      json: `(${object} -> ${literal(key)})`,
-      text: `(${object} ->> ${literal(key)})`,
-    };
-    return valueSql(field, cell, object);
+    return valueSql(field, object);
   };
 }
 
@@ -60,24 +55,32 @@ interface Cell {
   readonly text: string;
 }
 
-const INNER: Cell = { json: "j.v", text: "(j.v #>> '{}')" };
 const ELEMENT: Cell = { json: "e.v", text: "(e.v #>> '{}')" };
 
-/** `object` is what the key was looked up in, to be looked at where it is not there. */
-function valueSql(field: JsonField, cell: Cell, object: string): string {
-  const { place, column, value, list, required, lenient } = field;
+/** The value at the key of `object`. */
+function valueSql(field: JsonField, object: string): string {
+  const { place, column, key, value, list, required, lenient } = field;
+  const cell = {
+    json: `(${object} -> ${literal(key)})`,
+    text: `(${object} ->> ${literal(key)})`,
+  };
   const type = sqlTypeOf(value) + (list ? "[]" : "");
   const word = list ? `[${wordOf(value)}]` : wordOf(value);
-  const absent = required ? refusal(cell.json, `${place} has no value`, "", type) : "null";
+  const nothing = `null::${type}`;
+  const absent = required ? refusal(cell.json, `${place} has no value`, "", type) : nothing;
   const unfit = lenient
-    ? "null"
+    ? nothing
     : refusal(cell.json, `${place} holds `, `, which is no ${word}`, type);
   const outer = `${place.split(".")[0]}'s column ${column?.name} holds `;
-  const missing = column === null || lenient
-    ? absent
-    : `case when pg_catalog.jsonb_typeof(${object}) <> 'object' then ${
-      refusal(object, outer, ", which is no object", type)
-    } else ${absent} end`;
+  // Without an object there is perhaps no row: a related one is looked at before it is found. Where
+  // there is a row after all, the encoders refuse the null that was not to be.
+  const missing = `case when ${object} is null then ${nothing} ` +
+    (column === null || lenient
+      ? ""
+      : `when pg_catalog.jsonb_typeof(${object}) <> 'object' then ${
+        refusal(object, outer, ", which is no object", type)
+      } `) +
+    `else ${absent} end`;
   const arms = list
     ? [`when 'array' then ${elementsSql(field, cell)} `]
     : armsOf(value, cell, unfit);
@@ -155,7 +158,7 @@ const LEAVES: Readonly<Record<string, Partial<Record<Kind, Arm>>>> = {
   Date:          { string: { fits: dated(date), convert: cast("date") } },
   LocalTime:     { string: { fits: matches(time), convert: cast("time") } },
   Duration:      { string: { fits: matches(duration), convert: cast("interval") } },
-  Bytes:         { string: { fits: `$ ~ E'^\\\\x(?:${hex}{2})*$'`, convert: "pg_catalog.decode(pg_catalog.substr($, 3), 'hex')" } },
+  Bytes:         { string: { fits: `pg_catalog.ascii($) = 92 and pg_catalog.substr($, 2) ~ '^x(?:${hex}{2})*$'`, convert: "pg_catalog.decode(pg_catalog.substr($, 3), 'hex')" } },
 };
 
 function armsOf(value: JsonValue, cell: Cell, unfit: string): string[] {

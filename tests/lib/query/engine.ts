@@ -17,6 +17,11 @@ export async function withEngine(
   statements: readonly string[],
   test: (engine: QueryEngine, run: (sql: string) => Promise<unknown>) => Promise<void>,
   views: readonly string[] = [],
+  more: {
+    /** The text of the schema file at each reading. */
+    readonly schemaFile?: () => string;
+    readonly unrepresentable?: "error" | "null";
+  } = {},
 ): Promise<void> {
   const url = await postgres.createDatabase();
   const run = (sql: string) => postgres.query(sql, url);
@@ -32,8 +37,11 @@ export async function withEngine(
       database,
       readCatalog: () => readCatalog(database, ["public"]),
       limits: limits(),
-      unrepresentable: "error",
+      unrepresentable: more.unrepresentable ?? "error",
       views,
+      readSchemaFile: more.schemaFile
+        ? () => Promise.resolve({ path: "s.graphql", text: more.schemaFile?.() ?? "" })
+        : null,
     });
     await test(engine, run);
   } finally {
