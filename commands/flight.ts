@@ -50,7 +50,11 @@ export async function flight(config: Config, signal: AbortSignal): Promise<numbe
             metrics,
             unrepresentable,
             refresh: async () => {
-              await engine.refresh();
+              await engine.refresh().catch((error: unknown) => {
+                // Who asked is told as well, but a schema file is not theirs to mend.
+                log.error("schema not refreshed, the old one stays", { error });
+                throw error;
+              });
               await refreshed();
             },
           });

@@ -178,7 +178,7 @@ function refreshOnHangup(log: Log, parts: Parts): () => void {
       await Promise.all([parts.engine.refresh(), parts.flight?.refresh()]);
       log.info("schema refreshed");
     } catch (error) {
-      log.error("schema not refreshed", { error });
+      log.error("schema not refreshed, the old one stays", { error });
     }
   };
   const listener = () => void refresh();

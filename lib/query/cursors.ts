@@ -26,7 +26,7 @@ export function completeOrder(terms: readonly OrderTerm[], relation: Relation): 
 export function orderDigest(relation: Relation, order: readonly OrderTerm[]): string {
   const words = order.map(({ links, column, direction }) => [
     ...links.map(({ name }) => name),
-    column.column,
+    column.name,
     direction,
   ]);
   const text = JSON.stringify([relation.schema, relation.name, ...words]);

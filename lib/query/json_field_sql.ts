@@ -36,7 +36,7 @@ export type JsonValue =
 
 /** The field's SQL, made of the SQL of its row. */
 export function jsonFieldSql(field: JsonField): (row: string) => string {
-  const { column, key } = field;
+  const { column } = field;
   if (column === null) {
     // The row is an expression here: OFFSET 0 keeps PostgreSQL from repeating it in each branch.
     const value = valueSql(field, "j.o");

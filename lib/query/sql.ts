@@ -244,7 +244,7 @@ class Compiler implements NodeCompiler {
           };
         }
         return {
-          sql: this.#compositeArraySql(sql, selection.parts),
+          sql: this.#compositeArraySql(sql, selection.parts, isJsonObject(item.composite)),
           oid: RECORD_ARRAY_OID,
           field: {
             kind: "list",
@@ -294,8 +294,15 @@ class Compiler implements NodeCompiler {
   }
 
   /** An array of more than one dimension goes out as one, for the encoders to refuse. */
-  #compositeArraySql(sql: string, parts: readonly Selection[]): string {
+  #compositeArraySql(sql: string, parts: readonly Selection[], isJson: boolean): string {
     const i = `i${this.#aliases++}`;
+    // Objects in JSON have one dimension, and taking each by its index would make all of them anew.
+    if (isJson) {
+      return `case when ${sql} is not null then array(select ${
+        this.#compositeSql(`${i}.e`, parts)
+      } ` +
+        `from pg_catalog.unnest(${sql}) with ordinality ${i}(e, n) order by ${i}.n) end`;
+    }
     const element = this.#compositeSql(`(${sql})[${i}]`, parts);
     return `case when ${sql} is null then null ` +
       `when pg_catalog.array_ndims(${sql}) > 1 then array[array[row()]] ` +
@@ -348,6 +355,9 @@ function conditionColumn(columns: readonly Column[], scope: Scope): string {
     "",
   );
 }
+
+const isJsonObject = ({ attributes }: CompositeType) =>
+  attributes.some((attribute) => attribute.expression !== undefined);
 
 /** A composite's every attribute, for reads that take whole relations. */
 export function wholeComposite(composite: CompositeType, pg: boolean): Selection[] {

@@ -53,6 +53,7 @@ Deno.test("readConfig() has a default for everything", () => {
     bindAddr: { hostname: "127.0.0.1", port: 8080 },
     flightBindAddr: { hostname: "127.0.0.1", port: 50051 },
     dbSchemas: ["public"],
+    schema: null,
     dataDir: ".fraiseql",
     unrepresentable: "error",
     sample: null,

@@ -232,7 +232,7 @@ Deno.test("a JSON view has its key from the file: one row by it, lists in its or
       ('00000000-0000-0000-0000-00000000000c', 'Cid', '00000000-0000-0000-0000-00000000000a')`,
       `create view v_user as select id, jsonb_build_object('id', id, 'fullName', name, 'bossId', boss,
        'home', jsonb_build_object('city', 'X', 'at', jsonb_build_object('lat', 1.5)),
-       'pets', jsonb_build_array(jsonb_build_object('name', 'Rex'), jsonb_build_object('name', 'Tom'))
+       'pets', jsonb_build_array(jsonb_build_object('name', 'Rex'), null, jsonb_build_object('name', 'Tom'))
      ) as data from people`,
     ],
     async (engine) => {
@@ -251,7 +251,7 @@ Deno.test("a JSON view has its key from the file: one row by it, lists in its or
         [{
           team: [{ name: "Bob" }, { name: "Cid" }],
           home: { town: "X", at: { lat: 1.5 } },
-          pets: [{ name: "Rex" }, { name: "Tom" }],
+          pets: [{ name: "Rex" }, null, { name: "Tom" }],
         }],
       );
       const plan = engine.plan({

@@ -1,7 +1,7 @@
 /** A schema file held against catalogs made by hand; schema_file_live_test.ts asks PostgreSQL. */
 
 import { deepEqual, equal, match, ok, throws } from "node:assert/strict";
-import { lexicographicSortSchema, printSchema } from "graphql";
+import { lexicographicSortSchema, printSchema, validateSchema } from "graphql";
 import { AppError } from "../../../lib/errors.ts";
 import type { Catalog, CatalogFunction } from "../../../lib/query/catalog.ts";
 import { graphqlTypes } from "../../../lib/query/graphql_schema.ts";
@@ -437,9 +437,9 @@ Deno.test("fileSchema() serves the types and fields of the file, in its order, a
     }`);
   const sdl = sdlOf(data);
   match(sdl, /"""Those who buy"""\ntype Person \{/);
-  match(sdl, /\n  """What they are called"""\n  name: String!\n/);
-  match(sdl, /\n  people\(/);
-  match(sdl, /\n  person\(id: UUID!\): Person\n/);
+  match(sdl, /\n {2}"""What they are called"""\n {2}name: String!\n/);
+  match(sdl, /\n {2}people\(/);
+  match(sdl, /\n {2}person\(id: UUID!\): Person\n/);
   equal(/\b(Order|User|managerId|home)\b/.test(sdl), false);
   const [person] = data.relations;
   deepEqual([...person?.fields.keys() ?? []], ["mail", "name", "id", "boss"]);
@@ -447,8 +447,8 @@ Deno.test("fileSchema() serves the types and fields of the file, in its order, a
 
 Deno.test("fileSchema() takes root fields from @source where it names them", () => {
   const sdl = sdlOf(read(user("id: ID!", ', list: "everybody", row: "somebody"')));
-  match(sdl, /\n  everybody\(/);
-  match(sdl, /\n  somebody\(id: ID!\): User\n/);
+  match(sdl, /\n {2}everybody\(/);
+  match(sdl, /\n {2}somebody\(id: ID!\): User\n/);
 });
 
 Deno.test("fileSchema() gives a view the key of the file, and so a row and an order", () => {
@@ -597,4 +597,38 @@ Deno.test("printSchemaFile() has what gave way in comments at its top", () => {
     text,
     /^# public\.events is PublicEvent and publicEvents, since Event or events is taken\n/,
   );
+});
+
+Deno.test("fileSchema() of a file that was torn at random is refused as BAD_INPUT or is a valid schema", () => {
+  const extras = [
+    ...`@source(relation: "users", key: ["id"], json: "data", list: "a", row: "b") @hidden @column(name: "id") `
+      .matchAll(/\S+/g),
+    ...`@computed(function: "full_name") @relation(columns: ["id"], references: ["user_id"]) [ ] ! { } String Int`
+      .matchAll(/\S+/g),
+  ].map(([word]) => word);
+  const printed = printSchemaFile(dataSchema(withFunctions, strict));
+  const words = printed.match(/"""[^]*?"""|"(?:[^"\\]|\\.)*"|\w+|\n|[^\s\w]/g) ?? [];
+  let state = 7;
+  const random = (below: number) => (state = state * 48_271 % 2_147_483_647) % below;
+  const seen = { refused: 0, valid: 0 };
+  for (let run = 0; run < 2000; run++) {
+    const torn = [...words];
+    for (let change = random(3); change >= 0; change--) {
+      const at = random(torn.length);
+      const other = random(2) === 0
+        ? words[random(words.length)] ?? ""
+        : extras[random(extras.length)] ?? "";
+      torn.splice(at, random(2), ...random(3) === 0 ? [] : [other]);
+    }
+    try {
+      const { schema } = graphqlTypes(read(torn.join(" ")));
+      deepEqual(validateSchema(schema), [], torn.join(" "));
+      seen.valid++;
+    } catch (error) {
+      ok(error instanceof AppError, String(error instanceof Error ? error.stack : error));
+      equal(error.code, "BAD_INPUT");
+      seen.refused++;
+    }
+  }
+  ok(seen.refused > 100 && seen.valid > 100, JSON.stringify(seen));
 });
