@@ -11,16 +11,17 @@ export async function readSchemaFile(
 ): Promise<SchemaFile> {
   const refused = (why: string, hint: string, cause?: unknown) =>
     new AppError("BAD_INPUT", `the schema file ${path} ${why}`, { hint, cause });
+  const tooLong = (bytes: number) =>
+    refused(
+      `has ${bytes} bytes, more than ${limits.schemaFileBytesMax}`,
+      "check the path, or raise the limit schema_file_bytes_max",
+    );
   try {
-    const { size, isFile } = await Deno.stat(path);
-    // A pipe has no size beforehand.
-    if (isFile && size > limits.schemaFileBytesMax) {
-      throw refused(
-        `has ${size} bytes, more than ${limits.schemaFileBytesMax}`,
-        "check the path, or raise the limit schema_file_bytes_max",
-      );
-    }
+    // Before it is read; a pipe tells its size afterwards only.
+    const { size } = await Deno.stat(path);
+    if (size > limits.schemaFileBytesMax) throw tooLong(size);
     const bytes = await Deno.readFile(path);
+    if (bytes.length > limits.schemaFileBytesMax) throw tooLong(bytes.length);
     return { path, text: new TextDecoder("utf-8", { fatal: true }).decode(bytes) };
   } catch (error) {
     if (error instanceof AppError) throw error;

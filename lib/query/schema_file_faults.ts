@@ -53,6 +53,12 @@ export class SchemaFileFaults {
 
 /** A text that is no GraphQL has one fault: what is behind it cannot be told. */
 export function refuseSyntax(path: string, error: unknown): never {
+  if (error instanceof RangeError) {
+    throw new AppError("BAD_INPUT", `the schema file ${path} is nested too deeply to be read`, {
+      hint: "check the path: a type is at most a list",
+      cause: error,
+    });
+  }
   if (!(error instanceof GraphQLError)) throw error;
   const { line, column } = error.locations?.[0] ?? { line: 1, column: 1 };
   throw new AppError(

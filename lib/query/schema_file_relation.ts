@@ -104,11 +104,22 @@ export class FileRelation implements Relation {
     return this.source.text("json") !== null && column?.flag("plain") !== true;
   }
 
+  #refuseNeedlessPlain(field: FieldDefinition): void {
+    const given = field.directives.get("column");
+    if (!given?.flag("plain") || this.source.text("json") !== null) return;
+    this.context.faults.add(
+      given.at("plain"),
+      `the fields of ${this.typeName} are columns already`,
+      "take plain away",
+    );
+  }
+
   #plainColumn(
     field: FieldDefinition,
     byName: ReadonlyMap<string, CatalogColumn>,
   ): Column | null {
     const { types, faults } = this.context;
+    this.#refuseNeedlessPlain(field);
     const found = types.attribute(field, this.relation.columns, byName, this.place);
     if (!found) return null;
     const known = this.#byNumber.get(found.number);

@@ -40,6 +40,62 @@ Deno.test("serve gives the same values of every type and relation over HTTP and 
   ok(rows > 500);
 });
 
+const filed = `
+  type Doc @source(relation: "v_docs", key: ["id"], json: "data") {
+    id: Int! @column(plain: true)
+    s: String ident: ID b: Boolean i: Int big: BigInt f: Float d: Decimal
+    d2: Decimal @column(name: "d", decimal: "20,4")
+    u: UUID at: DateTime local: LocalDateTime on: Date clock: LocalTime span: Duration
+    bytes: Bytes any: JSON mood: Mood moods: [Mood] numbers: [Int] texts: [String] decimals: [Decimal]
+    place: Place places: [Place]
+    next: Doc @relation(columns: ["nextId"], references: ["id"])
+    before: [Doc!]! @relation(columns: ["id"], references: ["nextId"])
+    nextId: Int @hidden
+    label: String @computed(function: "label")
+    parts: [String] @computed(function: "parts")
+  }
+  type Place { x: Float name: String! inner: Inner }
+  type Inner { tags: [String] at: DateTime }
+  enum Mood { sad happy }`;
+
+const docs = `
+  create view v_docs as select g as id, jsonb_build_object(
+    's', 'text ' || g, 'ident', g, 'b', g % 2 = 0, 'i', g, 'big', g * 10000000000, 'f', g / 7.0,
+    'd', (g / 3.0)::numeric(20,4), 'u', md5(g::text)::uuid, 'at', timestamptz '2026-01-01Z' + g * interval '1.5 h',
+    'local', timestamp '2026-01-01' + g * interval '1 s', 'on', date '2026-01-01' + g,
+    'clock', time '10:00' + g * interval '0.1 s', 'span', format('P%sDT%sH', g, g), 'bytes', convert_to('b' || g, 'UTF8'),
+    'any', jsonb_build_array(g, null, 'x'), 'mood', case when g % 2 = 0 then 'sad' else 'happy' end,
+    'moods', jsonb_build_array('happy', null, 'sad'), 'numbers', jsonb_build_array(g, null, -g),
+    'texts', jsonb_build_array('a,b', null, g::text), 'decimals', jsonb_build_array(g / 4.0, '1.50'),
+    'place', case when g % 3 > 0 then jsonb_build_object('x', g, 'name', 'n' || g, 'inner',
+      case when g % 2 = 0 then jsonb_build_object('tags', jsonb_build_array('t', g::text), 'at', '2026-05-05T05:05:05Z') end) end,
+    'places', jsonb_build_array(jsonb_build_object('name', 'a'), null, jsonb_build_object('name', 'b', 'x', g)),
+    'nextId', nullif(g + 1, 16)
+  ) as data from generate_series(1, 15) g
+  union all select 41, '{}' union all select 42, null;
+  create function label(v_docs) returns text immutable language sql as $$ select 'doc ' || $1.id $$;
+  create function parts(v_docs) returns text[] immutable language sql as
+    $$ select array[$1.id::text, null, $1.data ->> 's'] $$;`;
+
+Deno.test("serve gives the same values of fields in JSON and of computed ones over HTTP and Flight", async () => {
+  const url = await postgres.createDatabase();
+  await postgres.query(docs, url);
+  const file = await Deno.makeTempFile({ suffix: ".graphql" });
+  try {
+    await Deno.writeTextFile(file, filed);
+    await using served = await serve({ DATABASE_URL: url, FRAISEQL_SCHEMA: file, ...wide });
+    const { rows, faults } = await compare(
+      served.http,
+      served.flight,
+      await rootQueries(served.http),
+    );
+    equal(faults, []);
+    ok(rows > 50);
+  } finally {
+    await Deno.remove(file);
+  }
+});
+
 const shapes: readonly string[] = [
   "{ kinds(limit: 4) { id p { x @skip(if: true) } solidsByKind { code @skip(if: true) } } }",
   "{ a: kinds(limit: 9) { x: id y: id z: __typename p { a: x b: x __typename } aP { __typename } } }",

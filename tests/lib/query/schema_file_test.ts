@@ -393,6 +393,11 @@ const faults: [name: string, text: string, told: RegExp][] = [
     order('total: Decimal @column(decimal: "12,2")'),
     /total is numeric\(10,2\) already: take decimal away$/,
   ],
+  [
+    "plain where all fields are columns",
+    user("name: String! @column(plain: true)"),
+    /are columns already: take plain away$/,
+  ],
   ["no GraphQL", "type User {", /^1:12 Syntax Error: Expected Name, found <EOF>\.$/],
 ];
 
@@ -515,6 +520,23 @@ Deno.test("fileSchema() tells apart by PostgreSQL's names what is read from JSON
     view('id: BigInt @column(plain: true) other: Int @column(name: "id")', ', json: "data"'),
   ).relations;
   deepEqual(rows?.columns.map((column) => column.column), ["id", "id_2"]);
+});
+
+Deno.test("fileSchema() serves one relation as several types", () => {
+  const sdl = sdlOf(read(`
+    type User @source(relation: "users") { id: ID! orders: [Order!]! }
+    type Buyer @source(relation: "users") { name: String! orders: [Order!]! }
+    type Order @source(relation: "orders") { id: BigInt! user: Buyer }`));
+  match(sdl, /type Buyer \{/);
+  match(sdl, /user: Buyer\n/);
+  match(sdl, /\n {2}buyers\(/);
+});
+
+Deno.test("fileSchema() refuses a text nested deeper than it can be read", () => {
+  throws(() => read(`type A { a: ${"[".repeat(200_000)}`), {
+    code: "BAD_INPUT",
+    message: "the schema file s.graphql is nested too deeply to be read",
+  });
 });
 
 Deno.test("fileSchema() takes a file without types as a schema without relations", () => {
