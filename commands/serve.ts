@@ -16,6 +16,7 @@ import { LateEngine } from "./late_engine.ts";
 import { flightCommand } from "./flight_command.ts";
 import { configEnvironment } from "./options.ts";
 import { answer, say } from "./say.ts";
+import { readSchemaFile } from "./schema_file.ts";
 import { untilThere } from "./wait.ts";
 
 /** Serves until the signal is aborted, then drains; gives the exit status. */
@@ -25,6 +26,8 @@ export async function serve(config: Config, signal: AbortSignal): Promise<number
   // From the start, since a SIGHUP that nobody listens for ends a program.
   const unlisten = refreshOnHangup(log, parts);
   try {
+    // Before a database is started or waited for: a path that is wrong is told at once.
+    if (config.schema !== null) await readSchemaFile(config.schema, config);
     const url = await databaseUrl(config, log, parts, signal);
     await startTransports(config, url, log, parts, signal);
     await aborted(signal);

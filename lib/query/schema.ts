@@ -1,7 +1,7 @@
 /**
  * The one description of the data: relations with their GraphQL names, columns with their types,
- * and the ways between them. Made from the catalog; everything after it (GraphQL types, plans, SQL)
- * is derived from this.
+ * and the ways between them. Made from the catalog, or from a schema file held against it
+ * (`schema_file.ts`); everything after it (GraphQL types, plans, SQL) is derived from this.
  */
 
 import type { ScalarType } from "../arrow/column_types.ts";
@@ -41,7 +41,7 @@ export interface Relation {
 /** A column of a relation or an attribute of a composite. */
 export interface Column {
   readonly kind: "column";
-  /** PostgreSQL's name. */
+  /** PostgreSQL's name; of an expression the key in JSON or the function's. */
   readonly column: string;
   /** GraphQL's name. */
   readonly name: string;

@@ -245,7 +245,8 @@ export class FileRelation implements Relation {
   }
 
   refuseUnnamed(name: string, given: GivenDirective, argument: string): void {
-    const names = [...this.relation.columns.map((column) => column.name), ...this.byField.keys()];
+    const columns = this.relation.columns.map((column) => column.name);
+    const names = [...new Set([...columns, ...this.byField.keys()])];
     this.context.faults.add(
       given.at(argument),
       `${this.typeName} has no column or field ${name}`,

@@ -79,7 +79,16 @@ Deno.test("addConfigFlags() leaves unknown flags to the command, which refuses t
 Deno.test("configEnvironment() gives another process the same configuration", () => {
   const config = configFrom(
     ...["--topology", "arrow", "--flight-bind-addr", "[::1]:0", "--db-schemas", "a,b"],
-    ...["--data-dir", "/d", "--unrepresentable", "null", "--flight-views", "v,w"],
+    ...[
+      "--data-dir",
+      "/d",
+      "--unrepresentable",
+      "null",
+      "--flight-views",
+      "v,w",
+      "--schema",
+      "s.graphql",
+    ],
     ...["--log-level", "warn", "--limits-query-depth-max", "3", "--limits-drain-seconds-max", "0"],
   );
   const env = configEnvironment(config, "postgres://u:p@h/d");

@@ -100,6 +100,16 @@ Deno.test("schema check is 2 without a file or with one that cannot be read, and
   equal([away.code, away.stdout], [1, ""], away.stderr);
 });
 
+Deno.test("serve tells of a schema file that is not there before it waits for a database", async () => {
+  await using dir = await folder();
+  const { code, stderr } = await command(["serve"], {
+    DATABASE_URL: "postgres://127.0.0.1:1/none",
+    FRAISEQL_SCHEMA: "gone.graphql",
+  }, dir.path);
+  equal(code, 2);
+  match(stderr, /gone\.graphql cannot be read/);
+});
+
 Deno.test("a schema file longer than schemaFileBytesMax is refused, one as long is read", async () => {
   await using dir = await folder();
   const env = {
