@@ -16,9 +16,11 @@ import {
   type TypeDefinition,
 } from "./schema_file_document.ts";
 import { type SchemaFile, SchemaFileFaults } from "./schema_file_faults.ts";
+import { DatabaseFields } from "./schema_file_database.ts";
+import { JsonFields } from "./schema_file_json.ts";
 import { fileLink } from "./schema_file_links.ts";
 import { type FileContext, FileRelation } from "./schema_file_relation.ts";
-import { FileTypes } from "./schema_file_types.ts";
+import { UsedTypes } from "./schema_file_used.ts";
 import {
   conditionlessNote,
   derivedFields,
@@ -39,14 +41,17 @@ export function fileSchema(
   const faults = new SchemaFileFaults(file.path);
   const definitions = readDefinitions(file, faults);
   const reader = new TypeReader(catalog, options);
-  const types = new FileTypes(definitions, catalog, reader, options, faults);
-  const context = { catalog, types, reader, faults };
+  const used = new UsedTypes(definitions, faults);
+  const database = new DatabaseFields(reader, used, faults);
+  const lenient = options.unrepresentable === "null";
+  const json = new JsonFields(catalog, reader, used, faults, lenient);
+  const context = { catalog, reader, database, json, faults };
 
   const relations = findRelations(definitions, context);
   const fields = new Map(
     [...relations.values()].map((
       relation,
-    ) => [relation, sortFields(relation, definitions, context)]),
+    ) => [relation, sortFields(relation, used, faults)]),
   );
   // Columns of all types first, then keys, then links, since those stand on both.
   for (const [relation, { columns }] of fields) relation.readColumns(columns);
@@ -54,14 +59,14 @@ export function fileSchema(
   for (const [relation, { links }] of fields) {
     fillFields(relation, links, relations, context);
   }
-  types.checkUsed();
-  checkNames([...relations.values()], types, definitions, faults);
+  used.checkUsed();
+  checkNames([...relations.values()], used, faults);
   faults.refuse();
   const shown = [...relations.values()].filter((relation) => !relation.hidden);
   return {
     relations: shown,
-    enums: types.enums,
-    composites: types.composites,
+    enums: used.enums,
+    composites: used.composites,
     notes: shown.flatMap((relation) =>
       relation.columns.flatMap((column) =>
         conditionlessNote(column.name, `field ${relation.typeName}.${column.name}`) ?? []
@@ -125,14 +130,14 @@ interface SortedFields {
 /** A field whose type stands for a relation is a link, every other one a column. */
 function sortFields(
   relation: FileRelation,
-  { types }: Definitions,
-  { types: fileTypes, faults }: FileContext,
+  used: UsedTypes,
+  faults: SchemaFileFaults,
 ): SortedFields {
   const columns: FieldDefinition[] = [];
   const links: FieldDefinition[] = [];
   for (const field of relation.definition.fields) {
-    if (!fileTypes.isKnown(field)) continue;
-    if (types.get(field.declared.name)?.directives.has("source")) {
+    if (!used.isKnown(field)) continue;
+    if (used.definitions.types.get(field.declared.name)?.directives.has("source")) {
       links.push(field);
       continue;
     }
@@ -172,12 +177,12 @@ function fillFields(
 /** Names of types and of root fields are ours, or somebody's, only once. */
 function checkNames(
   relations: readonly FileRelation[],
-  types: FileTypes,
-  definitions: Definitions,
+  used: UsedTypes,
   faults: SchemaFileFaults,
 ): void {
   const typeNames = new Names(RESERVED_TYPES);
   const rootNames = new Names(RESERVED_FIELDS);
+  const { definitions } = used;
   const nameOf = (name: string) =>
     (definitions.types.get(name) ?? { node: definitions.enums.get(name) }).node?.name;
   const claimed = [
@@ -185,7 +190,7 @@ function checkNames(
       name: typeName,
       claims: [typeName, ...derivedTypes(typeName)],
     })),
-    ...types.claims(),
+    ...used.claims(),
   ];
   for (const { name, claims } of claimed) {
     const node = nameOf(name);

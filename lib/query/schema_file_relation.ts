@@ -6,7 +6,8 @@ import { Names } from "./names.ts";
 import type { Column, Link, Relation } from "./schema.ts";
 import type { FieldDefinition, GivenDirective, TypeDefinition } from "./schema_file_document.ts";
 import type { SchemaFileFaults } from "./schema_file_faults.ts";
-import { type FileTypes, UNSEEN } from "./schema_file_types.ts";
+import { type DatabaseFields, UNSEEN } from "./schema_file_database.ts";
+import type { JsonFields } from "./schema_file_json.ts";
 import { columnNames, words } from "./schema_names.ts";
 import type { TypeReader } from "./schema_types.ts";
 import { sqlName } from "./sql_names.ts";
@@ -14,7 +15,8 @@ import { sqlName } from "./sql_names.ts";
 /** What all types of a file are read with. */
 export interface FileContext {
   readonly catalog: Catalog;
-  readonly types: FileTypes;
+  readonly database: DatabaseFields;
+  readonly json: JsonFields;
   readonly reader: TypeReader;
   readonly faults: SchemaFileFaults;
 }
@@ -118,9 +120,9 @@ export class FileRelation implements Relation {
     field: FieldDefinition,
     byName: ReadonlyMap<string, CatalogColumn>,
   ): Column | null {
-    const { types, faults } = this.context;
+    const { database, faults } = this.context;
     this.#refuseNeedlessPlain(field);
-    const found = types.attribute(field, this.relation.columns, byName, this.place);
+    const found = database.attribute(field, this.relation.columns, byName, this.place);
     if (!found) return null;
     const known = this.#byNumber.get(found.number);
     if (known) {
@@ -132,13 +134,13 @@ export class FileRelation implements Relation {
       return null;
     }
     const isView = this.relation.kind === "view" || this.relation.kind === "materialized";
-    const column = types.column(found, field, `${this.place}.${found.name}`, isView);
+    const column = database.column(found, field, `${this.place}.${found.name}`, isView);
     this.#byNumber.set(found.number, column);
     return column;
   }
 
   #json(field: FieldDefinition): Column | null {
-    const { types, faults } = this.context;
+    const { json, faults } = this.context;
     const given = field.directives.get("column");
     const own = given?.text("json") ?? null;
     if (given && given.flag("plain")) {
@@ -148,7 +150,7 @@ export class FileRelation implements Relation {
     const column = own === null
       ? this.#jsonColumn(this.source, this.source.text("json") ?? "")
       : this.#jsonColumn(given ?? this.source, own);
-    return column && types.json(field, { place: `${this.typeName}.${field.name}`, column });
+    return column && json.column(field, { place: `${this.typeName}.${field.name}`, column });
   }
 
   #jsonColumn(given: GivenDirective, name: string): { name: string; isText: boolean } | null {
@@ -168,7 +170,7 @@ export class FileRelation implements Relation {
   }
 
   #computed(field: FieldDefinition): Column | null {
-    const { catalog, types, faults } = this.context;
+    const { catalog, database, faults } = this.context;
     const given = field.directives.get("computed");
     const column = field.directives.get("column");
     if (!given) return null;
@@ -194,7 +196,7 @@ export class FileRelation implements Relation {
       faults.add(given.at("function"), what, "return one value, an array for several");
       return null;
     }
-    const type = types.value({
+    const type = database.value({
       typeOid: found.typeOid,
       typeModifier: -1,
       notNull: false,
