@@ -11,10 +11,10 @@ import type { DataSchema, Link, SchemaOptions } from "./schema.ts";
 import {
   type Definitions,
   type FieldDefinition,
-  type GivenDirective,
   readDefinitions,
   type TypeDefinition,
 } from "./schema_file_document.ts";
+import type { GivenDirective } from "./schema_file_directives.ts";
 import { type SchemaFile, SchemaFileFaults } from "./schema_file_faults.ts";
 import { DatabaseFields } from "./schema_file_database.ts";
 import { JsonFields } from "./schema_file_json.ts";

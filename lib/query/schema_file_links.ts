@@ -3,7 +3,8 @@
 import type { Catalog, CatalogForeignKey } from "./catalog.ts";
 import { camelCase, pascalCase, plural, singular } from "./names.ts";
 import type { Column, LeafType, Link, ValueType } from "./schema.ts";
-import type { FieldDefinition, GivenDirective } from "./schema_file_document.ts";
+import type { FieldDefinition } from "./schema_file_document.ts";
+import type { GivenDirective } from "./schema_file_directives.ts";
 import type { SchemaFileFaults } from "./schema_file_faults.ts";
 import type { FileRelation } from "./schema_file_relation.ts";
 import { toOneName } from "./schema_names.ts";

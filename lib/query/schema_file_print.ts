@@ -2,7 +2,8 @@
 
 import { Kind, parseValue, print } from "graphql";
 import type { Column, CompositeType, DataSchema, EnumType, Link, Relation } from "./schema.ts";
-import { DIRECTIVES_SDL, SCALAR_NAMES } from "./schema_file_document.ts";
+import { DIRECTIVES_SDL } from "./schema_file_directives.ts";
+import { SCALAR_NAMES } from "./schema_file_document.ts";
 import { camelCase } from "./names.ts";
 import { words } from "./schema_names.ts";
 
