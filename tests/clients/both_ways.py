@@ -218,4 +218,5 @@ def main(http_url, flight_url):
             print(json.dumps({"fault": f"{type(error).__name__}: {error}"}), flush=True)
 
 
-main(*sys.argv[1:])
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,77 @@
+/**
+ * Random schemas, rows and queries: HTTP's JSON, Flight's Arrow and plain SQL give one answer.
+ *
+ * `FRAISEQL_TEST_SEED=123 FRAISEQL_TEST_CASES=5000 deno task test tests/property` for other cases, and
+ * more of them. A failure says the seed of its schema, with which the run begins at it.
+ */
+
+import { deepStrictEqual as equal, ok } from "node:assert/strict";
+import { startLines } from "../clients/lines.ts";
+import { randomOf } from "../lib/query/random_query.ts";
+import { serve } from "../serve/serve.ts";
+import { testPostgres } from "../services/postgres.ts";
+import { REQUIRED_FEATURES } from "./features.ts";
+import { explain } from "./explain.ts";
+import type { Case } from "./model.ts";
+import { randomQuery } from "./random_query.ts";
+import { randomWorld } from "./random_world.ts";
+import { openRig, type Rig } from "./rig.ts";
+import { shrink } from "./shrink.ts";
+
+const server = await testPostgres();
+
+const seed = Number(Deno.env.get("FRAISEQL_TEST_SEED") ?? 1);
+const cases = Number(Deno.env.get("FRAISEQL_TEST_CASES") ?? 2000);
+
+/** A schema takes as long to make and to read as some forty queries to ask. */
+const queriesPerWorld = 40;
+
+/** Most of them ask no new schema; a minute at the most. */
+const shrinkTriesMax = 1500;
+
+Deno.test(`serve answers ${cases} random queries on random schemas alike over HTTP, Flight and plain SQL`, async () => {
+  const url = await server.createDatabase();
+  await using served = await serve({
+    DATABASE_URL: url,
+    FRAISEQL_LIMITS_QUERY_COST_MAX: "100000000",
+    FRAISEQL_LOG_LEVEL: "warn",
+  });
+  await using reader = await startLines(new URL("../clients/flight_rows.py", import.meta.url), [
+    served.flight,
+  ]);
+  await using rig = await openRig({ url, http: served.http, reader });
+  equal(REQUIRED_FEATURES.filter((name) => !rig.features.has(name)), []);
+  let withRows = 0;
+  for (let done = 0, worldSeed = seed; done < cases; worldSeed++) {
+    const random = randomOf(worldSeed);
+    const world = randomWorld(random);
+    for (let i = 0; i < queriesPerWorld && done < cases; i++, done++) {
+      const each: Case = { world, query: randomQuery(world, rig.features, random) };
+      const { fault, rows } = await rig.judge(each);
+      if (fault) await fail(rig, each, worldSeed, i);
+      if (rows > 0) withRows++;
+    }
+  }
+  // Cases that find nothing show little.
+  ok(withRows > cases / 2, `only ${withRows} of ${cases} cases had rows`);
+});
+
+/** Throws with the smallest case that fails in the same way. */
+async function fail(rig: Rig, found: Case, worldSeed: number, index: number): Promise<never> {
+  const { fault } = await rig.judge(found);
+  // A case that lacks what another part of it needs can fail anywhere, and is none.
+  const same = (smaller: Case) =>
+    rig.judge(smaller).then((verdict) => verdict.fault?.kind === fault?.kind, () => false);
+  // The query first, which needs no other schema.
+  const query = await shrink(
+    found.query,
+    (query) => same({ world: found.world, query }),
+    shrinkTriesMax,
+  );
+  const world = await shrink(found.world, (world) => same({ world, query }), shrinkTriesMax / 5);
+  const smallest = { world, query };
+  throw new Error(
+    `FRAISEQL_TEST_SEED=${worldSeed}, query ${index}: ` +
+      await explain(rig, smallest, (await rig.judge(smallest)).fault ?? fault),
+  );
+}

@@ -1,0 +1,110 @@
+/** A running server, PostgreSQL beside it, and a case that is asked of them. */
+
+import postgres from "postgres";
+import type { LineProgram } from "../clients/lines.ts";
+import { introspect } from "../serve/queries.ts";
+import { type Answer, fromOracle, overFlight, overHttp } from "./answers.ts";
+import { compare, type Fault } from "./compare.ts";
+import { connectionFault } from "./connection.ts";
+import { worldSql } from "./ddl.ts";
+import { averageOfInts, type Features, featuresOf, SHOWING_TABLE } from "./features.ts";
+import { type GraphqlText, toGraphql, toPage } from "./graphql_text.ts";
+import { type Case, IncompleteCase, type World } from "./model.ts";
+import { ask } from "./oracle.ts";
+
+export interface Verdict {
+  /** Null where the answers agree. */
+  readonly fault: Fault | null;
+  readonly rows: number;
+}
+
+/** What each gave. */
+export interface Answers {
+  readonly texts: readonly GraphqlText[];
+  readonly sql: string;
+  readonly http: Answer;
+  readonly flight: Answer;
+  readonly oracle: Answer;
+}
+
+export interface Rig extends AsyncDisposable {
+  /** The parts of the query surface that the server has. */
+  readonly features: Features;
+  judge(each: Case): Promise<Verdict>;
+  answers(each: Case): Promise<Answers>;
+}
+
+export interface RigOptions {
+  readonly url: string;
+  readonly http: string;
+  readonly reader: LineProgram;
+}
+
+/** Settings in which PostgreSQL's own texts are the documented ones. */
+const connection = { TimeZone: "UTC", IntervalStyle: "iso_8601", search_path: "public, ext" };
+
+export async function openRig({ url, http, reader }: RigOptions): Promise<Rig> {
+  const sql = postgres(url, { max: 1, onnotice: () => {}, connection });
+  const refresh = async () => {
+    const answer = JSON.parse(await reader.ask(JSON.stringify({ action: "RefreshSchema" })));
+    if (!answer.done) throw new Error(`RefreshSchema failed: ${answer.message}`);
+  };
+  await sql.unsafe(await Deno.readTextFile(new URL("oracle_functions.sql", import.meta.url)));
+  await sql.unsafe(SHOWING_TABLE);
+  await refresh();
+  const schema = await introspect(http);
+  const options = { averageOfInts: averageOfInts(schema) };
+
+  let loaded: World | null = null;
+  /** False where PostgreSQL refuses it, as it can what the shrinker made. */
+  const load = async (world: World): Promise<boolean> => {
+    if (loaded === world) return true;
+    loaded = null;
+    const isMade = await sql.begin((tx) => tx.unsafe(worldSql(world))).then(
+      () => true,
+      () => false,
+    );
+    if (isMade) await refresh();
+    if (isMade) loaded = world;
+    return isMade;
+  };
+
+  const answers = async (each: Case): Promise<Answers> => {
+    const { world, query } = each;
+    if (!await load(world)) throw new IncompleteCase("PostgreSQL refuses the schema or its rows");
+    const text = query.kind === "connection" ? toPage(world, query, null) : toGraphql(world, query);
+    const asked = ask(world, query, options);
+    const [ofHttp, ofFlight, oracle] = await Promise.all([
+      overHttp(http, text),
+      overFlight(reader, text),
+      fromOracle(sql, asked.sql),
+    ]);
+    return { texts: [text], sql: asked.sql, http: ofHttp, flight: ofFlight, oracle };
+  };
+
+  const judge = async (each: Case): Promise<Verdict> => {
+    const { query, world } = each;
+    const all = await answers(each);
+    const { shape } = ask(world, query, options);
+    const fault = query.kind === "connection"
+      ? await connectionFault(each.world, query, shape, all.oracle, {
+        http: (text) => overHttp(http, text),
+        flight: (text) => overFlight(reader, text),
+      })
+      : compare(shape, all.oracle, all.http, all.flight, query.kind === "aggregate");
+    const { oracle } = all;
+    const rows = oracle.kind === "value" && Array.isArray(oracle.value) ? oracle.value.length : 1;
+    return { fault, rows };
+  };
+
+  return {
+    features: featuresOf(schema),
+    answers,
+    judge: (each) =>
+      judge(each).catch((error): Verdict => {
+        if (!(error instanceof IncompleteCase)) throw error;
+        return { fault: null, rows: 0 };
+      }),
+    [Symbol.asyncDispose]: () => sql.end({ timeout: 5 }),
+  };
+}
