@@ -126,6 +126,8 @@ class Printer {
       const { fragments } = this.style;
       const count = ++this.selections;
       if (fragments === 0 || count % fragments !== 0) return text;
+      // What is asked twice is answered once.
+      if (count % 3 === 0) return `... on ${typeName} { ${text} } ${text}`;
       if (count % 2 === 0) return `... on ${typeName} { ${text} }`;
       this.fragments.push(`fragment F${count} on ${typeName} { ${text} }`);
       return `...F${count} @include(if: true)`;

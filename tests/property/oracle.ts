@@ -131,6 +131,8 @@ export class Oracle {
 
   object(at: At, select: readonly Selected[]): Made {
     const made = select.map((selected) => this.selected(at, selected));
+    const names = new Set(made.map(({ name }) => name));
+    if (names.size < made.length) missing("name for each field");
     const pairs = made.map(({ name, sql }) => `${literal(name)}, ${sql}`);
     return {
       sql: `json_build_object(${pairs.join(", ")})`,

@@ -17,6 +17,8 @@ import type {
   World,
 } from "./model.ts";
 import { DIRECTIONS, tableOf } from "./model.ts";
+import { linkNames } from "./names.ts";
+import { responseName } from "./oracle.ts";
 import { randomAggregating } from "./random_aggregate.ts";
 import { randomCondition } from "./random_condition.ts";
 import { keyInput, shuffled } from "./random_world.ts";
@@ -166,6 +168,7 @@ function randomSelection(
   depth: number,
 ): Selected[] {
   const selected: Selected[] = [];
+  const names = linkNames(world);
   const sources = sourcesOf(world, table);
   const alias = () => random.chance(0.15) ? `a${random.below(99)}` : null;
   const count = 1 + random.below(depth === 0 ? 7 : 4);
@@ -192,7 +195,8 @@ function randomSelection(
     } else if (random.chance(0.04)) selected.push({ kind: "typename", alias: alias() });
     else selected.push(randomColumn(random.pick(table.columns), features, random, alias()));
   }
-  return selected;
+  const byName = new Map(selected.map((each) => [responseName(names, table, each), each]));
+  return [...byName.values()];
 }
 
 function randomColumn(
