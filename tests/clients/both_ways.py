@@ -113,7 +113,9 @@ def to_json(field, values):
     if pa.types.is_binary(kind):
         return each(values, lambda v: base64.b64encode(v).decode())
     if pa.types.is_struct(kind):
-        columns = [to_json(kind.field(i), values.field(i)) for i in range(kind.num_fields)]
+        # Flattened, since what lies below a struct that is null has no meaning, and need not be JSON.
+        parts = values.flatten()
+        columns = [to_json(kind.field(i), parts[i]) for i in range(kind.num_fields)]
         names = [kind.field(i).name for i in range(kind.num_fields)]
         rows = [("object", list(zip(names, row))) for row in zip(*columns)] if columns else [("object", [])] * len(values)
         return [None if null else row for null, row in zip(nulls, rows)]

@@ -67,11 +67,13 @@ export async function fromOracle(sql: postgres.Sql, statement: string): Promise<
   try {
     const rows = await sql.unsafe(statement).values();
     const text: string | null = rows[0]?.[0] ?? null;
+    if (text?.includes("!UNREPRESENTABLE!")) {
+      return { kind: "refused", code: "UNREPRESENTABLE", message: text };
+    }
     return { kind: "value", value: text === null ? null : parseJson(text) as Value };
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    // Any other refusal is for the one who reads it: the servers have to refuse it too, or our SQL is wrong.
-    const code = message.startsWith("UNREPRESENTABLE") ? "UNREPRESENTABLE" : "an SQL error";
-    return { kind: "refused", code, message };
+    // No server has such a code, so that it is seen.
+    return { kind: "refused", code: "an SQL error", message };
   }
 }

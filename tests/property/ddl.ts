@@ -66,7 +66,7 @@ export function castSql(type: Type): string {
 
 function cellSql(type: Type, cell: Cell): string {
   if (cell === null) return "null";
-  if (typeof cell === "string") return `${literal(cell)}::${typeSql({ ...type, kind: "leaf" })}`;
+  if (typeof cell === "string") return `${literal(cell)}::${typeSql(type)}`;
   if ("parts" in cell) {
     const parts = compositeRow(type.name).parts.map(([, , name], i) =>
       cellSql({ kind: "leaf", name }, cell.parts[i] ?? null)

@@ -6,10 +6,10 @@ import { worldSql } from "./ddl.ts";
 import type { Case } from "./model.ts";
 import type { Rig } from "./rig.ts";
 
-export async function explain(rig: Rig, each: Case, fault: Fault | null): Promise<string> {
+export async function explain(rig: Rig, each: Case, fault: Fault): Promise<string> {
   const { texts, http, flight, oracle, sql } = await rig.answers(each);
   return [
-    `${fault?.kind ?? "it failed once, and not again"}\n${fault?.message ?? ""}`,
+    `${fault.kind}\n${fault.message}`,
     `-- schema and rows\n${worldSql(each.world)}`,
     ...texts.map(({ text, variables }) =>
       `# query\n${text}\n# variables ${JSON.stringify(variables)}`

@@ -12,10 +12,19 @@ export interface RelationNames {
   readonly row: string;
   /** The list as a related field has it. */
   readonly many: string;
+  /** A row of it, as a related field has it that is named after the table. */
+  readonly one: string;
 }
 
-function relation(table: string, typeName: string, list: string, row: string, many = list) {
-  return { table, typeName, list, row, many };
+function relation(
+  table: string,
+  typeName: string,
+  list: string,
+  row: string,
+  many = list,
+  one = row,
+): RelationNames {
+  return { table, typeName, list, row, many, one };
 }
 
 // deno-fmt-ignore: a table reads best as one
@@ -28,7 +37,7 @@ export const RELATIONS: readonly RelationNames[] = [
   relation("news", "News", "newsList", "news", "news"),
   relation("Odd Things", "OddThing", "oddThings", "oddThing"),
   relation("userPhotos", "UserPhoto", "userPhotos", "userPhoto"),
-  relation("events", "PublicEvent", "publicEvents", "publicEvent", "events"),
+  relation("events", "PublicEvent", "publicEvents", "publicEvent", "events", "event"),
   relation("groß", "Gross", "grosses", "gross"),
 ];
 
@@ -112,7 +121,7 @@ export function linkNames(world: World): LinkNames {
 /** After its only column, or after the table that it leads to. */
 function toOne(link: ForeignKey): string {
   const [column, ...more] = link.columns;
-  if (more.length > 0 || column === undefined) return relationNames(link.target).row;
+  if (more.length > 0 || column === undefined) return relationNames(link.target).one;
   return LINKS[column] ?? missing(`link name for ${column}`);
 }
 

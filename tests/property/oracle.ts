@@ -226,10 +226,12 @@ function columnJson(column: Column, sql: string, parts: readonly string[]): Made
       return leafJson(typeRow(type.name), sql, !notNull);
     case "array": {
       const { sql: item, shape } = leafJson(typeRow(type.name), "e.value", true);
-      const items = `select ${item} from unnest(oracle.flat(${sql})) with ordinality ` +
+      const items = `select ${item} from unnest(${sql}) with ordinality ` +
         `e (value, at) order by e.at`;
       return {
-        sql: orNull(sql, `array_to_json(array(${items}))`),
+        sql: `case when array_ndims(${sql}) > 1 then to_json(oracle.refuse()) else ${
+          orNull(sql, `array_to_json(array(${items}))`)
+        } end`,
         shape: { kind: "list", item: shape, ordered: true, nullable: !notNull },
       };
     }

@@ -3,8 +3,9 @@ create schema if not exists ext;
 create extension if not exists citext schema ext;
 create schema if not exists oracle;
 
-create or replace function oracle.refuse(what text) returns text language plpgsql as $$
-begin raise exception 'UNREPRESENTABLE %', what; end $$;
+-- A mark and no error: PostgreSQL computes values of rows too that the answer does not have.
+create or replace function oracle.refuse() returns text language sql immutable as $$
+  select '!UNREPRESENTABLE!' $$;
 
 -- ISO 8601 has a year 0, PostgreSQL goes from 1 BC to 1.
 create or replace function oracle.date_text(value date) returns text language plpgsql as $$
@@ -12,7 +13,7 @@ declare
   year int;
 begin
   if value is null then return null; end if;
-  if not isfinite(value) then return oracle.refuse(value::text); end if;
+  if not isfinite(value) then return oracle.refuse(); end if;
   year := extract(year from value);
   if year < 0 then year := year + 1; end if;
   return case
@@ -23,7 +24,7 @@ end $$;
 
 create or replace function oracle.time_text(value time) returns text language plpgsql as $$
 begin
-  if value = '24:00' then return oracle.refuse('24:00'); end if;
+  if value = '24:00' then return oracle.refuse(); end if;
   return regexp_replace(to_char(value, 'HH24:MI:SS.US'), '\.?0+$', '');
 end $$;
 
@@ -32,20 +33,20 @@ create or replace function oracle.stamp_text(value timestamp) returns text langu
 begin
   if value is null then return null; end if;
   if not isfinite(value) or value > '294247-01-10 04:00:54.775807' then
-    return oracle.refuse(value::text);
+    return oracle.refuse();
   end if;
   return oracle.date_text(value::date) || 'T' || oracle.time_text(value::time);
 end $$;
 
 create or replace function oracle.moment_text(value timestamptz) returns text language plpgsql as $$
 begin
-  if not isfinite(value) then return oracle.refuse(value::text); end if;
+  if not isfinite(value) then return oracle.refuse(); end if;
   return oracle.stamp_text(value at time zone 'UTC') || 'Z';
 end $$;
 
 create or replace function oracle.decimal_text(value numeric) returns text language plpgsql as $$
 begin
-  if value in ('NaN', 'Infinity', '-Infinity') then return oracle.refuse(value::text); end if;
+  if value in ('NaN', 'Infinity', '-Infinity') then return oracle.refuse(); end if;
   return value::text;
 end $$;
 
@@ -54,9 +55,3 @@ create or replace function oracle.float_json(value float4) returns json language
   select case when value in ('NaN', 'Infinity', '-Infinity') then null else to_json(value) end $$;
 create or replace function oracle.float_json(value float8) returns json language sql as $$
   select case when value in ('NaN', 'Infinity', '-Infinity') then null else to_json(value) end $$;
-
-create or replace function oracle.flat(value anyarray) returns anyarray language plpgsql as $$
-begin
-  if array_ndims(value) > 1 then perform oracle.refuse('more than one dimension'); end if;
-  return value;
-end $$;

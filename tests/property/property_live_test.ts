@@ -11,6 +11,7 @@ import { randomOf } from "../lib/query/random_query.ts";
 import { serve } from "../serve/serve.ts";
 import { testPostgres } from "../services/postgres.ts";
 import { REQUIRED_FEATURES } from "./features.ts";
+import type { Fault } from "./compare.ts";
 import { explain } from "./explain.ts";
 import type { Case } from "./model.ts";
 import { randomQuery } from "./random_query.ts";
@@ -48,7 +49,7 @@ Deno.test(`serve answers ${cases} random queries on random schemas alike over HT
     for (let i = 0; i < queriesPerWorld && done < cases; i++, done++) {
       const each: Case = { world, query: randomQuery(world, rig.features, random) };
       const { fault, rows } = await rig.judge(each);
-      if (fault) await fail(rig, each, worldSeed, i);
+      if (fault) await fail(rig, each, fault, `FRAISEQL_TEST_SEED=${worldSeed}, query ${i}`);
       if (rows > 0) withRows++;
     }
   }
@@ -57,11 +58,13 @@ Deno.test(`serve answers ${cases} random queries on random schemas alike over HT
 });
 
 /** Throws with the smallest case that fails in the same way. */
-async function fail(rig: Rig, found: Case, worldSeed: number, index: number): Promise<never> {
-  const { fault } = await rig.judge(found);
+async function fail(rig: Rig, found: Case, fault: Fault, place: string): Promise<never> {
   // A case that lacks what another part of it needs can fail anywhere, and is none.
   const same = (smaller: Case) =>
-    rig.judge(smaller).then((verdict) => verdict.fault?.kind === fault?.kind, () => false);
+    rig.judge(smaller).then((verdict) => verdict.fault?.kind === fault.kind, () => false);
+  if (!await same(found)) {
+    throw new Error(`${place} failed once, and not again: ${await explain(rig, found, fault)}`);
+  }
   // The query first, which needs no other schema.
   const query = await shrink(
     found.query,
@@ -70,8 +73,6 @@ async function fail(rig: Rig, found: Case, worldSeed: number, index: number): Pr
   );
   const world = await shrink(found.world, (world) => same({ world, query }), shrinkTriesMax / 5);
   const smallest = { world, query };
-  throw new Error(
-    `FRAISEQL_TEST_SEED=${worldSeed}, query ${index}: ` +
-      await explain(rig, smallest, (await rig.judge(smallest)).fault ?? fault),
-  );
+  const last = await rig.judge(smallest);
+  throw new Error(`${place}: ${await explain(rig, smallest, last.fault ?? fault)}`);
 }

@@ -160,6 +160,8 @@ function randomCell(type: Type, random: Random, oddity: number): Cell {
     case "leaf":
       return randomLiteral(typeRow(type.name), random, oddity);
     case "array":
+      // Arrays of more than one dimension have no form either.
+      if (random.chance(oddity)) return "{{NULL,NULL}}";
       return {
         items: Array.from(
           { length: random.below(4) },

@@ -75,8 +75,8 @@ export async function openRig({ url, http, reader }: RigOptions): Promise<Rig> {
     const text = query.kind === "connection" ? toPage(world, query, null) : toGraphql(world, query);
     const asked = ask(world, query, options);
     const [ofHttp, ofFlight, oracle] = await Promise.all([
-      overHttp(http, text),
-      overFlight(reader, text),
+      patiently(() => overHttp(http, text)),
+      patiently(() => overFlight(reader, text)),
       fromOracle(sql, asked.sql),
     ]);
     return { texts: [text], sql: asked.sql, http: ofHttp, flight: ofFlight, oracle };
@@ -88,8 +88,8 @@ export async function openRig({ url, http, reader }: RigOptions): Promise<Rig> {
     const { shape } = ask(world, query, options);
     const fault = query.kind === "connection"
       ? await connectionFault(each.world, query, shape, all.oracle, {
-        http: (text) => overHttp(http, text),
-        flight: (text) => overFlight(reader, text),
+        http: (text) => patiently(() => overHttp(http, text)),
+        flight: (text) => patiently(() => overFlight(reader, text)),
       })
       : compare(shape, all.oracle, all.http, all.flight, query.kind === "aggregate");
     const { oracle } = all;
@@ -107,4 +107,15 @@ export async function openRig({ url, http, reader }: RigOptions): Promise<Rig> {
       }),
     [Symbol.asyncDispose]: () => sql.end({ timeout: 5 }),
   };
+}
+
+/**
+ * UNAVAILABLE is to be tried again: a connection can still know a statement of the schema before,
+ * which PostgreSQL then refuses; there are no more connections than this.
+ */
+async function patiently(ask: () => Promise<Answer>): Promise<Answer> {
+  for (let tries = 0;; tries++) {
+    const answer = await ask();
+    if (answer.kind === "value" || answer.code !== "UNAVAILABLE" || tries > 16) return answer;
+  }
 }
