@@ -2,25 +2,22 @@
 
 import type { Cell, Table, Type, World } from "./model.ts";
 import { quoted } from "./names.ts";
-import { compositeRow, PRELUDE, typeRow } from "./types.ts";
+import { compositeRow, PRELUDE, typeRow, typeSql } from "./types.ts";
 
 /** Everything from an empty schema on. */
 export function worldSql(world: World): string {
   return [
     "drop schema if exists public cascade; create schema public;",
     PRELUDE.trim(),
-    ...world.tables.map(tableSql),
+    ...world.tables.filter(({ viewOf }) => viewOf === null).map(tableSql),
     ...world.tables.flatMap(rowsSql),
+    ...world.tables.filter(({ viewOf }) => viewOf !== null).map(viewSql),
     ...world.tables.flatMap(linksSql),
   ].join("\n");
 }
 
 function tableSql(table: Table): string {
   const name = quoted(table.name);
-  if (table.viewOf !== null) {
-    const columns = table.columns.map((column) => quoted(column.name)).join(", ");
-    return `create view ${name} as select ${columns} from ${quoted(table.viewOf)};`;
-  }
   const columns = table.columns.map(({ name, type, notNull }) =>
     `${quoted(name)} ${typeSql(type)}${notNull ? " not null" : ""}`
   );
@@ -29,7 +26,20 @@ function tableSql(table: Table): string {
   const unique = key !== undefined && !table.key?.primary
     ? `\ncreate unique index on ${name} (${key});`
     : "";
-  return `create table ${name} (${[...columns, ...primary].join(", ")});${unique}`;
+  const isParted = table.storage === "partitioned" && key !== undefined;
+  const parts = [0, 1].map((i) =>
+    `\ncreate table ${quoted(`${table.name} ${i}`)} partition of ${name} ` +
+    `for values with (modulus 2, remainder ${i});`
+  );
+  return `create table ${name} (${[...columns, ...primary].join(", ")})` +
+    (isParted ? ` partition by hash (${key});${parts.join("")}` : `;${unique}`);
+}
+
+function viewSql(table: Table): string {
+  const columns = table.columns.map((column) => quoted(column.name)).join(", ");
+  return `create ${table.storage} ${quoted(table.name)} as select ${columns} from ${
+    quoted(table.viewOf ?? "")
+  };`;
 }
 
 function rowsSql(table: Table): string[] {
@@ -51,13 +61,6 @@ function linksSql(table: Table): string[] {
   });
 }
 
-export function typeSql(type: Type): string {
-  const name = type.kind === "composite" || type.kind === "composites"
-    ? quoted(type.name)
-    : typeRow(type.name).ddl;
-  return type.kind === "array" || type.kind === "composites" ? `${name}[]` : name;
-}
-
 /** The type that a literal in a condition is cast to: without a modifier, which would round it. */
 export function castSql(type: Type): string {
   const name = typeRow(type.name).cast;
@@ -68,8 +71,8 @@ function cellSql(type: Type, cell: Cell): string {
   if (cell === null) return "null";
   if (typeof cell === "string") return `${literal(cell)}::${typeSql(type)}`;
   if ("parts" in cell) {
-    const parts = compositeRow(type.name).parts.map(([, , name], i) =>
-      cellSql({ kind: "leaf", name }, cell.parts[i] ?? null)
+    const parts = compositeRow(type.name).parts.map(([, , part], i) =>
+      cellSql(part, cell.parts[i] ?? null)
     );
     return `row(${parts.join(", ")})::${quoted(type.name)}`;
   }

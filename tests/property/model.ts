@@ -20,7 +20,8 @@ export interface Table {
   readonly key: Key | null;
   readonly links: readonly ForeignKey[];
   readonly rows: readonly Row[];
-  /** A view of all rows and columns of this table, instead of rows of its own. */
+  /** How PostgreSQL keeps it. A view has all rows and columns of another table. */
+  readonly storage: "plain" | "partitioned" | "view" | "materialized view";
   readonly viewOf: string | null;
 }
 

@@ -5,7 +5,7 @@
 
 import { aggregateSql } from "./oracle_aggregate.ts";
 import { conditionSql, linkSql } from "./oracle_condition.ts";
-import type { Column, Order, Query, Reading, Selected, Table, World } from "./model.ts";
+import type { Order, Query, Reading, Selected, Table, Type, World } from "./model.ts";
 import { columnOf, linkOf, missing, tableOf } from "./model.ts";
 import { columnName, type LinkNames, linkNames, quoted, relationNames } from "./names.ts";
 import type { Field, LeafShape, Shape } from "./shape.ts";
@@ -160,7 +160,7 @@ export class Oracle {
           const path = `array[${selected.path.map(literal).join(", ")}]::text[]`;
           return { name, sql: `${sql} #> ${path}`, shape: leafShape(leafRow(column.type), true) };
         }
-        return { name, ...columnJson(column, sql, selected.parts) };
+        return { name, ...valueJson(column.type, sql, selected.parts, !column.notNull) };
       }
       case "one": {
         const link = linkOf(at.table, selected.link);
@@ -218,31 +218,30 @@ export function columnSql(at: At, name: string): string {
   return `${at.alias}.${quoted(name)}`;
 }
 
-/** The JSON of a column, or of the parts of a composite that are asked for. */
-function columnJson(column: Column, sql: string, parts: readonly string[]): Made {
-  const { type, notNull } = column;
+/** The JSON of a value; of a composite's parts those that are asked for, or all. */
+function valueJson(
+  type: Type,
+  sql: string,
+  parts: readonly string[] | null,
+  nullable: boolean,
+): Made {
   switch (type.kind) {
     case "leaf":
-      return leafJson(typeRow(type.name), sql, !notNull);
-    case "array": {
-      const { sql: item, shape } = leafJson(typeRow(type.name), "e.value", true);
-      const items = `select ${item} from unnest(${sql}) with ordinality ` +
-        `e (value, at) order by e.at`;
+      return leafJson(typeRow(type.name), sql, nullable);
+    case "composite":
+      return compositeJson(type.name, sql, parts, nullable);
+    case "array":
+    case "composites": {
+      const item: Type = { ...type, kind: type.kind === "array" ? "leaf" : "composite" };
+      // Another name at each depth: the text grows.
+      const i = `i${sql.length}`;
+      const { sql: each, shape } = valueJson(item, `(${sql})[${i}]`, parts, true);
+      const items = `select ${each} from generate_subscripts(${sql}, 1) ${i} order by ${i}`;
       return {
         sql: `case when array_ndims(${sql}) > 1 then to_json(oracle.refuse()) else ${
           orNull(sql, `array_to_json(array(${items}))`)
         } end`,
-        shape: { kind: "list", item: shape, ordered: true, nullable: !notNull },
-      };
-    }
-    case "composite":
-      return compositeJson(type.name, sql, parts, !notNull);
-    case "composites": {
-      const { sql: item, shape } = compositeJson(type.name, `(${sql})[i]`, parts, true);
-      const items = `select ${item} from generate_subscripts(${sql}, 1) i order by i`;
-      return {
-        sql: orNull(sql, `array_to_json(array(${items}))`),
-        shape: { kind: "list", item: shape, ordered: true, nullable: !notNull },
+        shape: { kind: "list", item: shape, ordered: true, nullable },
       };
     }
     default:
@@ -253,13 +252,13 @@ function columnJson(column: Column, sql: string, parts: readonly string[]): Made
 function compositeJson(
   type: string,
   sql: string,
-  parts: readonly string[],
+  asked: readonly string[] | null,
   nullable: boolean,
 ): Made {
-  const made = parts.map((part) => {
-    const [, name, inner] = compositeRow(type).parts.find(([column]) => column === part) ??
-      missing(part);
-    return { name, ...leafJson(typeRow(inner), `(${sql}).${quoted(part)}`, true) };
+  const all = compositeRow(type).parts;
+  const made = (asked ?? all.map(([part]) => part)).map((part) => {
+    const [, name, inner] = all.find(([column]) => column === part) ?? missing(part);
+    return { name, ...valueJson(inner, `(${sql}).${quoted(part)}`, null, true) };
   });
   const pairs = made.map(({ name, sql }) => `${literal(name)}, ${sql}`);
   return {

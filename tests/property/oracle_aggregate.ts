@@ -43,8 +43,10 @@ export function aggregateSql(
     sql: `array_to_json(array(${rows}))`,
     shape: {
       kind: "list",
-      // Equal counts have no order; pages are asked for with one that has no ties.
-      ordered: asked.limit !== null || asked.offset !== null,
+      // Groups with equal counts have no order, unless all that tells them apart is in it.
+      ordered: asked.groupBy.every(({ column }) =>
+        asked.orderBy.some((term) => term.kind === "group" && term.column === column)
+      ),
       nullable: false,
       item: { kind: "object", nullable: false, fields },
     },
@@ -159,7 +161,9 @@ function sumSql(row: TypeRow, sql: string): Made {
 }
 
 function textSql(sql: string, arrow: string): Made {
-  return { sql: `(${sql})::text`, shape: { kind: "leaf", form: "string", arrow, nullable: true } };
+  // Arrow's decimals have no NaN.
+  const text = arrow.startsWith("decimal") ? `oracle.decimal_text(${sql})` : `(${sql})::text`;
+  return { sql: text, shape: { kind: "leaf", form: "string", arrow, nullable: true } };
 }
 
 function floatSql(sql: string): Made {

@@ -5,7 +5,7 @@ import type { Condition, ForeignKey, Operand } from "./model.ts";
 import { columnOf, linkOf, missing } from "./model.ts";
 import { quoted } from "./names.ts";
 import { type At, columnSql, fromSql, type Oracle } from "./oracle.ts";
-import { compositeRow, leafRow, type TypeRow, typeRow } from "./types.ts";
+import { compositeRow, leafRow, type TypeRow } from "./types.ts";
 
 /** `source` has the foreign key, `target` is where it leads. */
 export function linkSql(source: At, link: ForeignKey, target: At): string {
@@ -47,7 +47,7 @@ export function conditionSql(oracle: Oracle, at: At, condition: Condition): stri
       if (type.kind === "array") return arraySql(condition, column, castSql(type));
       if (condition.part === null) return leafSql(condition, leafRow(type), column);
       const part = compositeRow(type.name).parts.find(([name]) => name === condition.part);
-      const row = typeRow((part ?? missing("part"))[2]);
+      const row = leafRow((part ?? missing("part"))[2]);
       return leafSql(condition, row, `(${column}).${quoted(condition.part)}`);
     }
     case "jsonPath":

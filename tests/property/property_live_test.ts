@@ -35,6 +35,8 @@ Deno.test(`serve answers ${cases} random queries on random schemas alike over HT
   await using served = await serve({
     DATABASE_URL: url,
     FRAISEQL_LIMITS_QUERY_COST_MAX: "100000000",
+    // So that a few rows are several batches.
+    FRAISEQL_LIMITS_BATCH_ROWS_MAX: "3",
     FRAISEQL_LOG_LEVEL: "warn",
   });
   await using reader = await startLines(new URL("../clients/flight_rows.py", import.meta.url), [

@@ -47,7 +47,8 @@ function columnCondition(table: Table, random: Random): Condition {
       return random.chance(0.15) ? isNull() : arrayCondition(column, typeRow(type.name), random) ??
         isNull();
     case "composite": {
-      const [part, , name] = random.pick(compositeRow(type.name).parts);
+      const leaves = compositeRow(type.name).parts.filter(([, , { kind }]) => kind === "leaf");
+      const [part, , { name }] = random.pick(leaves);
       const asked = leafCondition(typeRow(name), random, []);
       if (!asked) return isNullPart(column, part, random);
       return { kind: "compare", column, part, ...asked };

@@ -70,6 +70,9 @@ function randomRow(world: World, table: Table, features: Features, random: Rando
         uuid: "99999999-9999-9999-9999-999999999999",
         date: "1999-01-01",
         timestamptz: "1999-01-01 00:00:00+00",
+        inet: "10.9.9.9",
+        bytea: "\\xff",
+        time: "00:00:00",
       };
       const found = row?.[name];
       const sql = typeof found === "string" ? found : absent[type] ?? "77";

@@ -7,10 +7,13 @@ import { compositeRow, COMPOSITES, literalsOf, type TypeRow, typeRow, TYPES } fr
 
 /** A table under way. */
 interface Draft extends Table {
+  key: Key | null;
   readonly columns: Column[];
   readonly links: ForeignKey[];
   readonly rows: Row[];
   readonly count: number;
+  /** Its key is a foreign key and a number, as soon as it has a foreign key. */
+  readonly joins: boolean;
 }
 
 /** Some tables that lead to each other and to themselves, and now and then a view. */
@@ -23,7 +26,7 @@ export function randomWorld(random: Random): World {
   // One world in five has values that the answers cannot hold.
   const oddity = random.chance(0.2) ? 0.04 : 0;
   for (const table of tables) fillRows(table, tables, random, oddity);
-  const views = random.chance(0.3) ? [viewOf(random.pick(tables), names.at(-1) ?? "")] : [];
+  const views = random.chance(0.3) ? [viewOf(random.pick(tables), names.at(-1) ?? "", random)] : [];
   return { tables: [...tables, ...views] };
 }
 
@@ -31,7 +34,9 @@ const KEY_TYPES = TYPES.filter((type) => type.keys).map((type) => type.name);
 
 function randomTable(name: string, random: Random): Draft {
   const columns: Column[] = [];
-  const key = randomKey(columns, random);
+  const joins = random.chance(0.15);
+  const key = joins ? null : randomKey(columns, random);
+  if (joins) columns.push(leaf("part", "int4", true));
   const plain = shuffled(PLAIN_COLUMNS, random).slice(0, random.below(7));
   for (const column of plain) {
     columns.push({ name: column, type: randomType(random), notNull: random.chance(0.3) });
@@ -39,7 +44,8 @@ function randomTable(name: string, random: Random): Draft {
   if (columns.length === 0) columns.push(leaf("a", "int4", false));
   // Rare enough that most tests have rows; the empty ones show the schema all the same.
   const count = random.chance(0.1) ? 0 : 1 + random.below(14);
-  return { name, columns, key, links: [], rows: [], viewOf: null, count };
+  const storage = key?.primary && random.chance(0.1) ? "partitioned" : "plain";
+  return { name, columns, key, links: [], rows: [], storage, viewOf: null, count, joins };
 }
 
 function randomKey(columns: Column[], random: Random): Key | null {
@@ -69,7 +75,7 @@ function randomType(random: Random): Type {
 }
 
 function addLink(table: Draft, tables: readonly Draft[], random: Random): void {
-  const target = random.pick(tables.filter(({ key }) => key !== null));
+  const target = random.pick(tables.filter(({ key, joins }) => key !== null && !joins));
   if (!target?.key) return;
   const several = target.key.columns.length > 1;
   const free = LINK_COLUMNS.filter((name) => !table.columns.some((other) => other.name === name));
@@ -79,7 +85,9 @@ function addLink(table: Draft, tables: readonly Draft[], random: Random): void {
   }
   const typeOfKey = (name: string) =>
     (target.columns.find((column) => column.name === name) as Column).type;
-  const notNull = target.count > 0 && random.chance(0.3);
+  const joins = table.joins && table.key === null && target.count > 0 && !several;
+  if (joins) table.key = { columns: [wanted[0] ?? "", "part"], primary: true };
+  const notNull = joins || (target.count > 0 && random.chance(0.3));
   table.columns.push(
     ...wanted.map((name, i) => ({
       name,
@@ -100,7 +108,7 @@ function fillRows(table: Draft, tables: readonly Draft[], random: Random, oddity
     const row: Record<string, Cell> = {};
     for (const { name, type, notNull } of table.columns) {
       row[name] = table.key?.columns.includes(name)
-        ? keyLiteral(type.name, table.key, name, i)
+        ? table.joins ? String(i) : keyLiteral(type.name, table.key, name, i)
         : !notNull && random.chance(0.2)
         ? null
         : randomCell(type, random, oddity);
@@ -144,6 +152,13 @@ function keyLiteral(type: string, key: Key, column: string, i: number): string {
 const KEYS: Readonly<Record<string, (n: number) => string>> = {
   text: (n) => ["Key", "key ", 'k"', "é", ""].concat("abcdefghijkl".split(""))[n] ?? `k${n}`,
   uuid: (n) => `00000000-0000-0000-0000-0000000000${String(n + 10)}`,
+  "numeric(5,2)": (n) => `${n}.50`,
+  varchar: (n) => `v${n}`,
+  citext: (n) => `${n % 2 === 0 ? "C" : "c"}${n}`,
+  inet: (n) => `10.0.0.${n}`,
+  bytea: (n) => `\\x${String(n + 10)}`,
+  time: (n) => `13:45:${String(n + 10)}`,
+  float8: (n) => String(n / 2),
   date: (n) => `2026-01-${String(n + 10)}`,
   timestamptz: (n) => `2026-01-31 13:45:00.0000${String(n + 10)}+00`,
   int8: (n) => String(n * 1_000_000_007 - 5),
@@ -151,7 +166,8 @@ const KEYS: Readonly<Record<string, (n: number) => string>> = {
 
 /** A key's literal as an input. */
 export function keyInput(type: string, literal: string): string | number {
-  if (type === "int4") return Number(literal);
+  if (["int2", "int4", "float8"].includes(type)) return Number(literal);
+  if (type === "bytea") return btoa(String.fromCharCode(parseInt(literal.slice(2), 16)));
   return type === "timestamptz" ? literal.replace(" ", "T").replace("+00", "Z") : literal;
 }
 
@@ -185,7 +201,7 @@ function randomCell(type: Type, random: Random, oddity: number): Cell {
 function randomComposite(name: string, random: Random, oddity: number): Cell {
   return {
     parts: compositeRow(name).parts.map(([, , type]) =>
-      random.chance(0.25) ? null : randomLiteral(typeRow(type), random, oddity)
+      random.chance(0.25) ? null : randomCell(type, random, oddity)
     ),
   };
 }
@@ -195,13 +211,14 @@ function randomLiteral(row: TypeRow, random: Random, oddity: number): string {
   return random.pick(odd ? row.unrepresentable : literalsOf(row));
 }
 
-function viewOf(table: Draft, name: string): Table {
+function viewOf(table: Draft, name: string, random: Random): Table {
   return {
     name,
     columns: table.columns.map((column) => ({ ...column, notNull: false })),
     key: null,
     links: [],
     rows: [],
+    storage: random.chance(0.5) ? "view" : "materialized view",
     viewOf: table.name,
   };
 }
