@@ -26,12 +26,13 @@ function tableSql(table: Table): string {
   const unique = key !== undefined && !table.key?.primary
     ? `\ncreate unique index on ${name} (${key});`
     : "";
+  const alternate = table.unique === null ? [] : [`unique (${quoted(table.unique)})`];
   const isParted = table.storage === "partitioned" && key !== undefined;
   const parts = [0, 1].map((i) =>
     `\ncreate table ${quoted(`${table.name} ${i}`)} partition of ${name} ` +
     `for values with (modulus 2, remainder ${i});`
   );
-  return `create table ${name} (${[...columns, ...primary].join(", ")})` +
+  return `create table ${name} (${[...columns, ...primary, ...alternate].join(", ")})` +
     (isParted ? ` partition by hash (${key});${parts.join("")}` : `;${unique}`);
 }
 

@@ -18,6 +18,8 @@ export interface Table {
   readonly name: string;
   readonly columns: readonly Column[];
   readonly key: Key | null;
+  /** A column that foreign keys can lead to as well: no value twice, null many times. */
+  readonly unique: string | null;
   readonly links: readonly ForeignKey[];
   readonly rows: readonly Row[];
   /** How PostgreSQL keeps it. A view has all rows and columns of another table. */

@@ -3,7 +3,7 @@
  * rule for what follows from several. Written from the documentation and from nothing else.
  */
 
-import { type Column, type ForeignKey, missing, type Table, type World } from "./model.ts";
+import { type ForeignKey, missing, type Table, type World } from "./model.ts";
 
 export interface RelationNames {
   readonly table: string;
@@ -47,7 +47,7 @@ const COLUMNS: Readonly<Record<string, string>> = {
   id: "id", code: "code", part: "part",
   a: "a", b: "b", c: "c", d: "d", created_at: "createdAt", firstName: "firstName", "user name": "userName",
   "Größe": "grosse", "2nd": "_2nd", select: "select", "x.y": "xY", UPPER: "upper", "quo\"te": "quoTe",
-  a_b: "aB", aB: "aB", _hidden: "_hidden", data: "data", value: "value", total: "total",
+  a_b: "aB", aB: "aB", _hidden: "_hidden", data: "data", alt_code: "altCode", owner: "owner", authors: "authors", people: "people", news: "news", city: "city", and: "and", _: "_", $: "_", value: "value", total: "total",
   owner_id: "ownerId", parent_id: "parentId", buyer_id: "buyerId", "seller id": "sellerId", ref: "ref",
   left_a: "leftA", left_b: "leftB",
 };
@@ -62,7 +62,7 @@ const LINKS: Readonly<Record<string, string>> = {
 
 /** Names for columns that are in no key. */
 export const PLAIN_COLUMNS = Object.keys(COLUMNS).filter((name) =>
-  !["id", "code", "part", "left_a", "left_b"].includes(name) && !(name in LINKS)
+  !["id", "code", "part", "left_a", "left_b", "alt_code"].includes(name) && !(name in LINKS)
 );
 export const LINK_COLUMNS = Object.keys(LINKS);
 
@@ -76,7 +76,9 @@ export function columnName(table: Table, column: string): string {
   for (const { name } of table.columns) {
     const plain = COLUMNS[name] ?? missing(`name for ${name}`);
     let free = plain;
-    for (let i = 2; taken.has(free); i++) free = `${plain}_${i}`;
+    // Names that begin with two underscores are GraphQL's own.
+    const stem = plain === "_" ? "" : plain;
+    for (let i = 2; taken.has(free); i++) free = `${stem}_${i}`;
     taken.add(free);
     if (name === column) return free;
   }
@@ -134,11 +136,11 @@ function capital(name: string): string {
   return name.charAt(0).toUpperCase() + name.slice(1);
 }
 
-/** Columns that a query can name in its conditions: `and`, `or` and `not` are not among ours. */
-export function quoted(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
+/** Of such a column no condition can be written, since where's own word wins. */
+export function isWord(table: Table, column: string): boolean {
+  return /^(and|or|not)$/.test(columnName(table, column));
 }
 
-export function columnNames(table: Table): Map<string, Column> {
-  return new Map(table.columns.map((column) => [columnName(table, column.name), column]));
+export function quoted(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
 }

@@ -3,6 +3,7 @@
 import type { Random } from "../lib/query/random_query.ts";
 import type { Condition, Json, Operand, Table, Type, World } from "./model.ts";
 import { tableOf } from "./model.ts";
+import { isWord } from "./names.ts";
 import { randomPath, sourcesOf } from "./random_query.ts";
 import { keyInput } from "./random_world.ts";
 import { compositeRow, operandsOf, type TypeRow, typeRow } from "./types.ts";
@@ -32,7 +33,10 @@ export function randomCondition(
 }
 
 function columnCondition(table: Table, random: Random): Condition {
-  const { name: column, type } = random.pick(table.columns);
+  const columns = table.columns.filter(({ name }) => !isWord(table, name));
+  // A table without another column has no condition to write.
+  if (columns.length === 0) return { kind: "and", items: [] };
+  const { name: column, type } = random.pick(columns);
   const isNull = (): Condition => ({
     kind: "compare",
     column,

@@ -37,6 +37,8 @@ function randomTable(name: string, random: Random): Draft {
   const joins = random.chance(0.15);
   const key = joins ? null : randomKey(columns, random);
   if (joins) columns.push(leaf("part", "int4", true));
+  const unique = random.chance(0.25) ? "alt_code" : null;
+  if (unique) columns.push(leaf(unique, random.pick(["int4", "text", "citext"]), false));
   const plain = shuffled(PLAIN_COLUMNS, random).slice(0, random.below(7));
   for (const column of plain) {
     columns.push({ name: column, type: randomType(random), notNull: random.chance(0.3) });
@@ -44,8 +46,9 @@ function randomTable(name: string, random: Random): Draft {
   if (columns.length === 0) columns.push(leaf("a", "int4", false));
   // Rare enough that most tests have rows; the empty ones show the schema all the same.
   const count = random.chance(0.1) ? 0 : 1 + random.below(14);
-  const storage = key?.primary && random.chance(0.1) ? "partitioned" : "plain";
-  return { name, columns, key, links: [], rows: [], storage, viewOf: null, count, joins };
+  // Of partitions a unique constraint would have to hold the key too.
+  const storage = key?.primary && !unique && random.chance(0.1) ? "partitioned" : "plain";
+  return { name, columns, key, unique, links: [], rows: [], storage, viewOf: null, count, joins };
 }
 
 function randomKey(columns: Column[], random: Random): Key | null {
@@ -77,7 +80,9 @@ function randomType(random: Random): Type {
 function addLink(table: Draft, tables: readonly Draft[], random: Random): void {
   const target = random.pick(tables.filter(({ key, joins }) => key !== null && !joins));
   if (!target?.key) return;
-  const several = target.key.columns.length > 1;
+  const toUnique = target.unique !== null && random.chance(0.5);
+  const leadsTo = toUnique ? [target.unique] : target.key.columns;
+  const several = leadsTo.length > 1;
   const free = LINK_COLUMNS.filter((name) => !table.columns.some((other) => other.name === name));
   const wanted = several ? ["left_a", "left_b"] : [random.pick(free)];
   if (wanted.some((name) => name === undefined || table.columns.some((c) => c.name === name))) {
@@ -85,13 +90,13 @@ function addLink(table: Draft, tables: readonly Draft[], random: Random): void {
   }
   const typeOfKey = (name: string) =>
     (target.columns.find((column) => column.name === name) as Column).type;
-  const joins = table.joins && table.key === null && target.count > 0 && !several;
+  const joins = !toUnique && table.joins && table.key === null && target.count > 0 && !several;
   if (joins) table.key = { columns: [wanted[0] ?? "", "part"], primary: true };
-  const notNull = joins || (target.count > 0 && random.chance(0.3));
+  const notNull = joins || (!toUnique && target.count > 0 && random.chance(0.3));
   table.columns.push(
     ...wanted.map((name, i) => ({
       name,
-      type: typeOfKey(target.key?.columns[i] ?? ""),
+      type: typeOfKey(leadsTo[i] ?? ""),
       notNull,
     })),
   );
@@ -99,7 +104,7 @@ function addLink(table: Draft, tables: readonly Draft[], random: Random): void {
     name: `fk${table.links.length}_${table.name.replaceAll(/[^a-z]/g, "")}_key`,
     columns: wanted,
     target: target.name,
-    targetColumns: target.key.columns,
+    targetColumns: leadsTo,
   });
 }
 
@@ -109,6 +114,8 @@ function fillRows(table: Draft, tables: readonly Draft[], random: Random, oddity
     for (const { name, type, notNull } of table.columns) {
       row[name] = table.key?.columns.includes(name)
         ? table.joins ? String(i) : keyLiteral(type.name, table.key, name, i)
+        : name === table.unique
+        ? uniqueCell(type.name, i)
         : !notNull && random.chance(0.2)
         ? null
         : randomCell(type, random, oddity);
@@ -134,10 +141,16 @@ function linkTo(
   link.columns.forEach((column, i) => {
     const key = link.targetColumns[i] ?? "";
     const type = target.columns.find(({ name }) => name === key) as Column;
-    row[column] = i === left || (isNull && target.count === 0)
+    row[column] = key === target.unique
+      ? isNull ? null : uniqueCell(type.type.name, chosen)
+      : i === left || (isNull && target.count === 0)
       ? null
       : keyLiteral(type.type.name, target.key as Key, key, chosen);
   });
+}
+
+function uniqueCell(type: string, i: number): string | null {
+  return i % 4 === 3 ? null : (KEYS[type] ?? String)((i * 5 + 1) % 16);
 }
 
 /** The value of row `i` in a column of a key: another for each row, unless the key has two columns. */
@@ -216,6 +229,7 @@ function viewOf(table: Draft, name: string, random: Random): Table {
     name,
     columns: table.columns.map((column) => ({ ...column, notNull: false })),
     key: null,
+    unique: null,
     links: [],
     rows: [],
     storage: random.chance(0.5) ? "view" : "materialized view",
