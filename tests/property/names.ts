@@ -43,28 +43,31 @@ export const RELATIONS: readonly RelationNames[] = [
 
 /** Column names and GraphQL's; links are named after their columns, less `_id`. */
 // deno-fmt-ignore: a table reads best as one
-const COLUMNS: Readonly<Record<string, string>> = {
-  id: "id", code: "code", part: "part",
-  a: "a", b: "b", c: "c", d: "d", created_at: "createdAt", firstName: "firstName", "user name": "userName",
-  "Größe": "grosse", "2nd": "_2nd", select: "select", "x.y": "xY", UPPER: "upper", "quo\"te": "quoTe",
-  a_b: "aB", aB: "aB", _hidden: "_hidden", data: "data", alt_code: "altCode", owner: "owner", authors: "authors", people: "people", news: "news", city: "city", and: "and", _: "_", $: "_", value: "value", total: "total",
-  owner_id: "ownerId", parent_id: "parentId", buyer_id: "buyerId", "seller id": "sellerId", ref: "ref",
-  left_a: "leftA", left_b: "leftB",
-};
+const COLUMNS = new Map([
+  ["id", "id"], ["code", "code"], ["part", "part"], ["a", "a"], ["b", "b"], ["c", "c"],
+  ["d", "d"], ["created_at", "createdAt"], ["firstName", "firstName"], ["user name", "userName"],
+  ["Größe", "grosse"], ["2nd", "_2nd"], ["select", "select"], ["x.y", "xY"], ["UPPER", "upper"],
+  ["quo\"te", "quoTe"], ["a_b", "aB"], ["aB", "aB"], ["_hidden", "_hidden"], ["data", "data"],
+  ["alt_code", "altCode"], ["owner", "owner"], ["authors", "authors"], ["people", "people"],
+  ["news", "news"], ["city", "city"], ["and", "and"], ["_", "_"], ["$", "_"], ["value", "value"],
+  ["total", "total"], ["owner_id", "ownerId"], ["parent_id", "parentId"],
+  ["buyer_id", "buyerId"], ["seller id", "sellerId"], ["ref", "ref"], ["left_a", "leftA"],
+  ["left_b", "leftB"],
+]);
 
-const LINKS: Readonly<Record<string, string>> = {
-  owner_id: "owner",
-  parent_id: "parent",
-  buyer_id: "buyer",
-  "seller id": "sellerId",
-  ref: "ref",
-};
+const LINKS = new Map([
+  ["owner_id", "owner"],
+  ["parent_id", "parent"],
+  ["buyer_id", "buyer"],
+  ["seller id", "sellerId"],
+  ["ref", "ref"],
+]);
 
 /** Names for columns that are in no key. */
-export const PLAIN_COLUMNS = Object.keys(COLUMNS).filter((name) =>
-  !["id", "code", "part", "left_a", "left_b", "alt_code"].includes(name) && !(name in LINKS)
+export const PLAIN_COLUMNS = [...COLUMNS.keys()].filter((name) =>
+  !["id", "code", "part", "left_a", "left_b", "alt_code"].includes(name) && !LINKS.has(name)
 );
-export const LINK_COLUMNS = Object.keys(LINKS);
+export const LINK_COLUMNS = [...LINKS.keys()];
 
 export function relationNames(table: string): RelationNames {
   return RELATIONS.find((names) => names.table === table) ?? missing(`name for ${table}`);
@@ -74,7 +77,7 @@ export function relationNames(table: string): RelationNames {
 export function columnName(table: Table, column: string): string {
   const taken = new Set<string>();
   for (const { name } of table.columns) {
-    const plain = COLUMNS[name] ?? missing(`name for ${name}`);
+    const plain = COLUMNS.get(name) ?? missing(`name for ${name}`);
     let free = plain;
     // Names that begin with two underscores are GraphQL's own.
     const stem = plain === "_" ? "" : plain;
@@ -124,7 +127,7 @@ export function linkNames(world: World): LinkNames {
 function toOne(link: ForeignKey): string {
   const [column, ...more] = link.columns;
   if (more.length > 0 || column === undefined) return relationNames(link.target).one;
-  return LINKS[column] ?? missing(`link name for ${column}`);
+  return LINKS.get(column) ?? missing(`link name for ${column}`);
 }
 
 /** `fk_authors_owner` -> `fkAuthorsOwner`; the generator makes them of such words. */

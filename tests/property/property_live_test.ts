@@ -21,8 +21,8 @@ import { shrink } from "./shrink.ts";
 
 const server = await testPostgres();
 
-const seed = Number(Deno.env.get("FRAISEQL_TEST_SEED") ?? 1);
-const cases = Number(Deno.env.get("FRAISEQL_TEST_CASES") ?? 2000);
+const seed = wholeNumber("FRAISEQL_TEST_SEED", 1);
+const cases = wholeNumber("FRAISEQL_TEST_CASES", 2000);
 
 /** A schema takes as long to make and to read as some forty queries to ask. */
 const queriesPerWorld = 40;
@@ -45,7 +45,8 @@ Deno.test(`serve answers ${cases} random queries on random schemas alike over HT
   await using rig = await openRig({ url, http: served.http, reader });
   equal(REQUIRED_FEATURES.filter((name) => !rig.features.has(name)), []);
   let withRows = 0;
-  for (let done = 0, worldSeed = seed; done < cases; worldSeed++) {
+  let done = 0;
+  for (let worldSeed = seed; done < cases; worldSeed++) {
     const random = randomOf(worldSeed);
     const world = randomWorld(random);
     for (let i = 0; i < queriesPerWorld && done < cases; i++, done++) {
@@ -77,4 +78,11 @@ async function fail(rig: Rig, found: Case, fault: Fault, place: string): Promise
   const smallest = { world, query };
   const last = await rig.judge(smallest);
   throw new Error(`${place}: ${await explain(rig, smallest, last.fault ?? fault)}`);
+}
+
+/** A number of the environment; a mistake in it must not become a run of no cases. */
+function wholeNumber(name: string, otherwise: number): number {
+  const text = Deno.env.get(name) ?? String(otherwise);
+  if (/^[1-9]\d{0,9}$/.test(text)) return Number(text);
+  throw new Error(`${name} is ${text}: write a whole number from 1`);
 }

@@ -71,7 +71,7 @@ function randomType(random: Random): Type {
   if (random.chance(0.08)) {
     return {
       kind: random.chance(0.6) ? "composite" : "composites",
-      name: random.pick(Object.keys(COMPOSITES)),
+      name: random.pick([...COMPOSITES.keys()]),
     };
   }
   return { kind: random.chance(0.15) ? "array" : "leaf", name: random.pick(TYPES).name };

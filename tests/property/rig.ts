@@ -41,7 +41,7 @@ export interface RigOptions {
 }
 
 /** Settings in which PostgreSQL's own texts are the documented ones. */
-const connection = { TimeZone: "UTC", IntervalStyle: "iso_8601", search_path: "public, ext" };
+const connection = { TimeZone: "UTC", IntervalStyle: "iso_8601" };
 
 export async function openRig({ url, http, reader }: RigOptions): Promise<Rig> {
   const sql = postgres(url, { max: 1, onnotice: () => {}, connection });

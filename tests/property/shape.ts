@@ -35,7 +35,7 @@ export interface Field {
   readonly shape: Shape;
 }
 
-/** What Arrow calls a column, with those in it: name, type, "null" where it can be. */
+/** A column as Arrow has it, with those in it. */
 export type ArrowField = readonly [
   name: string,
   type: string,
@@ -56,7 +56,7 @@ export function arrowField({ name, shape }: Field): ArrowField {
   }
 }
 
-/** A value of the form that `parseJson` gives; throws a sentence where it has not the shape. */
+/** A value in the form that `parseJson` gives. */
 export type Value =
   | null
   | boolean

@@ -167,16 +167,16 @@ function leaf(name: string): Type {
 }
 
 /** Composites that every world has: each part by PostgreSQL's name, GraphQL's, and a row of TYPES. */
-export const COMPOSITES: Readonly<Record<string, CompositeRow>> = {
-  point3: {
+export const COMPOSITES: ReadonlyMap<string, CompositeRow> = new Map([
+  ["point3", {
     graphql: "Point3",
     parts: [
       ["x", "x", leaf("int4")],
       ["y_part", "yPart", leaf("numeric(5,2)")],
       ["label", "label", leaf("text")],
     ],
-  },
-  wide_part: {
+  }],
+  ["wide_part", {
     graphql: "WidePart",
     parts: [
       ["at", "at", leaf("timestamptz")],
@@ -187,8 +187,8 @@ export const COMPOSITES: Readonly<Record<string, CompositeRow>> = {
       ["point", "point", { kind: "composite", name: "point3" }],
       ["points", "points", { kind: "composites", name: "point3" }],
     ],
-  },
-};
+  }],
+]);
 
 export interface CompositeRow {
   readonly graphql: string;
@@ -203,7 +203,7 @@ create domain email as text check (value ~ '@');
 create domain cents as bigint;
 create domain money12 as numeric(12, 2);
 ${
-  Object.entries(COMPOSITES).map(([name, { parts }]) =>
+  [...COMPOSITES].map(([name, { parts }]) =>
     `create type ${name} as (${
       parts.map(([part, , type]) => `"${part}" ${typeSql(type)}`).join(", ")
     });`
@@ -223,7 +223,7 @@ export function typeRow(name: string): TypeRow {
 }
 
 export function compositeRow(name: string): CompositeRow {
-  return COMPOSITES[name] ?? missing(`composite ${name}`);
+  return COMPOSITES.get(name) ?? missing(`composite ${name}`);
 }
 
 /** The row of a leaf or of an array's elements. */
