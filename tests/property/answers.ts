@@ -62,13 +62,21 @@ export async function overFlight(reader: LineProgram, query: GraphqlText): Promi
   return { kind: "value", value: rows, schema };
 }
 
-/** The oracle's answer: one value of JSON; it refuses what the documentation calls UNREPRESENTABLE. */
-export async function fromOracle(sql: postgres.Sql, statement: string): Promise<Answer> {
+/** What the documentation calls UNREPRESENTABLE: the answer is refused for it, or has null there. */
+export type Unrepresentable = "error" | "null";
+
+/** The oracle's answer: one value of JSON, in which oracle.refuse() has left its marks. */
+export async function fromOracle(
+  sql: postgres.Sql,
+  statement: string,
+  unrepresentable: Unrepresentable,
+): Promise<Answer> {
   try {
     const rows = await sql.unsafe(statement).values();
-    const text: string | null = rows[0]?.[0] ?? null;
-    if (text?.includes("!UNREPRESENTABLE!")) {
-      return { kind: "refused", code: "UNREPRESENTABLE", message: text };
+    const marked: string | null = rows[0]?.[0] ?? null;
+    const text = marked?.replaceAll(/"!UNREPRESENTABLE!\w*"/g, "null") ?? null;
+    if (text !== marked && unrepresentable === "error") {
+      return { kind: "refused", code: "UNREPRESENTABLE", message: marked ?? "" };
     }
     return { kind: "value", value: text === null ? null : parseJson(text) as Value };
   } catch (error) {

@@ -3,9 +3,10 @@
  * nothing with the planner; related rows are subqueries of their own, conditions on them EXISTS.
  */
 
+import type { Unrepresentable } from "./answers.ts";
 import { aggregateSql } from "./oracle_aggregate.ts";
 import { conditionSql, linkSql } from "./oracle_condition.ts";
-import type { Order, Query, Reading, Selected, Table, Type, World } from "./model.ts";
+import type { Column, Order, Query, Reading, Selected, Table, Type, World } from "./model.ts";
 import { columnOf, linkOf, missing, tableOf } from "./model.ts";
 import { columnName, type LinkNames, linkNames, quoted, relationNames } from "./names.ts";
 import type { Field, LeafShape, Shape } from "./shape.ts";
@@ -19,6 +20,7 @@ export interface Asked {
 }
 
 export interface Options {
+  readonly unrepresentable: Unrepresentable;
   readonly averageOfInts: "Float" | "Decimal";
 }
 
@@ -144,6 +146,13 @@ export class Oracle {
     };
   }
 
+  /** NULL, or a value that the answer has null for. */
+  canBeNull({ type, notNull }: Column): boolean {
+    if (!notNull) return true;
+    if (this.options.unrepresentable === "error" || type.kind === "composite") return false;
+    return type.kind !== "leaf" || typeRow(type.name).unrepresentable.length > 0;
+  }
+
   private selected(at: At, selected: Selected): Made & { readonly name: string } {
     const name = responseName(this.names, at.table, selected);
     switch (selected.kind) {
@@ -160,7 +169,7 @@ export class Oracle {
           const path = `array[${selected.path.map(literal).join(", ")}]::text[]`;
           return { name, sql: `${sql} #> ${path}`, shape: leafShape(leafRow(column.type), true) };
         }
-        return { name, ...valueJson(column.type, sql, selected.parts, !column.notNull) };
+        return { name, ...valueJson(column.type, sql, selected.parts, this.canBeNull(column)) };
       }
       case "one": {
         const link = linkOf(at.table, selected.link);

@@ -80,7 +80,7 @@ function measureSql(
           const row = leafRow(column.type);
           return {
             name: columnName(at.table, group.column),
-            ...leafJson(row, groupSql(at, group), !column.notNull),
+            ...leafJson(row, groupSql(at, group), oracle.canBeNull(column)),
           };
         }),
       );

@@ -11,6 +11,7 @@ import { randomOf } from "../lib/query/random_query.ts";
 import { serve } from "../serve/serve.ts";
 import { testPostgres } from "../services/postgres.ts";
 import { REQUIRED_FEATURES } from "./features.ts";
+import type { Unrepresentable } from "./answers.ts";
 import type { Fault } from "./compare.ts";
 import { explain } from "./explain.ts";
 import type { Case } from "./model.ts";
@@ -30,25 +31,33 @@ const queriesPerWorld = 40;
 /** Most of them ask no new schema; a minute at the most. */
 const shrinkTriesMax = 1500;
 
-Deno.test(`serve answers ${cases} random queries on random schemas alike over HTTP, Flight and plain SQL`, async () => {
+Deno.test(`serve answers ${cases} random queries on random schemas alike over HTTP, Flight and plain SQL`, () =>
+  run("error", cases));
+
+const fewer = Math.ceil(cases / 10);
+
+Deno.test(`serve has null for what the formats cannot hold in ${fewer} random queries, where FRAISEQL_UNREPRESENTABLE=null`, () =>
+  run("null", fewer));
+
+async function run(unrepresentable: Unrepresentable, cases: number): Promise<void> {
   const url = await server.createDatabase();
   await using served = await serve({
     DATABASE_URL: url,
+    FRAISEQL_UNREPRESENTABLE: unrepresentable,
     FRAISEQL_LIMITS_QUERY_COST_MAX: "100000000",
     // So that a few rows are several batches.
     FRAISEQL_LIMITS_BATCH_ROWS_MAX: "3",
     FRAISEQL_LOG_LEVEL: "warn",
   });
-  await using reader = await startLines(new URL("../clients/flight_rows.py", import.meta.url), [
-    served.flight,
-  ]);
-  await using rig = await openRig({ url, http: served.http, reader });
+  const script = new URL("../clients/flight_rows.py", import.meta.url);
+  await using reader = await startLines(script, [served.flight]);
+  await using rig = await openRig({ url, http: served.http, reader, unrepresentable });
   equal(REQUIRED_FEATURES.filter((name) => !rig.features.has(name)), []);
-  let withRows = 0;
   let done = 0;
+  let withRows = 0;
   for (let worldSeed = seed; done < cases; worldSeed++) {
     const random = randomOf(worldSeed);
-    const world = randomWorld(random);
+    const world = randomWorld(random, unrepresentable === "null" || undefined);
     for (let i = 0; i < queriesPerWorld && done < cases; i++, done++) {
       const each: Case = { world, query: randomQuery(world, rig.features, random) };
       const { fault, rows } = await rig.judge(each);
@@ -58,7 +67,7 @@ Deno.test(`serve answers ${cases} random queries on random schemas alike over HT
   }
   // Cases that find nothing show little.
   ok(withRows > cases / 2, `only ${withRows} of ${cases} cases had rows`);
-});
+}
 
 /** Throws with the smallest case that fails in the same way. */
 async function fail(rig: Rig, found: Case, fault: Fault, place: string): Promise<never> {

@@ -44,7 +44,7 @@ Deno.test("the generators make the same cases for the same seed, and others for 
 Deno.test("the generators make a GraphQL text and a statement of every case", () => {
   for (const each of cases) {
     parse(text(each).text);
-    ask(each.world, each.query, { averageOfInts: "Float" });
+    ask(each.world, each.query, { averageOfInts: "Float", unrepresentable: "error" });
   }
 });
 

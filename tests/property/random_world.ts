@@ -16,15 +16,17 @@ interface Draft extends Table {
   readonly joins: boolean;
 }
 
-/** Some tables that lead to each other and to themselves, and now and then a view. */
-export function randomWorld(random: Random): World {
+/**
+ * Some tables that lead to each other and to themselves, and now and then a view. `isOdd` has values
+ * that the answers cannot hold, as one world in five has by itself.
+ */
+export function randomWorld(random: Random, isOdd = random.chance(0.2)): World {
   const names = shuffled(RELATIONS.map(({ table }) => table), random);
   const tables = names.slice(0, 1 + random.below(4)).map((name) => randomTable(name, random));
   for (const table of tables) {
     while (random.chance(0.6) && table.links.length < 3) addLink(table, tables, random);
   }
-  // One world in five has values that the answers cannot hold.
-  const oddity = random.chance(0.2) ? 0.04 : 0;
+  const oddity = isOdd ? 0.04 : 0;
   for (const table of tables) fillRows(table, tables, random, oddity);
   const views = random.chance(0.3) ? [viewOf(random.pick(tables), names.at(-1) ?? "", random)] : [];
   return { tables: [...tables, ...views] };
@@ -189,8 +191,7 @@ function randomCell(type: Type, random: Random, oddity: number): Cell {
     case "leaf":
       return randomLiteral(typeRow(type.name), random, oddity);
     case "array":
-      // Arrays of more than one dimension have no form either.
-      if (random.chance(oddity)) return "{{NULL,NULL}}";
+      if (random.chance(oddity)) return twoDimensions;
       return {
         items: Array.from(
           { length: random.below(4) },
@@ -200,6 +201,7 @@ function randomCell(type: Type, random: Random, oddity: number): Cell {
     case "composite":
       return randomComposite(type.name, random, oddity);
     case "composites":
+      if (random.chance(oddity)) return twoDimensions;
       return {
         items: Array.from(
           { length: random.below(3) },
@@ -210,6 +212,9 @@ function randomCell(type: Type, random: Random, oddity: number): Cell {
       return type satisfies never;
   }
 }
+
+/** Arrays of more than one dimension have no form in the answers either. */
+const twoDimensions = "{{NULL,NULL}}";
 
 function randomComposite(name: string, random: Random, oddity: number): Cell {
   return {

@@ -3,7 +3,7 @@
 import postgres from "postgres";
 import type { LineProgram } from "../clients/lines.ts";
 import { introspect } from "../serve/queries.ts";
-import { type Answer, fromOracle, overFlight, overHttp } from "./answers.ts";
+import { type Answer, fromOracle, overFlight, overHttp, type Unrepresentable } from "./answers.ts";
 import { compare, type Fault } from "./compare.ts";
 import { connectionFault } from "./connection.ts";
 import { worldSql } from "./ddl.ts";
@@ -38,12 +38,14 @@ export interface RigOptions {
   readonly url: string;
   readonly http: string;
   readonly reader: LineProgram;
+  /** As the server has it configured. */
+  readonly unrepresentable: Unrepresentable;
 }
 
 /** Settings in which PostgreSQL's own texts are the documented ones. */
 const connection = { TimeZone: "UTC", IntervalStyle: "iso_8601" };
 
-export async function openRig({ url, http, reader }: RigOptions): Promise<Rig> {
+export async function openRig({ url, http, reader, unrepresentable }: RigOptions): Promise<Rig> {
   const sql = postgres(url, { max: 1, onnotice: () => {}, connection });
   const refresh = async () => {
     const answer = JSON.parse(await reader.ask(JSON.stringify({ action: "RefreshSchema" })));
@@ -53,7 +55,7 @@ export async function openRig({ url, http, reader }: RigOptions): Promise<Rig> {
   await sql.unsafe(SHOWING_TABLE);
   await refresh();
   const schema = await introspect(http);
-  const options = { averageOfInts: averageOfInts(schema) };
+  const options = { averageOfInts: averageOfInts(schema), unrepresentable };
 
   let loaded: World | null = null;
   /** False where PostgreSQL refuses it, as it can what the shrinker made. */
@@ -77,7 +79,7 @@ export async function openRig({ url, http, reader }: RigOptions): Promise<Rig> {
     const [ofHttp, ofFlight, oracle] = await Promise.all([
       patiently(() => overHttp(http, text)),
       patiently(() => overFlight(reader, text)),
-      fromOracle(sql, asked.sql),
+      fromOracle(sql, asked.sql, unrepresentable),
     ]);
     return { texts: [text], sql: asked.sql, http: ofHttp, flight: ofFlight, oracle };
   };
