@@ -4,7 +4,6 @@ import type postgres from "postgres";
 import type { LineProgram } from "../clients/lines.ts";
 import { parseJson } from "./json.ts";
 import type { GraphqlText } from "./graphql_text.ts";
-import { toTicket } from "./graphql_text.ts";
 import type { ArrowField, Value } from "./shape.ts";
 
 /** Rows, or why there are none. */
@@ -44,8 +43,8 @@ export async function overHttp(
 }
 
 /** The rows as a list, whatever the root field is. */
-export async function overFlight(reader: LineProgram, query: GraphqlText): Promise<Answer> {
-  const line = await reader.ask(JSON.stringify({ ticket: toTicket(query) }));
+export async function overFlight(reader: LineProgram, ticket: string): Promise<Answer> {
+  const line = await reader.ask(JSON.stringify({ ticket }));
   const { rows, code, message } = parseJson(line) as {
     readonly rows?: readonly Value[];
     readonly code?: string;

@@ -11,9 +11,7 @@ export async function explain(rig: Rig, each: Case, fault: Fault): Promise<strin
   return [
     `${fault.kind}\n${fault.message}`,
     `-- schema and rows\n${worldSql(each.world)}`,
-    ...texts.map(({ text, variables }) =>
-      `# query\n${text}\n# variables ${JSON.stringify(variables)}`
-    ),
+    `# query\n${texts.join("\n")}`,
     `-- oracle\n${sql}`,
     `HTTP:   ${show(http)}`,
     `Flight: ${show(flight)}`,

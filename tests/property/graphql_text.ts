@@ -1,4 +1,4 @@
-/** A query as GraphQL text with its variables, and as a Flight ticket. */
+/** A query as GraphQL text with its variables, and as a Flight ticket; a view as its own ticket. */
 
 import type {
   AggregateOrder,
@@ -14,10 +14,11 @@ import type {
   Selected,
   Style,
   Table,
+  ViewQuery,
   World,
 } from "./model.ts";
 import { columnOf, linkOf, missing, tableOf } from "./model.ts";
-import { columnName, type LinkNames, linkNames, relationNames } from "./names.ts";
+import { columnName, type LinkNames, linkNames, quoted, relationNames } from "./names.ts";
 import { fieldName } from "./oracle.ts";
 import { compositeRow } from "./types.ts";
 
@@ -27,6 +28,9 @@ export interface GraphqlText {
   /** The response name of the root field. */
   readonly root: string;
 }
+
+/** What is one GraphQL text. */
+export type TextQuery = Exclude<Query, ConnectionQuery | ViewQuery>;
 
 /** A label of an enum: a word in the text, a string in a variable. */
 class Word {
@@ -40,7 +44,7 @@ type Input = null | boolean | number | string | Word | readonly Input[] | {
 
 const plainStyle: Style = { variables: false, fragments: 0, wordy: false };
 
-export function toGraphql(world: World, query: Exclude<Query, ConnectionQuery>): GraphqlText {
+export function toGraphql(world: World, query: TextQuery): GraphqlText {
   return new Printer(world, query.style).query(query);
 }
 
@@ -55,6 +59,24 @@ export function toTicket({ text, variables }: GraphqlText): string {
   return JSON.stringify({ type: "GraphQLQuery", query: text, variables });
 }
 
+const orderKey = "order_by";
+
+/** The ticket of a view. */
+export function toViewTicket(world: World, query: ViewQuery): string {
+  const printer = new Printer(world, plainStyle, (_, column) => column);
+  const order = query.orderBy.map(({ column, direction }) =>
+    `${quoted(column)} ${direction.replace(/_NULLS_/, " nulls ")}`
+  );
+  return JSON.stringify({
+    type: "OptimizedView",
+    view: query.table,
+    filter: printer.filter(query),
+    ...order.length > 0 && { [orderKey]: order.join(", ") },
+    limit: query.limit,
+    offset: query.offset,
+  });
+}
+
 class Printer {
   private readonly names: LinkNames;
   private readonly variables: Record<string, Json> = {};
@@ -62,11 +84,16 @@ class Printer {
   private readonly fragments: string[] = [];
   private selections = 0;
 
-  constructor(private readonly world: World, private readonly style: Style) {
+  constructor(
+    private readonly world: World,
+    private readonly style: Style,
+    /** How conditions name a column. */
+    private readonly named: (table: Table, column: string) => string = columnName,
+  ) {
     this.names = linkNames(world);
   }
 
-  query(query: Exclude<Query, ConnectionQuery>): GraphqlText {
+  query(query: TextQuery): GraphqlText {
     const table = tableOf(this.world, query.table);
     const { list, row } = relationNames(query.table);
     const head = (field: string, args: string) =>
@@ -178,6 +205,11 @@ class Printer {
     ]);
   }
 
+  filter(query: ViewQuery): Json {
+    if (query.where === null) return null;
+    return plain(this.condition(tableOf(this.world, query.table), query.where));
+  }
+
   private where(table: Table, condition: Condition | null): string[] {
     if (condition === null) return [];
     const input = this.condition(table, condition);
@@ -226,12 +258,12 @@ class Printer {
           : (compositeRow(type.name).parts.find(([name]) => name === condition.part) ??
             missing("part"))[1];
         return {
-          [columnName(table, condition.column)]: part === null ? asked : { [part]: asked },
+          [this.named(table, condition.column)]: part === null ? asked : { [part]: asked },
         };
       }
       case "jsonPath": {
         const asked = { path: condition.path, [condition.operator]: operandsInput(condition) };
-        return { [columnName(table, condition.column)]: { path: [asked] } };
+        return { [this.named(table, condition.column)]: { path: [asked] } };
       }
       default:
         return condition satisfies never;

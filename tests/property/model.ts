@@ -58,7 +58,7 @@ export type Cell = null | string | { readonly items: readonly Cell[] } | {
   readonly parts: readonly Cell[];
 };
 
-export type Query = ListQuery | RowQuery | AggregateQuery | ConnectionQuery;
+export type Query = ListQuery | RowQuery | ViewQuery | AggregateQuery | ConnectionQuery;
 
 /** What every read of rows can be asked. */
 export interface Reading {
@@ -84,6 +84,16 @@ export interface RowQuery {
   readonly key: readonly Operand[];
   readonly select: readonly Selected[];
   readonly style: Style;
+}
+
+/** The ticket OptimizedView, over Flight alone: every column, by PostgreSQL's own names. */
+export interface ViewQuery {
+  readonly kind: "view";
+  readonly table: string;
+  readonly where: Condition | null;
+  readonly orderBy: readonly Order[];
+  readonly limit: number | null;
+  readonly offset: number | null;
 }
 
 export interface AggregateQuery extends Aggregating {

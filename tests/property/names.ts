@@ -39,6 +39,7 @@ export const RELATIONS: readonly RelationNames[] = [
   relation("userPhotos", "UserPhoto", "userPhotos", "userPhoto"),
   relation("events", "PublicEvent", "publicEvents", "publicEvent", "events", "event"),
   relation("groß", "Gross", "grosses", "gross"),
+  relation("va_things", "VaThing", "vaThings", "vaThing"),
 ];
 
 /** Column names and GraphQL's; links are named after their columns, less `_id`. */
@@ -106,7 +107,9 @@ export function linkNames(world: World): LinkNames {
   /** A relation field yields to what is there, and takes its constraint's name. */
   const take = (table: string, wanted: string, link: ForeignKey) => {
     const names = taken.get(table) ?? missing(`table ${table}`);
-    const name = names.has(wanted) ? constraintName(link.name) : wanted;
+    const plain = names.has(wanted) ? constraintName(link.name) : wanted;
+    let name = plain;
+    for (let i = 2; names.has(name); i++) name = `${plain}_${i}`;
     names.add(name);
     return name;
   };

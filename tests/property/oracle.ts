@@ -43,6 +43,8 @@ export interface At {
 
 export class Oracle {
   readonly names: LinkNames;
+  /** Parts of composites by PostgreSQL's names, as columns of a view are. */
+  private ownNames = false;
   #aliases = 0;
 
   constructor(readonly world: World, readonly options: Options) {
@@ -64,6 +66,18 @@ export class Oracle {
         const reading = { ...query, limit: null, offset: null, distinctOn: [] };
         const { sql, shape } = this.list(at, reading, query.select, null);
         return { sql: `select ${sql}::text`, shape: { ...shape, ordered: true } as Shape };
+      }
+      case "view": {
+        const select = at.table.columns.map(({ name, type }): Selected => ({
+          kind: "column",
+          alias: name,
+          column: name,
+          parts: isComposite(type) ? compositeRow(type.name).parts.map(([part]) => part) : [],
+          path: null,
+        }));
+        this.ownNames = true;
+        const { sql, shape } = this.list(at, { ...query, distinctOn: [] }, select, null);
+        return { sql: `select ${sql}::text`, shape };
       }
       case "row": {
         const { sql, shape } = this.object(at, query.select);
@@ -146,6 +160,10 @@ export class Oracle {
     };
   }
 
+  private columnJson(column: Column, sql: string, parts: readonly string[]): Made {
+    return valueJson(column.type, sql, parts, this.canBeNull(column), this.ownNames);
+  }
+
   /** NULL, or a value that the answer has null for. */
   canBeNull({ type, notNull }: Column): boolean {
     if (!notNull) return true;
@@ -169,7 +187,7 @@ export class Oracle {
           const path = `array[${selected.path.map(literal).join(", ")}]::text[]`;
           return { name, sql: `${sql} #> ${path}`, shape: leafShape(leafRow(column.type), true) };
         }
-        return { name, ...valueJson(column.type, sql, selected.parts, this.canBeNull(column)) };
+        return { name, ...this.columnJson(column, sql, selected.parts) };
       }
       case "one": {
         const link = linkOf(at.table, selected.link);
@@ -218,6 +236,10 @@ export function fieldName(names: LinkNames, table: Table, selected: Selected): s
   }
 }
 
+function isComposite(type: Type): boolean {
+  return type.kind === "composite" || type.kind === "composites";
+}
+
 export function fromSql(at: At): string {
   return `public.${quoted(at.table.name)} ${at.alias}`;
 }
@@ -233,18 +255,19 @@ function valueJson(
   sql: string,
   parts: readonly string[] | null,
   nullable: boolean,
+  ownNames: boolean,
 ): Made {
   switch (type.kind) {
     case "leaf":
       return leafJson(typeRow(type.name), sql, nullable);
     case "composite":
-      return compositeJson(type.name, sql, parts, nullable);
+      return compositeJson(type.name, sql, parts, nullable, ownNames);
     case "array":
     case "composites": {
       const item: Type = { ...type, kind: type.kind === "array" ? "leaf" : "composite" };
       // Another name at each depth: the text grows.
       const i = `i${sql.length}`;
-      const { sql: each, shape } = valueJson(item, `(${sql})[${i}]`, parts, true);
+      const { sql: each, shape } = valueJson(item, `(${sql})[${i}]`, parts, true, ownNames);
       const items = `select ${each} from generate_subscripts(${sql}, 1) ${i} order by ${i}`;
       return {
         sql: `case when array_ndims(${sql}) > 1 then to_json(oracle.refuse()) else ${
@@ -263,11 +286,13 @@ function compositeJson(
   sql: string,
   asked: readonly string[] | null,
   nullable: boolean,
+  ownNames: boolean,
 ): Made {
   const all = compositeRow(type).parts;
   const made = (asked ?? all.map(([part]) => part)).map((part) => {
     const [, name, inner] = all.find(([column]) => column === part) ?? missing(part);
-    return { name, ...valueJson(inner, `(${sql}).${quoted(part)}`, null, true) };
+    const value = valueJson(inner, `(${sql}).${quoted(part)}`, null, true, ownNames);
+    return { name: ownNames ? part : name, ...value };
   });
   const pairs = made.map(({ name, sql }) => `${literal(name)}, ${sql}`);
   return {

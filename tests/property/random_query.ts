@@ -14,6 +14,7 @@ import type {
   Selected,
   Style,
   Table,
+  ViewQuery,
   World,
 } from "./model.ts";
 import { DIRECTIONS, tableOf } from "./model.ts";
@@ -21,12 +22,13 @@ import { linkNames } from "./names.ts";
 import { responseName } from "./oracle.ts";
 import { randomAggregating } from "./random_aggregate.ts";
 import { randomCondition } from "./random_condition.ts";
-import { keyInput, shuffled } from "./random_world.ts";
+import { keyInput, offeredView, shuffled } from "./random_world.ts";
 import { compositeRow, typeRow } from "./types.ts";
 
 /** One query of any kind that the server knows. */
 export function randomQuery(world: World, features: Features, random: Random): Query {
   const table = random.pick(world.tables);
+  if (table.name === offeredView && random.chance(0.5)) return randomView(world, table, random);
   if (features.has("aggregates") && random.chance(0.2)) {
     const alias = random.chance(0.2) ? "totals" : null;
     const style = randomStyle(random);
@@ -54,6 +56,19 @@ function randomList(world: World, table: Table, features: Features, random: Rand
     ...randomReading(world, table, features, random),
     select: randomSelection(world, table, features, random, 0),
     style: randomStyle(random),
+  };
+}
+
+function randomView(world: World, table: Table, random: Random): ViewQuery {
+  // Without a key any page of several rows would do, but not one beyond or one of all.
+  const isPaged = random.chance(0.2);
+  return {
+    kind: "view",
+    table: table.name,
+    where: random.chance(0.6) ? randomCondition(world, table, random) : null,
+    orderBy: randomOrder(world, table, random, 0.4),
+    limit: isPaged ? random.pick([0, 1000]) : null,
+    offset: isPaged && random.chance(0.5) ? random.pick([0, 1000]) : null,
   };
 }
 

@@ -4,7 +4,7 @@ import { deepStrictEqual as equal } from "node:assert/strict";
 import { buildSchema, parse } from "graphql";
 import { randomOf } from "../lib/query/random_query.ts";
 import { type Feature, featuresOf } from "./features.ts";
-import { toGraphql, toPage } from "./graphql_text.ts";
+import { toGraphql, toPage, toViewTicket } from "./graphql_text.ts";
 import type { Case } from "./model.ts";
 import { ask } from "./oracle.ts";
 import { randomQuery } from "./random_query.ts";
@@ -33,8 +33,13 @@ function casesOf(seed: number): Case[] {
 }
 
 const cases = casesOf(1);
-const text = ({ world, query }: Case) =>
-  query.kind === "connection" ? toPage(world, query, null) : toGraphql(world, query);
+const text = ({ world, query }: Case): string => {
+  if (query.kind === "view") return toViewTicket(world, query);
+  const { text } = query.kind === "connection"
+    ? toPage(world, query, null)
+    : toGraphql(world, query);
+  return text;
+};
 
 Deno.test("the generators make the same cases for the same seed, and others for another", () => {
   equal(casesOf(1), cases);
@@ -43,7 +48,8 @@ Deno.test("the generators make the same cases for the same seed, and others for 
 
 Deno.test("the generators make a GraphQL text and a statement of every case", () => {
   for (const each of cases) {
-    parse(text(each).text);
+    if (each.query.kind === "view") JSON.parse(text(each));
+    else parse(text(each));
     ask(each.world, each.query, { averageOfInts: "Float", unrepresentable: "error" });
   }
 });
@@ -76,7 +82,7 @@ const reached: [name: string, words: readonly string[], where: (each: Case) => s
         .split(" "),
       ..."has hasAny hasAll hasKey path and or not".split(" "),
     ].map((word) => `${word}: `),
-    (each) => text(each).text,
+    text,
   ],
   [
     "every argument and function",
@@ -89,7 +95,7 @@ const reached: [name: string, words: readonly string[], where: (each: Case) => s
       ..."ASC DESC ASC_NULLS_FIRST ASC_NULLS_LAST DESC_NULLS_FIRST DESC_NULLS_LAST".split(" "),
       ..."HOUR DAY WEEK MONTH __typename fragment @skip @include $v0".split(" "),
     ],
-    (each) => text(each).text,
+    text,
   ],
 ];
 for (const [name, words, where] of reached) {

@@ -21,16 +21,22 @@ interface Draft extends Table {
  * that the answers cannot hold, as one world in five has by itself.
  */
 export function randomWorld(random: Random, isOdd = random.chance(0.2)): World {
-  const names = shuffled(RELATIONS.map(({ table }) => table), random);
+  const all = RELATIONS.map(({ table }) => table);
+  const names = shuffled(all.filter((name) => name !== offeredView), random);
   const tables = names.slice(0, 1 + random.below(4)).map((name) => randomTable(name, random));
   for (const table of tables) {
     while (random.chance(0.6) && table.links.length < 3) addLink(table, tables, random);
   }
   const oddity = isOdd ? 0.04 : 0;
   for (const table of tables) fillRows(table, tables, random, oddity);
-  const views = random.chance(0.3) ? [viewOf(random.pick(tables), names.at(-1) ?? "", random)] : [];
+  const views = [names.at(-1) ?? "", offeredView].flatMap((name) =>
+    random.chance(0.2) ? [viewOf(random.pick(tables), name, random)] : []
+  );
   return { tables: [...tables, ...views] };
 }
+
+/** Of this name OptimizedView takes it. */
+export const offeredView = "va_things";
 
 const KEY_TYPES = TYPES.filter((type) => type.keys).map((type) => type.name);
 

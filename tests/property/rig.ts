@@ -8,7 +8,7 @@ import { compare, type Fault } from "./compare.ts";
 import { connectionFault } from "./connection.ts";
 import { worldSql } from "./ddl.ts";
 import { averageOfInts, type Features, featuresOf, SHOWING_TABLE } from "./features.ts";
-import { type GraphqlText, toGraphql, toPage } from "./graphql_text.ts";
+import { toGraphql, toPage, toTicket, toViewTicket } from "./graphql_text.ts";
 import { type Case, IncompleteCase, type World } from "./model.ts";
 import { ask } from "./oracle.ts";
 
@@ -20,7 +20,8 @@ export interface Verdict {
 
 /** What each gave. */
 export interface Answers {
-  readonly texts: readonly GraphqlText[];
+  /** What was asked, for people. */
+  readonly texts: readonly string[];
   readonly sql: string;
   readonly http: Answer;
   readonly flight: Answer;
@@ -74,14 +75,29 @@ export async function openRig({ url, http, reader, unrepresentable }: RigOptions
   const answers = async (each: Case): Promise<Answers> => {
     const { world, query } = each;
     if (!await load(world)) throw new IncompleteCase("PostgreSQL refuses the schema or its rows");
-    const text = query.kind === "connection" ? toPage(world, query, null) : toGraphql(world, query);
     const asked = ask(world, query, options);
+    if (query.kind === "view") {
+      const ticket = toViewTicket(world, query);
+      const [ofFlight, oracle] = await Promise.all([
+        patiently(() => overFlight(reader, ticket)),
+        fromOracle(sql, asked.sql, unrepresentable),
+      ]);
+      // There is no such thing over HTTP.
+      return { texts: [ticket], sql: asked.sql, http: oracle, flight: ofFlight, oracle };
+    }
+    const text = query.kind === "connection" ? toPage(world, query, null) : toGraphql(world, query);
     const [ofHttp, ofFlight, oracle] = await Promise.all([
       patiently(() => overHttp(http, text)),
-      patiently(() => overFlight(reader, text)),
+      patiently(() => overFlight(reader, toTicket(text))),
       fromOracle(sql, asked.sql, unrepresentable),
     ]);
-    return { texts: [text], sql: asked.sql, http: ofHttp, flight: ofFlight, oracle };
+    return {
+      texts: [text.text, JSON.stringify(text.variables)],
+      sql: asked.sql,
+      http: ofHttp,
+      flight: ofFlight,
+      oracle,
+    };
   };
 
   const judge = async (each: Case): Promise<Verdict> => {
@@ -91,7 +107,7 @@ export async function openRig({ url, http, reader, unrepresentable }: RigOptions
     const fault = query.kind === "connection"
       ? await connectionFault(each.world, query, shape, all.oracle, {
         http: (text) => patiently(() => overHttp(http, text)),
-        flight: (text) => patiently(() => overFlight(reader, text)),
+        flight: (text) => patiently(() => overFlight(reader, toTicket(text))),
       })
       : compare(shape, all.oracle, all.http, all.flight, query.kind === "aggregate");
     const { oracle } = all;

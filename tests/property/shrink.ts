@@ -48,6 +48,8 @@ export function* smaller(value: Plain): Generator<Plain> {
     }
   } else if (typeof value === "object" && value !== null) {
     const object = value as { readonly [key: string]: Plain };
+    // An operand is one value in two forms.
+    if ("input" in object) return;
     // A condition in a condition may do alone.
     if (object.item) yield object.item;
     if (Array.isArray(object.items)) yield* object.items as readonly Plain[];

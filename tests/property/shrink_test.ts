@@ -38,6 +38,7 @@ const steps: [name: string, value: Parameters<typeof smaller>[0], wanted: unknow
     0,
   ]]],
   ["a condition as the one in it", { item: { kind: "x" } }, [{ kind: "x" }, { item: null }]],
+  ["nothing smaller than an operand", { sql: "5", input: 5 }, []],
   ["no other kind and no other name", { kind: "x", name: "y" }, []],
   ["a number as 0, its half and the one before", 9, [0, 4, 8]],
   ["true as false", true, [false]],
