@@ -2,7 +2,8 @@
 
     flight_rows.py <flight url>  < requests
 
-A request is a JSON line {"ticket": text}, or {"action": type}; the answer is a line for each:
+A request is a JSON line {"ticket": text}, {"info": text} (GetFlightInfo, and every endpoint read
+after the other), or {"action": type}; the answer is a line for each:
 {"schema": fields, "rows": [...]}, {"done": true}, or {"code": our code, "message": text}. A field is
 [name, type, nullable, fields in it].
 """
@@ -48,8 +49,19 @@ def text(value):
     return json.dumps(value)
 
 
-def read(client, ticket):
-    table = client.do_get(flight.Ticket(ticket.encode())).read_all()
+def by_ticket(client, ticket):
+    return client.do_get(flight.Ticket(ticket.encode())).read_all()
+
+
+def by_info(client, command):
+    told = client.get_flight_info(flight.FlightDescriptor.for_command(command.encode()))
+    tables = [client.do_get(endpoint.ticket).read_all() for endpoint in told.endpoints]
+    for table in tables:
+        assert table.schema.equals(told.schema, check_metadata=True), f"{table.schema} is not {told.schema}"
+    return pa.concat_tables(tables)
+
+
+def shown(table):
     table.validate(full=True)
     columns = [[value for chunk in column.chunks for value in to_json(field, chunk)] for field, column in zip(table.schema, table.columns)]
     names = table.schema.names
@@ -65,7 +77,9 @@ def code_of(error):
 
 def answer(client, request):
     if "ticket" in request:
-        return read(client, request["ticket"])
+        return shown(by_ticket(client, request["ticket"]))
+    if "info" in request:
+        return shown(by_info(client, request["info"]))
     list(client.do_action(flight.Action(request["action"], b"")))
     return '{"done":true}'
 

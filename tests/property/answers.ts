@@ -43,8 +43,11 @@ export async function overHttp(
 }
 
 /** The rows as a list, whatever the root field is. */
-export async function overFlight(reader: LineProgram, ticket: string): Promise<Answer> {
-  const line = await reader.ask(JSON.stringify({ ticket }));
+export async function overFlight(
+  reader: LineProgram,
+  request: { readonly ticket: string } | { readonly info: string },
+): Promise<Answer> {
+  const line = await reader.ask(JSON.stringify(request));
   const { rows, code, message } = parseJson(line) as {
     readonly rows?: readonly Value[];
     readonly code?: string;

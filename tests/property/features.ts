@@ -17,7 +17,8 @@ export type Feature =
   | "aggregates"
   | "connections"
   | "distinctOn"
-  | "jsonPath";
+  | "jsonPath"
+  | "partitions";
 export type Features = ReadonlySet<Feature>;
 
 /** The test fails where the server lacks one of these. */
@@ -28,7 +29,9 @@ const takes = (field: Field, ...names: readonly string[]) =>
   names.every((name) => field.args.some((arg) => arg.name === name));
 
 /** How each part shows in the fields of the root, or of the other types. */
-const SIGNS: Readonly<Record<Feature, { root?: RegExp; args: readonly string[] }>> = {
+const SIGNS: Readonly<
+  Record<Exclude<Feature, "partitions">, { root?: RegExp; args: readonly string[] }>
+> = {
   lists: { root: /^things$/, args: ["where", "orderBy", "limit", "offset"] },
   rowByKey: { root: /^thing$/, args: ["id"] },
   aggregates: { root: /^thingsAggregate$/, args: ["where", "groupBy", "having", "orderBy"] },
@@ -40,17 +43,24 @@ const SIGNS: Readonly<Record<Feature, { root?: RegExp; args: readonly string[] }
 /** A table whose schema shows every part. */
 export const SHOWING_TABLE = "create table things (id int primary key, data jsonb)";
 
-/** The parts that the schema of SHOWING_TABLE has. */
-export function featuresOf(schema: GraphQLSchema): Features {
+/** Asked by GetFlightInfo: an answer shows that reads can be parted. */
+export const PARTED_READ = JSON.stringify({
+  type: "GraphQLQuery",
+  query: "{ things { id } }",
+  partitions: 2,
+});
+
+/** The parts that the schema of SHOWING_TABLE has; `parts` is whether PARTED_READ has an answer. */
+export function featuresOf(schema: GraphQLSchema, parts: boolean): Features {
   const root = Object.values(schema.getQueryType()?.getFields() ?? {});
   const columns = fieldsOf(schema.getType("Thing"));
-  const found = (Object.keys(SIGNS) as Feature[]).filter((name) => {
+  const found = (Object.keys(SIGNS) as (keyof typeof SIGNS)[]).filter((name) => {
     const { root: form, args } = SIGNS[name];
     return form
       ? root.some((field) => form.test(field.name) && takes(field, ...args))
       : columns.some((field) => takes(field, ...args));
   });
-  return new Set(found);
+  return new Set<Feature>(parts ? [...found, "partitions"] : found);
 }
 
 /** Whether averages of integers are `Float` or, rounded, `Decimal`: the schema says so. */

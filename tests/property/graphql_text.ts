@@ -27,6 +27,8 @@ export interface GraphqlText {
   readonly variables: Readonly<Record<string, Json>>;
   /** The response name of the root field. */
   readonly root: string;
+  /** Asked by GetFlightInfo, for so many parts; 0 for by a ticket. */
+  readonly parts: number;
 }
 
 /** What is one GraphQL text. */
@@ -42,7 +44,7 @@ type Input = null | boolean | number | string | Word | readonly Input[] | {
   readonly [key: string]: Input;
 };
 
-const plainStyle: Style = { variables: false, fragments: 0, wordy: false };
+const plainStyle: Style = { variables: false, fragments: 0, parts: 0, wordy: false };
 
 export function toGraphql(world: World, query: TextQuery): GraphqlText {
   return new Printer(world, query.style).query(query);
@@ -53,10 +55,16 @@ export function toPage(world: World, query: ConnectionQuery, cursor: string | nu
   return new Printer(world, plainStyle).page(query, cursor);
 }
 
-/** The text itself, or JSON where there are variables. */
-export function toTicket({ text, variables }: GraphqlText): string {
-  if (Object.keys(variables).length === 0) return text;
-  return JSON.stringify({ type: "GraphQLQuery", query: text, variables });
+/** The text itself, or JSON where there is more to say. */
+export function toTicket({ text, variables, parts }: GraphqlText): string {
+  const isParted = parts > 1;
+  if (Object.keys(variables).length === 0 && !isParted) return text;
+  return JSON.stringify({
+    type: "GraphQLQuery",
+    query: text,
+    variables,
+    ...isParted && { partitions: parts },
+  });
 }
 
 const orderKey = "order_by";
@@ -143,7 +151,7 @@ class Printer {
   private whole(field: string, root: string): GraphqlText {
     const declared = this.declared.length > 0 ? `query (${this.declared.join(", ")}) ` : "";
     const text = [`${declared}{ ${field} }`, ...this.fragments].join("\n");
-    return { text, variables: this.variables, root };
+    return { text, variables: this.variables, root, parts: this.style.parts };
   }
 
   private selection(table: Table, select: readonly Selected[]): string {

@@ -120,6 +120,8 @@ export interface Style {
   readonly variables: boolean;
   /** Every how many selections one stands in a fragment; 0 for none. */
   readonly fragments: number;
+  /** Flight is asked by GetFlightInfo, for so many parts; 0 for by a ticket. */
+  readonly parts: number;
   /** Conditions are written as `and: [...]` even where one object would do. */
   readonly wordy: boolean;
 }

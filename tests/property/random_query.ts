@@ -49,13 +49,19 @@ export function randomQuery(world: World, features: Features, random: Random): Q
 }
 
 function randomList(world: World, table: Table, features: Features, random: Random): ListQuery {
+  const reading = randomReading(world, table, features, random);
+  const style = randomStyle(random);
+  // Few, since each holds a snapshot for a while; and only where there is no order to keep.
+  const isPlain = reading.orderBy.length + reading.distinctOn.length === 0 &&
+    reading.limit === null && reading.offset === null;
+  const isParted = features.has("partitions") && isPlain && random.chance(0.02);
   return {
     kind: "list",
     table: table.name,
     alias: random.chance(0.2) ? "rows" : null,
-    ...randomReading(world, table, features, random),
+    ...reading,
     select: randomSelection(world, table, features, random, 0),
-    style: randomStyle(random),
+    style: isParted ? { ...style, parts: 2 + random.below(3) } : style,
   };
 }
 
@@ -112,6 +118,7 @@ function randomConnection(world: World, table: Table, random: Random): Connectio
 
 function randomStyle(random: Random): Style {
   return {
+    parts: random.chance(0.1) ? 1 : 0,
     variables: random.chance(0.2),
     fragments: random.chance(0.2) ? 1 + random.below(3) : 0,
     wordy: random.chance(0.3),

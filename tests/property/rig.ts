@@ -7,10 +7,17 @@ import { type Answer, fromOracle, overFlight, overHttp, type Unrepresentable } f
 import { compare, type Fault } from "./compare.ts";
 import { connectionFault } from "./connection.ts";
 import { worldSql } from "./ddl.ts";
-import { averageOfInts, type Features, featuresOf, SHOWING_TABLE } from "./features.ts";
-import { toGraphql, toPage, toTicket, toViewTicket } from "./graphql_text.ts";
-import { type Case, IncompleteCase, type World } from "./model.ts";
+import {
+  averageOfInts,
+  type Features,
+  featuresOf,
+  PARTED_READ,
+  SHOWING_TABLE,
+} from "./features.ts";
+import { type GraphqlText, toGraphql, toPage, toTicket, toViewTicket } from "./graphql_text.ts";
+import { type Case, IncompleteCase, type Query, type World } from "./model.ts";
 import { ask } from "./oracle.ts";
+import type { Shape } from "./shape.ts";
 
 export interface Verdict {
   /** Null where the answers agree. */
@@ -56,6 +63,7 @@ export async function openRig({ url, http, reader, unrepresentable }: RigOptions
   await sql.unsafe(SHOWING_TABLE);
   await refresh();
   const schema = await introspect(http);
+  const parted = await overFlight(reader, { info: PARTED_READ });
   const options = { averageOfInts: averageOfInts(schema), unrepresentable };
 
   let loaded: World | null = null;
@@ -79,7 +87,7 @@ export async function openRig({ url, http, reader, unrepresentable }: RigOptions
     if (query.kind === "view") {
       const ticket = toViewTicket(world, query);
       const [ofFlight, oracle] = await Promise.all([
-        patiently(() => overFlight(reader, ticket)),
+        patiently(() => overFlight(reader, { ticket })),
         fromOracle(sql, asked.sql, unrepresentable),
       ]);
       // There is no such thing over HTTP.
@@ -88,7 +96,7 @@ export async function openRig({ url, http, reader, unrepresentable }: RigOptions
     const text = query.kind === "connection" ? toPage(world, query, null) : toGraphql(world, query);
     const [ofHttp, ofFlight, oracle] = await Promise.all([
       patiently(() => overHttp(http, text)),
-      patiently(() => overFlight(reader, toTicket(text))),
+      patiently(() => overFlight(reader, toRequest(text))),
       fromOracle(sql, asked.sql, unrepresentable),
     ]);
     return {
@@ -107,16 +115,22 @@ export async function openRig({ url, http, reader, unrepresentable }: RigOptions
     const fault = query.kind === "connection"
       ? await connectionFault(each.world, query, shape, all.oracle, {
         http: (text) => patiently(() => overHttp(http, text)),
-        flight: (text) => patiently(() => overFlight(reader, toTicket(text))),
+        flight: (text) => patiently(() => overFlight(reader, toRequest(text))),
       })
-      : compare(shape, all.oracle, all.http, all.flight, query.kind === "aggregate");
+      : compare(
+        withParts(query, shape),
+        all.oracle,
+        all.http,
+        all.flight,
+        query.kind === "aggregate",
+      );
     const { oracle } = all;
     const rows = oracle.kind === "value" && Array.isArray(oracle.value) ? oracle.value.length : 1;
     return { fault, rows };
   };
 
   return {
-    features: featuresOf(schema),
+    features: featuresOf(schema, parted.kind === "value"),
     answers,
     judge: (each) =>
       judge(each).catch((error): Verdict => {
@@ -136,4 +150,14 @@ async function patiently(ask: () => Promise<Answer>): Promise<Answer> {
     const answer = await ask();
     if (answer.kind === "value" || answer.code !== "UNAVAILABLE" || tries > 16) return answer;
   }
+}
+
+function toRequest(text: GraphqlText): { readonly ticket: string } | { readonly info: string } {
+  return text.parts > 0 ? { info: toTicket(text) } : { ticket: toTicket(text) };
+}
+
+/** Parts that are read one after the other have no order between them. */
+function withParts(query: Query, shape: Shape): Shape {
+  const isParted = "style" in query && query.style.parts > 1;
+  return isParted && shape.kind === "list" ? { ...shape, ordered: false } : shape;
 }
