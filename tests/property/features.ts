@@ -22,7 +22,15 @@ export type Feature =
 export type Features = ReadonlySet<Feature>;
 
 /** The test fails where the server lacks one of these. */
-export const REQUIRED_FEATURES: readonly Feature[] = ["lists", "rowByKey"];
+export const REQUIRED_FEATURES: readonly Feature[] = [
+  "lists",
+  "rowByKey",
+  "aggregates",
+  "connections",
+  "distinctOn",
+  "jsonPath",
+  "partitions",
+];
 
 type Field = GraphQLField<unknown, unknown>;
 const takes = (field: Field, ...names: readonly string[]) =>
