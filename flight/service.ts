@@ -9,7 +9,6 @@ import {
   encapsulated,
   recordBatches,
 } from "../lib/arrow/record_batches.ts";
-import type { ResultField } from "../lib/arrow/result_field.ts";
 import type { RowChunk } from "../lib/arrow/row_chunk.ts";
 import { suggestion, type Unrepresentable } from "../lib/config.ts";
 import { AppError } from "../lib/errors.ts";
@@ -42,6 +41,7 @@ import {
 import type { HeldSnapshots } from "./held_snapshots.ts";
 import { partitionsOf, partOf, whole } from "./partitions.ts";
 import { placedErrors } from "./placed_errors.ts";
+import { fieldsOf, ofField, oneRoot, rowsRoots } from "./roots.ts";
 import type { RunningStreams } from "./running_streams.ts";
 import {
   decodeTicket,
@@ -50,7 +50,7 @@ import {
   queryTicket,
   type Ticket,
 } from "./ticket.ts";
-import { FILE_FIELDS, toFile } from "./to_file.ts";
+import { toFile } from "./to_file.ts";
 import { type FlightBatch, toFlight } from "./to_flight.ts";
 
 /** What a method needs of its call, and what it tells for the log. */
@@ -373,56 +373,6 @@ const ACTIONS = [
 const unknownTotal = -1;
 
 const encoder = new TextEncoder();
-
-/** The roots that are rows, with their index in the plan. Values alone have no place in Arrow. */
-function rowsRoots(plan: Plan): [index: number, root: RowsRoot][] {
-  const roots: [number, RowsRoot][] = [];
-  plan.roots.forEach((root, index) => {
-    if (root.kind !== "value") roots.push([index, root]);
-  });
-  if (roots.length > 0) return roots;
-  if (plan.roots.length === 0) {
-    throw new AppError("BAD_TICKET", "the query selects no root field, so there are no rows", {
-      hint: "@skip and @include leave none of its root fields",
-    });
-  }
-  const names = plan.roots.map((root) => root.field).join(", ");
-  throw new AppError("UNSUPPORTED", `${names} gives no rows, and Flight carries rows`, {
-    hint: "ask for it over HTTP",
-  });
-}
-
-/** The one root that a ticket means; `BAD_TICKET` lists them where it could be several. */
-function oneRoot(ticket: Ticket, plan: Plan): [index: number, root: RowsRoot] {
-  const roots = rowsRoots(plan);
-  const names = roots.map(([, root]) => root.name);
-  const field = ticket.kind === "query" ? ticket.field : null;
-  const [only] = roots;
-  if (field === null) {
-    // Those of a batch have one schema.
-    if (only && (roots.length === 1 || ticket.kind === "batch")) return only;
-    throw new AppError("BAD_TICKET", `the query has several root fields: ${names.join(", ")}`, {
-      hint: `name one as "field", or use the endpoints' tickets from GetFlightInfo`,
-    });
-  }
-  const found = roots.find(([, root]) => root.name === field);
-  if (found) return found;
-  const shown = JSON.stringify(field.slice(0, 60));
-  throw new AppError(
-    "BAD_TICKET",
-    `the query has no root field ${shown}${suggestion(field.slice(0, 60), names)}`,
-    { hint: `"field" is one of ${names.join(", ")}` },
-  );
-}
-
-/** The columns of a ticket's batches: the rows' own, or those of a file. */
-function fieldsOf(ticket: Ticket, root: RowsRoot): readonly ResultField[] {
-  return ticket.kind === "export" && ticket.format !== "arrow" ? FILE_FIELDS : root.fields;
-}
-
-function ofField(ticket: Ticket, root: RowsRoot): Ticket {
-  return ticket.kind === "query" ? { ...ticket, field: root.name } : ticket;
-}
 
 /** The request of a method that takes one; throws `BAD_INPUT` for none or several. */
 async function oneRequest(call: FlightCall): Promise<Uint8Array> {

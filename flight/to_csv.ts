@@ -6,6 +6,7 @@
 import type { ResultField } from "../lib/arrow/result_field.ts";
 import type { RowFile } from "./to_file.ts";
 
+/** Writes rows as CSV, from their JSON. */
 export class CsvFile implements RowFile {
   /** Bytes of each `{"name":` and `,"name":` in a row's JSON. */
   private readonly keyBytes: readonly number[];

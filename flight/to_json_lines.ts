@@ -2,6 +2,7 @@
 
 import type { RowFile } from "./to_file.ts";
 
+/** Writes rows as JSON lines. */
 export class JsonLinesFile implements RowFile {
   head(): Uint8Array<ArrayBuffer> {
     return new Uint8Array(0);

@@ -9,6 +9,16 @@ import { command, counted, type Served, served, ticketBytes, until } from "./ser
 
 const OK = "{ people { id name } }";
 const JSON_TICKET = `{"type":"GraphQLQuery","query":"${OK}","variables":{"n":[1,{"a":null}]}}`;
+/** Every type of ticket with most of its keys. */
+const JSON_TICKETS = [
+  JSON_TICKET,
+  `{"type":"GraphQLQuery","query":"${OK}","partitions":3,"compression":"lz4","field":"people"}`,
+  `{"type":"GraphQLQuery","query":"${OK}","partition":{"snapshot":"a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11","from":0,"to":null}}`,
+  `{"type":"OptimizedView","view":"va_people","filter":{"id":{"eq":1}},"order_by":"id DESC"}`,
+  `{"type":"BulkExport","table":"people","filter":null,"limit":5,"format":"csv"}`,
+  `{"type":"BulkExport","table":"people","format":"json","compression":"zstd"}`,
+  `{"type":"BatchedQueries","queries":["${OK}","${OK}"]}`,
+];
 const INTERNAL = 13;
 const engine = () => new FakeEngine({ [OK]: [root("people")] });
 
@@ -63,12 +73,15 @@ Deno.test("DoGet answers 1,000 tickets of random bytes, none as INTERNAL", () =>
     await send(server, calls as [string, Uint8Array][]);
   }));
 
-Deno.test("DoGet answers 1,000 tickets of broken JSON, none as INTERNAL", () =>
+Deno.test("DoGet and GetFlightInfo answer 1,000 tickets of broken JSON, none as INTERNAL", () =>
   served(engine(), async (server) => {
     const next = random(2);
-    const json = new TextEncoder().encode(JSON_TICKET);
-    const calls = Array.from({ length: 1000 }, () => ["DoGet", ticketBytes(mutated(json, next))]);
-    await send(server, calls as [string, Uint8Array][]);
+    const calls = Array.from({ length: 1000 }, (_, i): [string, Uint8Array] => {
+      const json = new TextEncoder().encode(JSON_TICKETS[i % JSON_TICKETS.length]);
+      const ticket = mutated(json, next);
+      return i % 3 === 0 ? ["GetFlightInfo", command(ticket)] : ["DoGet", ticketBytes(ticket)];
+    });
+    await send(server, calls);
   }));
 
 Deno.test("Every method answers 1,000 requests of random bytes, none as INTERNAL", () =>

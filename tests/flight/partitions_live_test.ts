@@ -112,6 +112,26 @@ for (const [name, text, why] of wholes) {
     }));
 }
 
+Deno.test("partitions leave whole what the role may read by columns alone", () =>
+  withTables(async (_, run) => {
+    const role = `reader_${crypto.randomUUID().slice(0, 8)}`;
+    const [{ name } = {}] = await run("select current_database() as name");
+    await run(
+      `create role ${role} login password 'x'; grant select (id, name) on things to ${role}`,
+    );
+    try {
+      const url = new URL(postgres.url);
+      Object.assign(url, { pathname: `/${name}`, username: role, password: "x" });
+      await withFlight(url.href, async ({ python }) => {
+        const { told, same } = await python<Told>("partitions.py", "{ things { id name } }", "3");
+        deepEqual([told.partitions, same], [1, true]);
+        match(told.why ?? "", /may not read the column ctid/);
+      });
+    } finally {
+      await run(`drop owned by ${role}; drop role ${role}`);
+    }
+  }));
+
 Deno.test("partitions leave several root fields whole, each in its endpoint", () =>
   withTables(async (real) => {
     const { info, tickets } = await infoOf(real, "{ makers { id } things { id } }");

@@ -160,12 +160,21 @@ export async function until<Result>(
   }
 }
 
-/** Processes below one, and theirs, by Linux's /proc. */
+/** Processes below one, and theirs, by Linux's /proc. One that ends meanwhile has none. */
 export function descendants(pid: number): number[] {
-  const children = [...Deno.readDirSync(`/proc/${pid}/task`)].flatMap(({ name }) =>
-    Deno.readTextFileSync(`/proc/${pid}/task/${name}/children`).split(" ").filter(Boolean)
-  ).map(Number);
-  return children.flatMap((child) => [child, ...descendants(child)]);
+  return childrenOf(pid).flatMap((child) => [child, ...descendants(child)]);
+}
+
+function childrenOf(pid: number): number[] {
+  try {
+    const tasks = [...Deno.readDirSync(`/proc/${pid}/task`)];
+    return tasks.flatMap(({ name }) =>
+      Deno.readTextFileSync(`/proc/${pid}/task/${name}/children`).split(" ").filter(Boolean)
+    ).map(Number);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
 }
 
 /** The command line of a process; empty when it is gone or a zombie. */

@@ -26,7 +26,7 @@ export async function startPgBouncer(server: TestServer, mode: PoolMode): Promis
     auth_type = scram-sha-256
     auth_file = ${join(folder, "users.txt")}
     pool_mode = ${mode}
-    default_pool_size = 2
+    default_pool_size = 3
   `;
   await Deno.writeTextFile(join(folder, "users.txt"), `"pooled" "pooled"\n`);
   await Deno.writeTextFile(join(folder, "pgbouncer.ini"), settings.replace(/^ +/gm, ""));

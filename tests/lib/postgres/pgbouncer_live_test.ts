@@ -1,9 +1,9 @@
 /** Behind a real pgbouncer, in each of its modes. */
 
-import { deepEqual, equal, rejects } from "node:assert/strict";
+import { deepEqual, equal, notDeepEqual, rejects } from "node:assert/strict";
 import { openDatabase } from "../../../lib/postgres/database.ts";
 import { type PoolMode, startPgBouncer } from "./pgbouncer.ts";
-import { ask, ints, sql } from "./rows.ts";
+import { ask, ints, never, sql } from "./rows.ts";
 import { quiet, TestServer, until } from "./server.ts";
 
 const server = await TestServer.start();
@@ -41,6 +41,22 @@ for (const mode of ["transaction", "session"] satisfies PoolMode[]) {
         const snapshot = sql("select pg_snapshot_xmin(pg_current_snapshot())::text::int4");
         const [one, two] = await ints(database, [snapshot, snapshot]);
         equal(one?.[1], two?.[1]);
+      });
+
+      await test.step("reads in a snapshot that is held", async () => {
+        const table = { schema: "pg_catalog", name: "pg_am" };
+        const held = await database.holdTable(table, sql("select 1"), never);
+        if (held.kind !== "held") throw new Error(held.why);
+        const snapshot = held.snapshot.name;
+        const last = [sql("select pg_snapshot_xmax(pg_current_snapshot())::text::int4")];
+        const before = await ints(database, last, { snapshot });
+        await server.sql("create table later (); drop table later");
+        deepEqual(await ints(database, last, { snapshot }), before);
+        notDeepEqual(await ints(database, last), before);
+        await held.snapshot.release();
+        await until(() =>
+          ints(database, last, { snapshot }).then(() => false, ({ code }) => code === "NOT_FOUND")
+        );
       });
 
       await test.step("goes on after an error", async () => {

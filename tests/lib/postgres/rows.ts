@@ -12,6 +12,7 @@ export function sql(text: string, ...parameters: (string | null)[]): SqlStatemen
 export interface AskOptions {
   readonly signal?: AbortSignal;
   readonly statementTimeoutMs?: number;
+  readonly snapshot?: string;
 }
 
 export function ask(
