@@ -8,6 +8,7 @@ import type {
   QueryEngine,
   QueryRequest,
   RunOptions,
+  SplitOptions,
   ViewRequest,
 } from "../lib/query/query_engine.ts";
 
@@ -56,7 +57,7 @@ export class LateEngine implements QueryEngine {
   }
 
   // async, so that what comes too early is a rejected promise
-  async split(plan: Plan, options: Parameters<QueryEngine["split"]>[1]) {
+  async split(plan: Plan, options: SplitOptions) {
     return await this.#there.split(plan, options);
   }
 

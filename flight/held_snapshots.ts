@@ -28,20 +28,27 @@ export class HeldSnapshots {
     private readonly seconds: number,
   ) {}
 
-  /** Takes a place while a snapshot is opened, and until it is given up; `RATE_LIMITED` for none. */
+  /**
+   * Keeps what `open` opens, until it is given up. `open` calls `take` before it opens a snapshot,
+   * which throws `RATE_LIMITED` where there are too many.
+   */
   async hold<Opened>(
     query: string,
-    open: () => Promise<Opened>,
+    open: (take: () => void) => Promise<Opened>,
     snapshotOf: (opened: Opened) => HeldSnapshot | null,
   ): Promise<{ readonly opened: Opened; readonly named: NamedSnapshot | null }> {
-    this.refuseTooMany();
-    this.opening++;
+    let taken = 0;
+    const take = () => {
+      this.refuseTooMany();
+      this.opening++;
+      taken++;
+    };
     try {
-      const opened = await open();
+      const opened = await open(take);
       const snapshot = snapshotOf(opened);
       return { opened, named: snapshot && this.keep(query, snapshot) };
     } finally {
-      this.opening--;
+      this.opening -= taken;
     }
   }
 

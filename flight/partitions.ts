@@ -35,9 +35,10 @@ export async function partitionsOf(
       hint: "each is a stream and a connection to PostgreSQL; 2 to 8 are plenty for most readers",
     });
   }
+  refuseTooLong(ticket, limits);
   const { opened: split, named } = await snapshots.hold(
     queryKey(ticket, limits),
-    () => engine.split(plan, { root, parts, signal }),
+    (beforeHolding) => engine.split(plan, { root, parts, signal, beforeHolding }),
     (opened) => opened.kind === "parts" ? opened.snapshot : null,
   );
   if (split.kind === "whole" || !named) {
@@ -53,6 +54,12 @@ export async function partitionsOf(
     expiresAt: named.expiresAt,
     told: { partitions: split.ranges.length },
   };
+}
+
+/** Before anything is held for tickets that could not be written. */
+function refuseTooLong(ticket: QueryTicket, limits: Limits): void {
+  const partition = { snapshot: crypto.randomUUID(), from: 0xffffffff, to: 0xffffffff };
+  encodeTicket({ ...ticket, partitions: null, partition }, limits);
 }
 
 /** One ticket in place of several. */

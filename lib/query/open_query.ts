@@ -33,6 +33,7 @@ import type {
   RootField,
   RootList,
   RunOptions,
+  SplitOptions,
   ViewRequest,
 } from "./query_engine.ts";
 import type { Read } from "./read_plan.ts";
@@ -210,12 +211,13 @@ export async function openEngine(options: EngineOptions): Promise<QueryEngine> {
       const key = { role, viewer: "anyone", generation: shown, statements: asked } as const;
       return results.rows(key, read, run);
     },
-    async split(given: Plan, { root, parts, signal }) {
+    async split(given: Plan, { root, parts, signal, beforeHolding }: SplitOptions) {
       const asked = (given as CompiledPlan).planned[root];
       const why = whyWhole(asked);
       if (why !== null) return { kind: "whole", why };
       const read = splittable(asked);
       const { statement } = compileRead({ ...read, limit: 0 }, { unrepresentable });
+      beforeHolding?.();
       const held = await database.holdTable(read.relation, statement, signal);
       if (held.kind === "whole") return held;
       return { kind: "parts", snapshot: held.snapshot, ranges: pageRanges(held.pages, parts) };

@@ -88,6 +88,15 @@ export interface Part {
   readonly range: PageRange;
 }
 
+export interface SplitOptions {
+  /** Index in `roots`. */
+  readonly root: number;
+  readonly parts: number;
+  readonly signal: AbortSignal;
+  /** Called before a snapshot is opened, which it refuses by throwing. */
+  readonly beforeHolding?: () => void;
+}
+
 /** A root list in parts of one snapshot, which together are its rows; or why it is one part. */
 export type Split =
   | {
@@ -143,13 +152,10 @@ export interface QueryEngine {
   failed(error: unknown): Promise<void>;
 
   /**
-   * Splits a root field of this index in `roots` into so many ranges of pages, and holds the snapshot
-   * that they are of until it is released. Whoever calls releases it.
+   * Splits a root field into ranges of pages, and holds the snapshot that they are of until it is
+   * released. Whoever calls releases it.
    */
-  split(
-    plan: Plan,
-    options: { readonly root: number; readonly parts: number; readonly signal: AbortSignal },
-  ): Promise<Split>;
+  split(plan: Plan, options: SplitOptions): Promise<Split>;
 
   rootLists(): readonly RootList[];
 

@@ -13,6 +13,7 @@ import type {
   RootList,
   RowsRoot,
   RunOptions,
+  SplitOptions,
   ViewRequest,
 } from "../../lib/query/query_engine.ts";
 
@@ -114,11 +115,12 @@ export class FakeEngine implements QueryEngine {
   /** Splits what has `people` for its name into parts of ten pages. */
   split(
     plan: Plan,
-    { root: index, parts }: Parameters<QueryEngine["split"]>[1],
+    { root: index, parts, beforeHolding }: SplitOptions,
   ): ReturnType<QueryEngine["split"]> {
     const name = plan.roots[index]?.name;
     this.diary.push(`split ${name}`);
     if (name !== "people") return Promise.resolve({ kind: "whole", why: `${name} is a view` });
+    beforeHolding?.();
     const held = `0000-${++this.splits}`;
     const release = () => {
       this.diary.push(`release ${held}`);

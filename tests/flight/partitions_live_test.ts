@@ -291,7 +291,7 @@ Deno.test("GetFlightInfo holds partitionSnapshotsMax snapshots and refuses one m
     equal(entry.extensions.code, "RATE_LIMITED");
     ok(entry.extensions.retryAfterSeconds > 0);
     // What is not split holds nothing.
-    equal((await infoOf(real, "{ things(limit: 1) { id } }")).code, 8);
+    equal((await infoOf(real, "{ things(limit: 1) { id } }")).code, 0);
     const body = encodeMessage(CANCEL_FLIGHT_INFO_REQUEST, { info });
     const cancel = encodeMessage(ACTION, { type: "CancelFlightInfo", body });
     const { messages } = await real.client.call("DoAction", cancel);
@@ -300,6 +300,13 @@ Deno.test("GetFlightInfo holds partitionSnapshotsMax snapshots and refuses one m
     equal((await real.get(tickets[0]!)).code, 5);
     equal((await infoOf(real, query)).code, 0);
   }, { partitionSnapshotsMax: 2 }));
+
+Deno.test("GetFlightInfo holds nothing for partitions whose tickets would be too long", () =>
+  withTables(async (real) => {
+    const long = query + " ".repeat(262_144 - query.length - 60);
+    equal((await infoOf(real, long)).code, 8);
+    equal((await infoOf(real, query)).code, 0);
+  }, { partitionSnapshotsMax: 1 }));
 
 Deno.test("DoGet refuses a partition put on another query, or on what cannot be split", () =>
   withTables(async (real) => {

@@ -1,4 +1,4 @@
-import { deepEqual, equal, rejects } from "node:assert/strict";
+import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { toFile } from "../../flight/to_file.ts";
 import type { ResultField } from "../../lib/arrow/result_field.ts";
 import * as data from "../lib/arrow/data_rows.ts";
@@ -90,6 +90,26 @@ Deno.test("toFile() keeps rows whole over many pieces", async () => {
   const json = await fileOf("json", [scalar("a", "text")], rows);
   deepEqual(json.split("\n").slice(0, -1).map((line) => JSON.parse(line).a), wanted);
   equal(await fileOf("csv", [scalar("a", "text")], rows), ["a", ...wanted, ""].join("\r\n"));
+});
+
+Deno.test("toFile() asks for rows only as its pieces are taken", async () => {
+  const row = data.chunk(data.dataRow(data.text("x".repeat(100_000))));
+  let asked = 0;
+  async function* rows() {
+    for (; asked < 1000; asked++) yield await Promise.resolve(row);
+  }
+  const options = {
+    format: "csv",
+    unrepresentable: "error",
+    compression: null,
+    rowBytesMax: 1_000_000,
+  } as const;
+  const pieces = toFile([scalar("a", "text")], rows(), options);
+  for (let taken = 1; taken <= 3; taken++) {
+    await pieces.next();
+    ok(asked <= 6 * taken, `${asked} rows for ${taken} pieces`);
+  }
+  await pieces.return(undefined);
 });
 
 Deno.test("toFile() of no rows is the head alone", async () => {
