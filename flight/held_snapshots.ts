@@ -5,6 +5,8 @@ import type { HeldSnapshot } from "../lib/query/query_engine.ts";
 
 interface Entry {
   readonly snapshot: HeldSnapshot;
+  /** Streams that have found it and not begun to read. */
+  waiting: number;
   /** The ticket whose parts are read in it. */
   readonly query: string;
   readonly expiresAt: number;
@@ -18,9 +20,19 @@ export interface NamedSnapshot {
   readonly expiresAt: number;
 }
 
+/** A place in a snapshot, which is not given up before `begun` is called. */
+export interface Lease {
+  /** `HeldSnapshot.name`. */
+  readonly name: string;
+  /** The read holds what it needs by itself, or has ended; may be called again. */
+  begun(): void;
+}
+
 export class HeldSnapshots {
   private readonly held = new Map<string, Entry>();
   private opening = 0;
+  /** Given up, and still waited for by streams that have not begun. */
+  private ending = 0;
   private closed = false;
 
   constructor(
@@ -53,14 +65,14 @@ export class HeldSnapshots {
   }
 
   /** The snapshot of a ticket's part; `NOT_FOUND` where it has expired. */
-  find(id: string, query: string): HeldSnapshot {
+  find(id: string, query: string): Lease {
     const entry = this.held.get(id);
     if (!entry) {
       throw new AppError("NOT_FOUND", "the snapshot of this partition has expired", {
         hint: `ask GetFlightInfo again; its tickets are good for ${this.seconds} s`,
       });
     }
-    if (entry.query === query) return entry.snapshot;
+    if (entry.query === query) return this.lease(id, entry);
     throw new AppError("BAD_TICKET", "the partition is of another query", {
       hint: "take the tickets of GetFlightInfo as they are",
     });
@@ -72,7 +84,8 @@ export class HeldSnapshots {
     if (!entry) return false;
     this.held.delete(id);
     clearTimeout(entry.timer);
-    void entry.snapshot.release();
+    if (entry.waiting === 0) void entry.snapshot.release();
+    else this.ending++;
     return true;
   }
 
@@ -82,17 +95,31 @@ export class HeldSnapshots {
     for (const id of this.held.keys()) this.release(id);
   }
 
+  private lease(id: string, entry: Entry): Lease {
+    entry.waiting++;
+    let isWaiting = true;
+    const begun = () => {
+      if (!isWaiting) return;
+      isWaiting = false;
+      entry.waiting--;
+      if (entry.waiting > 0 || this.held.get(id) === entry) return;
+      this.ending--;
+      void entry.snapshot.release();
+    };
+    return { name: entry.snapshot.name, begun };
+  }
+
   private keep(query: string, snapshot: HeldSnapshot): NamedSnapshot {
     const id = crypto.randomUUID();
     const expiresAt = Date.now() + this.seconds * 1000;
     const timer = setTimeout(() => this.release(id), this.seconds * 1000);
-    this.held.set(id, { snapshot, query, expiresAt, timer });
+    this.held.set(id, { snapshot, waiting: 0, query, expiresAt, timer });
     if (this.closed) this.release(id);
     return { id, expiresAt };
   }
 
   private refuseTooMany(): void {
-    const count = this.held.size + this.opening;
+    const count = this.held.size + this.opening + this.ending;
     if (count < this.snapshotsMax) return;
     const next = Math.min(...[...this.held.values()].map(({ expiresAt }) => expiresAt));
     const waitMs = Math.max(0, next - Date.now());

@@ -1,10 +1,11 @@
 /** `partitions` of a GraphQLQuery: one endpoint for each part of a snapshot that is held for them. */
 
+import type { RowChunk } from "../lib/arrow/row_chunk.ts";
 import { AppError } from "../lib/errors.ts";
 import type { Limits } from "../lib/limits.ts";
-import type { Part, Plan, QueryEngine } from "../lib/query/query_engine.ts";
-import type { HeldSnapshots } from "./held_snapshots.ts";
-import { encodeTicket, type QueryTicket } from "./ticket.ts";
+import type { Plan, QueryEngine } from "../lib/query/query_engine.ts";
+import type { HeldSnapshots, Lease } from "./held_snapshots.ts";
+import { encodeTicket, type PartitionOf, type QueryTicket } from "./ticket.ts";
 
 /** The tickets of the parts; one, of the whole, where it cannot be split, and why. */
 export interface Partitions {
@@ -71,16 +72,32 @@ export function whole(ticket: QueryTicket, why: string): Partitions {
   };
 }
 
-/** What to read where a ticket is one of the parts; throws `NOT_FOUND` when it has expired. */
-export function partOf(
-  ticket: QueryTicket,
-  snapshots: HeldSnapshots,
-  limits: Limits,
-): Part | null {
-  if (ticket.partition === null) return null;
+/** The rows of one of the parts; throws `NOT_FOUND` when its snapshot has expired. */
+export function partRows(
+  ticket: QueryTicket & { readonly partition: PartitionOf },
+  plan: Plan,
+  root: number,
+  { engine, snapshots, limits, signal, ended }: PartitionOptions & {
+    /** When the call is over, however far the rows came. */
+    readonly ended: Promise<void>;
+  },
+): AsyncIterable<RowChunk> {
   const { snapshot, from, to } = ticket.partition;
-  const { name } = snapshots.find(snapshot, queryKey(ticket, limits));
-  return { snapshot: name, range: { from, to } };
+  const lease = snapshots.find(snapshot, queryKey(ticket, limits));
+  void ended.then(() => lease.begun());
+  const part = { snapshot: lease.name, range: { from, to } };
+  return tellBegun(engine.rows(plan, { signal, root, part }), lease);
+}
+
+/** With its first rows a read has its own locks: nobody can empty a table that it reads. */
+async function* tellBegun(
+  chunks: AsyncIterable<RowChunk>,
+  lease: Lease,
+): AsyncGenerator<RowChunk> {
+  for await (const chunk of chunks) {
+    lease.begun();
+    yield chunk;
+  }
 }
 
 /** The same for all parts of a query, however their bodies are compressed. */

@@ -39,7 +39,7 @@ import {
   wholeMessage,
 } from "./protobuf.ts";
 import type { HeldSnapshots } from "./held_snapshots.ts";
-import { partitionsOf, partOf, whole } from "./partitions.ts";
+import { partitionsOf, partRows, whole } from "./partitions.ts";
 import { placedErrors } from "./placed_errors.ts";
 import { fieldsOf, ofField, oneRoot, rowsRoots } from "./roots.ts";
 import type { RunningStreams } from "./running_streams.ts";
@@ -161,22 +161,26 @@ export function flightService(options: ServiceOptions) {
     const plan = planOf(ticket);
     call.operation = plan.operationName;
     const [index, root] = oneRoot(ticket, plan);
-    const part = ticket.kind === "query" ? partOf(ticket, snapshots, limits) : null;
     const stream = streams.open(encodeTicket(ticket, limits), (reason) => call.abort(reason));
     // Not in a `finally` here: what was given to the client may still be on its way.
     void call.ended.then(() => streams.close(stream));
+    const chunks = rowsOf(ticket, plan, index, call);
+    const messages = messagesOf(ticket, plan, root, chunks, compression);
+    yield* toFlight(fieldsOf(ticket, root), messages, (rows) => call.rows += rows);
+  }
+
+  function rowsOf(ticket: Ticket, plan: Plan, root: number, call: FlightCall) {
+    const { signal } = call;
     const fromCache = (ageSeconds: number) => {
       call.answerHeader("age", String(ageSeconds));
       call.answerHeader("x-fraiseql-cache", "hit");
     };
-    const chunks = engine.rows(plan, {
-      signal: call.signal,
-      fromCache,
-      ...(ticket.kind !== "batch" && { root: index }),
-      ...(part && { part }),
-    });
-    const messages = messagesOf(ticket, plan, root, chunks, compression);
-    yield* toFlight(fieldsOf(ticket, root), messages, (rows) => call.rows += rows);
+    if (ticket.kind === "batch") return engine.rows(plan, { signal, fromCache });
+    if (ticket.kind !== "query" || ticket.partition === null) {
+      return engine.rows(plan, { signal, root, fromCache });
+    }
+    const partition = { ...ticket, partition: ticket.partition };
+    return partRows(partition, plan, root, { ...options, signal, ended: call.ended });
   }
 
   function messagesOf(

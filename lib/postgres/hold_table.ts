@@ -39,19 +39,20 @@ async function hold(
   if (connection.facts.version < rangeScanVersion) {
     return whole("PostgreSQL before 14 reads a whole table for any part of it");
   }
-  await connection.query("begin isolation level repeatable read read only");
+  // Each statement has a snapshot of its own: the one that is held must be later than the locks,
+  // since a table that was emptied in between would be read as empty in it.
+  await connection.query("begin isolation level read committed read only");
   await connection.query(NO_TIMEOUTS);
   // Takes the locks, and finds what is wrong with the query before anybody reads.
   await connection.query(statement.text, statement.parameters);
-  const [row = []] = await connection.query(FACTS, [schema, name]);
-  const [kind, method, inherited, mayRead, pages] = row;
+  const [row = []] = await connection.query(SNAPSHOT, [schema, name]);
+  const [snapshot, kind, method, inherited, mayRead, pages] = row;
   if (kind !== "r" && kind !== "m") {
     return whole(`${name} is neither a table nor a materialized view`);
   }
   if (method !== "heap") return whole(`${name} is not stored in pages`);
   if (inherited === "t") return whole(`other tables inherit from ${name}`);
   if (mayRead !== "t") return whole(`the role may not read the column ctid of ${name}`);
-  const [[snapshot] = []] = await connection.query("select pg_catalog.pg_export_snapshot()");
   if (!snapshot) throw new Error("pg_export_snapshot() gave nothing");
   return {
     kind: "held",
@@ -67,8 +68,8 @@ const NO_TIMEOUTS = `
   select pg_catalog.set_config(name, '0', true) from pg_catalog.pg_settings
   where name in ('idle_in_transaction_session_timeout', 'transaction_timeout')`;
 
-const FACTS = `
-  select c.relkind, m.amname,
+const SNAPSHOT = `
+  select pg_catalog.pg_export_snapshot(), c.relkind, m.amname,
     exists (select from pg_catalog.pg_inherits i where i.inhparent = c.oid),
     case when c.relkind in ('r', 'm') then
       pg_catalog.has_column_privilege(c.oid, 'ctid', 'SELECT') end,

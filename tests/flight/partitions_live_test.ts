@@ -15,7 +15,7 @@ import type { PlannedRoot } from "../../lib/query/plan.ts";
 import type { Part, Plan, QueryEngine } from "../../lib/query/query_engine.ts";
 import { compileRead } from "../../lib/query/sql.ts";
 import { readList } from "../lib/query/engine.ts";
-import { testPostgres } from "../services/postgres.ts";
+import { testPostgres, withClient } from "../services/postgres.ts";
 import { type Real, withFlight } from "./real.ts";
 import { command, until } from "./serve.ts";
 
@@ -222,6 +222,30 @@ Deno.test("split() lets nobody rewrite or empty the tables of the query until it
       "the locks are gone",
       () => run("set lock_timeout = '50ms'; truncate things").then(() => true, () => false),
     );
+  }));
+
+Deno.test("split() waits for who empties the table, and then reads what came in its place", () =>
+  withTables(async ({ engine }, run) => {
+    const [{ name } = {}] = await run("select current_database() as name");
+    const url = new URL(postgres.url);
+    url.pathname = `/${name}`;
+    const plan = engine.plan({ text: "{ things { id } }" });
+    const { signal } = new AbortController();
+    const splitting = await withClient(url.href, async (sql) => {
+      await sql.unsafe("begin; truncate things; insert into things values (1), (2), (3)");
+      const begun = engine.split(plan, { root: 0, parts: 1, signal });
+      await until("it waits", async () =>
+        (await run(
+          "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'",
+        )).length === 1);
+      await sql.unsafe("commit");
+      return { begun };
+    });
+    const split = await splitting.begun;
+    if (split.kind !== "parts") throw new Error(split.why);
+    const part = { snapshot: split.snapshot.name, range: split.ranges[0]! };
+    deepEqual(await readPart(engine, "{ things { id } }", part), [{ id: 1 }, { id: 2 }, { id: 3 }]);
+    await split.snapshot.release();
   }));
 
 Deno.test("split() holds its snapshot whatever the database says of idle transactions", () =>
