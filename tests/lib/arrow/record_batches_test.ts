@@ -45,6 +45,42 @@ async function batchRows(
   return (await messages(fields, chunks, some)).map(({ rows }) => rows);
 }
 
+/** Where a table's field stands, by its number; 0 where it is absent. */
+function fieldAt(view: DataView, table: number, field: number): number {
+  const vtable = table - view.getInt32(table, true);
+  if (4 + 2 * field >= view.getUint16(vtable, true)) return 0;
+  const offset = view.getUint16(vtable + 4 + 2 * field, true);
+  return offset === 0 ? 0 : table + offset;
+}
+const followed = (view: DataView, at: number) => at + view.getUint32(at, true);
+
+for (const compression of [null, "lz4", "zstd"] as const) {
+  Deno.test(`recordBatches() puts a header's structs at multiples of 8 (${compression ?? "no"} compression)`, async () => {
+    const fields = [scalar("e", { kind: "enum", labels: ["a", "b"] }), scalar("t", "text")];
+    const rows = [data.dataRow(data.text("a"), data.text("x".repeat(200)))];
+    const given = data.chunks(data.chunk(...rows));
+    const kinds = [];
+    for await (
+      const { header, kind } of recordBatches(fields, given, { ...options, compression })
+    ) {
+      const view = new DataView(header.buffer, header.byteOffset, header.length);
+      let table = followed(view, fieldAt(view, followed(view, 0), 2));
+      if (kind === "dictionary") table = followed(view, fieldAt(view, table, 1));
+      for (const vector of [1, 2]) {
+        equal((followed(view, fieldAt(view, table, vector)) + 4) % 8, 0, `${kind} ${vector}`);
+      }
+      const codec = fieldAt(view, table, 3);
+      equal(codec > 0, compression !== null);
+      if (codec > 0) {
+        const body = followed(view, codec);
+        equal(view.getUint8(fieldAt(view, body, 0)), compression === "zstd" ? 1 : 0);
+      }
+      kinds.push(kind);
+    }
+    deepEqual(kinds, ["dictionary", "batch"]);
+  });
+}
+
 Deno.test("recordBatches() gives nothing for no rows", async () => {
   deepEqual(await messages(text, []), []);
   deepEqual(await messages(text, [data.chunk()]), []);
