@@ -28,6 +28,7 @@ export interface Lease {
   begun(): void;
 }
 
+/** Holds so many snapshots for so many seconds each, under ids of its own. */
 export class HeldSnapshots {
   private readonly held = new Map<string, Entry>();
   private opening = 0;

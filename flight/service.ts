@@ -141,7 +141,7 @@ export function flightService(options: ServiceOptions) {
     const info = flightInfo(first, plan);
     return {
       ...info,
-      ...(tickets.length > 1 && { endpoint: tickets.map((each) => endpoint(each, expiresAt)) }),
+      ...(expiresAt !== null && { endpoint: tickets.map((each) => endpoint(each, expiresAt)) }),
       appMetadata: encoder.encode(JSON.stringify(told)),
     };
   }

@@ -418,6 +418,14 @@ Deno.test("GetFlightInfo gives partitions one ticket each, that DoGet reads in t
     ]);
   }));
 
+Deno.test("GetFlightInfo says of one partition too when its ticket expires", () =>
+  served(engine(), async ({ client }) => {
+    const answer = await client.call("GetFlightInfo", partitioned("{ people { id name } }", 1));
+    const { endpoint } = decodeMessage(FLIGHT_INFO, first(answer));
+    equal(endpoint.length, 1);
+    ok((endpoint[0]?.expirationTime?.seconds ?? 0) > 0);
+  }));
+
 Deno.test("GetFlightInfo says why what has partitions is one endpoint", () =>
   served(engine(), async ({ client, get }) => {
     const answer = await client.call("GetFlightInfo", partitioned("{ person { id name } }", 3));
