@@ -112,10 +112,13 @@ export class AggregateTypes {
       `What rows of a group of ${typeName} have in common.`,
       () =>
         Object.fromEntries(
-          groupColumns(relation).map(({ name, type, comment }) => [
-            name,
-            { type: this.rows.output(type), description: comment },
-          ]),
+          groupColumns(relation).map(({ name, type, nullable, comment }) => {
+            const output = this.rows.output(type);
+            return [
+              name,
+              { type: nullable ? output : new GraphQLNonNull(output), description: comment },
+            ];
+          }),
         ),
     );
   }

@@ -108,11 +108,11 @@ class AggregateCompiler {
         return { columns: [], fields: [part] };
       case "group": {
         const group = this.read.groups[part.group]!;
-        const { type, declaredOid } = group.column;
+        const { type, nullable, declaredOid } = group.column;
         const oid = type.readAs?.oid ?? (group.by === null ? declaredOid : type.oid);
         return {
           columns: [{ sql: readAs(this.#key(part.group), type, ""), oid: type.oid }],
-          fields: [leafField(part.name, true, type, oid)],
+          fields: [leafField(part.name, nullable, type, oid)],
         };
       }
       case "measure": {
