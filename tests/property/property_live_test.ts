@@ -13,6 +13,7 @@ import { testPostgres } from "../services/postgres.ts";
 import { REQUIRED_FEATURES } from "./features.ts";
 import type { Unrepresentable } from "./answers.ts";
 import type { Fault } from "./compare.ts";
+import { worldSql } from "./ddl.ts";
 import { explain } from "./explain.ts";
 import type { Case } from "./model.ts";
 import { randomQuery } from "./random_query.ts";
@@ -58,6 +59,8 @@ async function run(unrepresentable: Unrepresentable, cases: number): Promise<voi
   for (let worldSeed = seed; done < cases; worldSeed++) {
     const random = randomOf(worldSeed);
     const world = randomWorld(random, unrepresentable === "null" || undefined);
+    const faults = await rig.schemaFaults(world);
+    equal(faults, [], `FRAISEQL_TEST_SEED=${worldSeed}: ${faults.join("; ")}\n${worldSql(world)}`);
     for (let i = 0; i < queriesPerWorld && done < cases; i++, done++) {
       const each: Case = { world, query: randomQuery(world, rig.features, random) };
       const { fault, rows } = await rig.judge(each);

@@ -17,6 +17,7 @@ import {
 import { type GraphqlText, toGraphql, toPage, toTicket, toViewTicket } from "./graphql_text.ts";
 import { type Case, IncompleteCase, type Query, type World } from "./model.ts";
 import { ask } from "./oracle.ts";
+import { schemaFaults } from "./schema_fault.ts";
 import type { Shape } from "./shape.ts";
 
 export interface Verdict {
@@ -39,6 +40,8 @@ export interface Rig extends AsyncDisposable {
   /** The parts of the query surface that the server has. */
   readonly features: Features;
   judge(each: Case): Promise<Verdict>;
+  /** What of the GraphQL schema is not as promised. */
+  schemaFaults(world: World): Promise<string[]>;
   answers(each: Case): Promise<Answers>;
 }
 
@@ -132,6 +135,8 @@ export async function openRig({ url, http, reader, unrepresentable }: RigOptions
   return {
     features: featuresOf(schema, parted.kind === "value"),
     answers,
+    schemaFaults: async (world) =>
+      await load(world) ? schemaFaults(world, await introspect(http), options) : [],
     judge: (each) =>
       judge(each).catch((error): Verdict => {
         if (!(error instanceof IncompleteCase)) throw error;
