@@ -54,7 +54,7 @@ export interface RigOptions {
 }
 
 /** Settings in which PostgreSQL's own texts are the documented ones. */
-const connection = { TimeZone: "UTC", IntervalStyle: "iso_8601" };
+const connection = { TimeZone: "UTC", IntervalStyle: "iso_8601", DateStyle: "ISO" };
 
 export async function openRig({ url, http, reader, unrepresentable }: RigOptions): Promise<Rig> {
   const sql = postgres(url, { max: 1, onnotice: () => {}, connection });
