@@ -287,7 +287,8 @@ const TYPES = `
         when 'e' then 'pg_catalog.anyenum'::pg_catalog.regtype
         when 'r' then 'pg_catalog.anyrange'::pg_catalog.regtype
         when 'm' then pg_catalog.to_regtype('pg_catalog.anymultirange')
-        else case when t.oid = 1043 then 25 else t.oid end
+        -- varchar and cidr have the order of text and inet.
+        else case t.oid when 1043 then 25 when 650 then 869 else t.oid end
       end
     ),
     case when e.typarray = t.oid then 'array' else t.typtype::pg_catalog.text end,

@@ -185,7 +185,13 @@ export class Oracle {
         const sql = columnSql(at, selected.column);
         if (selected.path !== null) {
           const path = `array[${selected.path.map(literal).join(", ")}]::text[]`;
-          return { name, sql: `${sql} #> ${path}`, shape: leafShape(leafRow(column.type), true) };
+          // Where nothing is, JSON's own null stands in a column that has none of SQL's.
+          const nullable = this.canBeNull(column);
+          return {
+            name,
+            sql: nullable ? `${sql} #> ${path}` : `coalesce(${sql}::jsonb #> ${path}, 'null')`,
+            shape: leafShape(leafRow(column.type), nullable),
+          };
         }
         return { name, ...this.columnJson(column, sql, selected.parts) };
       }

@@ -90,7 +90,7 @@ export async function openRig({ url, http, reader, unrepresentable }: RigOptions
     if (query.kind === "view") {
       const ticket = toViewTicket(world, query);
       const [ofFlight, oracle] = await Promise.all([
-        patiently(() => overFlight(reader, { ticket })),
+        overFlight(reader, { ticket }),
         fromOracle(sql, asked.sql, unrepresentable),
       ]);
       // There is no such thing over HTTP.
@@ -98,8 +98,8 @@ export async function openRig({ url, http, reader, unrepresentable }: RigOptions
     }
     const text = query.kind === "connection" ? toPage(world, query, null) : toGraphql(world, query);
     const [ofHttp, ofFlight, oracle] = await Promise.all([
-      patiently(() => overHttp(http, text)),
-      patiently(() => overFlight(reader, toRequest(text))),
+      overHttp(http, text),
+      overFlight(reader, toRequest(text)),
       fromOracle(sql, asked.sql, unrepresentable),
     ]);
     return {
@@ -117,8 +117,8 @@ export async function openRig({ url, http, reader, unrepresentable }: RigOptions
     const { shape } = ask(world, query, options);
     const fault = query.kind === "connection"
       ? await connectionFault(each.world, query, shape, all.oracle, {
-        http: (text) => patiently(() => overHttp(http, text)),
-        flight: (text) => patiently(() => overFlight(reader, toRequest(text))),
+        http: (text) => overHttp(http, text),
+        flight: (text) => overFlight(reader, toRequest(text)),
       })
       : compare(
         withParts(query, shape),
@@ -144,17 +144,6 @@ export async function openRig({ url, http, reader, unrepresentable }: RigOptions
       }),
     [Symbol.asyncDispose]: () => sql.end({ timeout: 5 }),
   };
-}
-
-/**
- * UNAVAILABLE is to be tried again: a connection can still know a statement of the schema before,
- * which PostgreSQL then refuses; there are no more connections than this.
- */
-async function patiently(ask: () => Promise<Answer>): Promise<Answer> {
-  for (let tries = 0;; tries++) {
-    const answer = await ask();
-    if (answer.kind === "value" || answer.code !== "UNAVAILABLE" || tries > 16) return answer;
-  }
 }
 
 function toRequest(text: GraphqlText): { readonly ticket: string } | { readonly info: string } {

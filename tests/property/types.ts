@@ -151,7 +151,7 @@ export const TYPES: readonly TypeRow[] = [
   row("cents", "cents", ["0", "9007199254740993", "-1"], { cast: "int8", graphql: "BigInt", arrow: "int64", number: "int8", ...exact }),
   row("money12", "money12", ["0", "12.50", "-0.01"], { cast: "numeric", graphql: "Decimal", arrow: "decimal128(12, 2)", json: own("decimal_text"), number: "decimal", scale: 2, ...exact, unrepresentable: ["NaN"] }),
   row("inet", "inet", ["10.0.0.1", "10.0.0.1/8", "::1"], { keys: true }),
-  row("cidr", "cidr", ["10.0.0.0/8"], { asked: "null" }),
+  row("cidr", "cidr", ["10.0.0.0/8", "10.1.0.0/16", "::/0"]),
   row("macaddr", "macaddr", ["08:00:2b:01:02:03"]),
   row("int4range", "int4range", ["[1,5)", "empty", "(,3)"]),
   row("tstzrange", "tstzrange", ["[2020-01-01 00:00+00,)"], { asked: "order" }),
