@@ -5,12 +5,13 @@ import type { Catalog, CatalogColumn, CatalogType } from "./catalog.ts";
 
 /**
  * A digest of everything in a catalog that a schema is made of. The types are those that columns
- * have, since temporary tables of other sessions come and go; estimates of rows are left out.
+ * have and functions give, since temporary tables of other sessions come and go; estimates of rows are left out.
  */
 export function catalogDigest(catalog: Catalog): string {
   const { relations, types, ...rest } = catalog;
   const used = new Map<number, CatalogType>();
   for (const { columns } of relations) addTypes(columns, types, used);
+  addTypes(catalog.functions ?? [], types, used);
   const said = {
     ...rest,
     relations: relations.map((relation) => ({ ...relation, rowsEstimate: null })),
@@ -20,7 +21,7 @@ export function catalogDigest(catalog: Catalog): string {
 }
 
 function addTypes(
-  columns: readonly CatalogColumn[],
+  columns: readonly Pick<CatalogColumn, "typeOid">[],
   types: Catalog["types"],
   used: Map<number, CatalogType>,
 ): void {

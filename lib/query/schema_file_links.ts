@@ -58,23 +58,14 @@ function byForeignKey(
   catalog: Catalog,
   faults: SchemaFileFaults,
 ): Pairs | null {
-  const [source, to] = kind === "one" ? [own, target] : [target, own];
-  const between = catalog.foreignKeys.flatMap((key) => {
-    if (key.sourceOid !== source.oid || key.targetOid !== to.oid) return [];
-    const pairs = keyPairs(key, source, to);
-    return pairs ? [{ key, pairs }] : [];
-  });
+  const { source, to, between } = foreignKeysOf(own, target, kind, catalog);
   const name = given?.text("foreignKey") ?? null;
   const found = name !== null
     ? between.find(({ key }) => key.name === name)
     : between.length === 1
     ? between[0]
     : between.find(({ key }) => usualName(key, source, to, kind) === field.name);
-  if (found) {
-    return kind === "one"
-      ? found.pairs
-      : found.pairs.map(({ own, other }) => ({ own: other, other: own }));
-  }
+  if (found) return found.pairs;
   const names = between.map(({ key }) => key.name);
   const which = names.length > 0
     ? `name one of them: @relation(foreignKey: "${names.join('"), (foreignKey: "')}")`
@@ -88,13 +79,28 @@ function byForeignKey(
   return null;
 }
 
-function keyPairs(key: CatalogForeignKey, source: FileRelation, target: FileRelation) {
-  const pairs = key.sourceColumns.flatMap((number, i) => {
-    const own = source.numbered(number);
-    const other = target.numbered(key.targetColumns[i] ?? 0);
-    return own && other ? [{ own, other }] : [];
+/** The foreign keys that such a field can follow, with their columns as the field's pairs. */
+function foreignKeysOf(
+  own: FileRelation,
+  target: FileRelation,
+  kind: Link["kind"],
+  catalog: Catalog,
+) {
+  const [source, to] = kind === "one" ? [own, target] : [target, own];
+  const between = catalog.foreignKeys.flatMap((key) => {
+    if (key.sourceOid !== source.oid || key.targetOid !== to.oid) return [];
+    const pairs = key.sourceColumns.flatMap((number, i) => {
+      const sourceColumn = source.numbered(number);
+      const toColumn = to.numbered(key.targetColumns[i] ?? 0);
+      if (!sourceColumn || !toColumn) return [];
+      const [ownColumn, other] = kind === "one"
+        ? [sourceColumn, toColumn]
+        : [toColumn, sourceColumn];
+      return [{ own: ownColumn, other, match: key.matches?.[i] ?? null }];
+    });
+    return pairs.length === key.sourceColumns.length ? [{ key, pairs }] : [];
   });
-  return pairs.length === key.sourceColumns.length ? pairs : null;
+  return { source, to, between };
 }
 
 /** What the field would be called without a file. */
@@ -135,17 +141,26 @@ function byColumns(
     const [ownColumn, otherColumn] = [own.named(name), target.named(other)];
     if (!ownColumn) own.refuseUnnamed(name, given, "columns");
     if (!otherColumn) target.refuseUnnamed(other, given, "references");
-    if (!ownColumn || !otherColumn) return [];
+    return ownColumn && otherColumn ? [{ own: ownColumn, other: otherColumn, match: null }] : [];
+  });
+  if (faults.count > before) return null;
+  // A foreign key of these columns compares them as it does itself, whatever their types.
+  const key = foreignKeysOf(own, target, kind, catalog).between.find((candidate) =>
+    candidate.pairs.length === pairs.length &&
+    candidate.pairs.every((a) => pairs.some((b) => a.own === b.own && a.other === b.other))
+  );
+  if (key) return key.pairs;
+  for (const [i, { own: ownColumn, other: otherColumn }] of pairs.entries()) {
     if (!areComparable(ownColumn.type, otherColumn.type)) {
       faults.add(
         given.node,
-        `${own.typeName}.${name} (${typeWord(ownColumn)}) and ${target.typeName}.${other} ` +
+        `${own.typeName}.${columns[i]} (${typeWord(ownColumn)}) and ` +
+          `${target.typeName}.${references[i]} ` +
           `(${typeWord(otherColumn)}) cannot be compared`,
         "name columns of one type",
       );
     }
-    return [{ own: ownColumn, other: otherColumn }];
-  });
+  }
   if (faults.count > before) return null;
   if (kind === "one" && !isUnique(pairs.map(({ other }) => other), target, catalog)) {
     faults.add(

@@ -2,7 +2,7 @@
 
 import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import type { QueryEngine } from "../../../lib/query/query_engine.ts";
-import { readList, withEngine } from "./engine.ts";
+import { readData, readList, withEngine } from "./engine.ts";
 
 const q = (text: string) => `'${text.replaceAll("'", "''")}'`;
 
@@ -381,5 +381,106 @@ Deno.test("names with quotes and backslashes stay names, whatever PostgreSQL mak
     {
       schemaFile: () =>
         `type Doc @source(relation: "docs") { v: Int @column(json: "d'\\\\", name: "a'b\\\\c\\"") }`,
+    },
+  ));
+
+Deno.test("aggregates, pages, distinctOn and json paths take fields in JSON and computed ones like columns", () =>
+  withEngine(
+    [
+      "create table docs (id int primary key, data jsonb)",
+      `insert into docs select i, jsonb_build_object('n', i, 'price', (i / 4.0)::numeric(9, 2), 'mood',
+         case when i % 3 = 0 then 'sad' else 'happy' end, 'at', timestamptz '2026-01-01Z' + i * interval '12 h',
+         'owner', nullif(i % 2, 0), 'place', jsonb_build_object('x', i % 2), 'any', jsonb_build_object('a', i))
+       from generate_series(1, 8) i`,
+      "create table owners (id int primary key)",
+      "insert into owners values (1)",
+      "create function half(docs) returns int immutable language sql as $$ select $1.id / 2 $$",
+    ],
+    async (engine) => {
+      deepEqual(
+        await readData(
+          engine,
+          `{ docsAggregate(groupBy: [{ field: mood }], orderBy: [{ group: { mood: ASC } }]) {
+               group { mood } count sum { n price } max { price at half } } }`,
+        ),
+        {
+          docsAggregate: [
+            {
+              group: { mood: "happy" },
+              count: "6",
+              sum: { n: "27", price: "6.75" },
+              max: { price: "2.00", at: "2026-01-05T00:00:00Z", half: 4 },
+            },
+            {
+              group: { mood: "sad" },
+              count: "2",
+              sum: { n: "9", price: "2.25" },
+              max: { price: "1.50", at: "2026-01-04T00:00:00Z", half: 3 },
+            },
+          ],
+        },
+      );
+      deepEqual(
+        await readData(
+          engine,
+          `{ docsAggregate(groupBy: [{ field: at, by: DAY, timeZone: "UTC" }], orderBy: [{ count: DESC }, { group: { at: ASC } }], limit: 1) {
+               group { at } count countDistinct { half } } }`,
+        ),
+        {
+          docsAggregate: [{
+            group: { at: "2026-01-02T00:00:00Z" },
+            count: "2",
+            countDistinct: { half: "1" },
+          }],
+        },
+      );
+      deepEqual(
+        await readData(
+          engine,
+          '{ owners { id docsAggregate { count avg { n } } docs(limit: 2) { n any(path: ["a"]) } } }',
+        ),
+        {
+          owners: [{
+            id: 1,
+            docsAggregate: [{ count: "4", avg: { n: 4 } }],
+            docs: [{ n: 1, any: 1 }, { n: 3, any: 3 }],
+          }],
+        },
+      );
+      deepEqual(
+        await readData(
+          engine,
+          "{ docs(distinctOn: [half], orderBy: [{ half: DESC }, { n: ASC }], limit: 2) { half n } }",
+        ),
+        { docs: [{ half: 4, n: 8 }, { half: 3, n: 6 }] },
+      );
+      const seen: number[] = [];
+      let after = "";
+      for (let pages = 0; pages < 4; pages++) {
+        const { docsConnection } = await readData(
+          engine,
+          `{ docsConnection(first: 3, orderBy: [{ mood: DESC }, { half: ASC }]${after}) {
+               edges { node { n } } pageInfo { hasNextPage endCursor } } }`,
+        );
+        for (const { node } of docsConnection.edges) seen.push(node.n);
+        if (!docsConnection.pageInfo.hasNextPage) break;
+        after = `, after: "${docsConnection.pageInfo.endCursor}"`;
+      }
+      deepEqual(seen, [3, 6, 1, 2, 4, 5, 7, 8]);
+    },
+    [],
+    {
+      schemaFile: () =>
+        `type Doc @source(relation: "docs", json: "data", key: ["n"]) {
+          n: Int! price: Decimal mood: Mood at: DateTime any: JSON place: Place
+          half: Int @computed(function: "half")
+          owner: Int @hidden
+        }
+        type Place { x: Int }
+        enum Mood { sad happy }
+        type Owner @source(relation: "owners") {
+          id: Int!
+          docs: [Doc!]! @relation(columns: ["id"], references: ["owner"])
+        }`,
     },
   ));

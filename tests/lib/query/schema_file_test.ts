@@ -566,7 +566,9 @@ const odd: CatalogSpec = {
     A_B: { columns: "a text", kind: "view" },
     ab: "id int4! key",
     "2nd": "id uuid! key, total numeric, Total text, TOTAL text, f float8!",
-    books: "id uuid! key, writer_id int4, reviewer_id int4, writer text, x int4, y int4",
+    books:
+      "id uuid! key, writer_id int4, reviewer_id int4, writer text, x int4, y int4, price_id int4",
+    prices: "cost numeric! key",
     pairs: "x int4! key, y int4! key, book_id uuid!",
   },
   foreignKeys: [
@@ -574,6 +576,7 @@ const odd: CatalogSpec = {
     'r: books(reviewer_id) -> say "hi"(id)',
     "p: books(x, y) -> pairs(x, y)",
     "b: pairs(book_id) -> books(id)",
+    "c: books(price_id) -> prices(cost)",
   ],
 };
 
