@@ -5,7 +5,8 @@ import type { Catalog, CatalogColumn, CatalogType } from "./catalog.ts";
 
 /**
  * A digest of everything in a catalog that a schema is made of. The types are those that columns
- * have and functions give, since temporary tables of other sessions come and go; estimates of rows are left out.
+ * have and functions give, since temporary tables of other sessions come and go; estimates of rows
+ * are left out.
  */
 export function catalogDigest(catalog: Catalog): string {
   const { relations, types, ...rest } = catalog;

@@ -47,3 +47,23 @@ Deno.test("catalogDigest() sees neither estimates nor types that no column has",
   };
   equal(catalogDigest(later), catalogDigest(catalog));
 });
+
+Deno.test("catalogDigest() differs where the type of what a function gives does", () => {
+  const digestWith = (labels: string[]) => {
+    const catalog = catalogOf({ ...shop, types: { ...shop.types, tone: { labels } } });
+    const tone = [...catalog.types.values()].find((type) => type.name === "tone");
+    const user = catalog.relations[0];
+    return catalogDigest({
+      ...catalog,
+      functions: [{
+        schema: "public",
+        name: "tone",
+        comment: null,
+        relationOid: user?.oid ?? 0,
+        typeOid: tone?.oid ?? 0,
+        returnsSet: false,
+      }],
+    });
+  };
+  notEqual(digestWith(["low"]), digestWith(["low", "high"]));
+});
