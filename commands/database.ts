@@ -23,10 +23,19 @@ export interface FoundDatabase {
 }
 
 /** Finds or starts the database; the embedded one is left running only where it ran before. */
-export async function findDatabase(config: Config, log: Log): Promise<FoundDatabase> {
+export async function findDatabase(
+  config: Config,
+  log: Log,
+  signal?: AbortSignal,
+): Promise<FoundDatabase> {
   const url = config.databaseUrl ?? await runningUrl(config.dataDir, "postgres");
   if (url !== null) return { url, close: () => Promise.resolve() };
-  const postgres = await startPostgres({ dataDir: config.dataDir, log, onProgress: say });
+  const postgres = await startPostgres({
+    dataDir: config.dataDir,
+    log,
+    onProgress: say,
+    ...(signal && { signal }),
+  });
   return { url: postgres.url, close: () => postgres.stop() };
 }
 
@@ -65,9 +74,9 @@ export function engineOf(
 }
 
 /** Loads the sample into an embedded database that holds nothing, unless told not to. */
-export async function loadSample(config: Config, url: string): Promise<void> {
+export async function loadSample(config: Config, url: string, signal: AbortSignal): Promise<void> {
   if (config.sample === "none") return;
-  const connection = await connect({ url });
+  const connection = await connect({ url, signal });
   try {
     const rows = await connection.query(
       `select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
@@ -75,7 +84,7 @@ export async function loadSample(config: Config, url: string): Promise<void> {
     );
     if (rows.length > 0) return;
     say("loading the sample shop");
-    await loadSampleShop((sql, parameters) => connection.query(sql, parameters ?? []));
+    await loadSampleShop((sql, parameters) => connection.query(sql, parameters ?? []), { signal });
   } finally {
     await connection.close();
   }

@@ -11,10 +11,19 @@ import { untilThere } from "./wait.ts";
 
 /** Serves until it is told to stop; gives the exit status. */
 export async function flight(config: Config, signal: AbortSignal): Promise<number> {
+  try {
+    await serveUntilStopped(config, signal);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+  return 0;
+}
+
+async function serveUntilStopped(config: Config, signal: AbortSignal): Promise<void> {
   const log = createLog(config.logLevel);
   const metrics = createMetrics();
   const { limits, unrepresentable } = config;
-  const found = await findDatabase(config, log);
+  const found = await findDatabase(config, log, signal);
   const { url } = found;
   try {
     const database = await untilThere(
@@ -34,6 +43,7 @@ export async function flight(config: Config, signal: AbortSignal): Promise<numbe
         signal,
         () => engineOf(config, database, log, { metrics, onChanged }),
       );
+      if (signal.aborted) return; // from here on the process listens to signals itself
       await runFlightProcess({
         address: config.flightBindAddr,
         log,
@@ -66,5 +76,4 @@ export async function flight(config: Config, signal: AbortSignal): Promise<numbe
   } finally {
     await found.close();
   }
-  return 0;
 }

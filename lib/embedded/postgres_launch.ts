@@ -1,6 +1,6 @@
 /** Starting the server program, and knowing when it is ready. */
 
-import { AppError } from "../errors.ts";
+import { abortError, AppError } from "../errors.ts";
 import type { PostgresBinaries } from "./postgres_binaries.ts";
 import { command } from "./postgres_command.ts";
 import type { PostgresFolder } from "./postgres_folder.ts";
@@ -12,6 +12,8 @@ export interface LaunchOptions {
   readonly durable?: boolean;
   /** Settings of PostgreSQL, `name=value`, over ours. */
   readonly settings?: readonly string[];
+  /** Ends a server that is not ready yet. */
+  readonly signal?: AbortSignal;
 }
 
 /** A server that is ready. */
@@ -40,10 +42,15 @@ export async function launch(
     const args = ["-D", folder.data, "-p", String(port), ...flags(options)];
     const child = command(folder, binaries.postgres, args, { detached: true }).spawn();
     const lines = linesOf(child.stderr);
+    // Nobody is in it yet, and what it replays of its log it replays the next time.
+    const end = () => child.kill("SIGQUIT");
+    options.signal?.addEventListener("abort", end, { once: true });
     said = await untilReady(lines);
+    options.signal?.removeEventListener("abort", end);
     if (said.length === 0) return { child, port, lines };
 
     await child.status;
+    if (options.signal?.aborted) throw abortError(options.signal);
     const text = said.join("\n");
     if (/could not (bind|create any TCP)/.test(text)) {
       preferred = undefined;
@@ -52,6 +59,7 @@ export async function launch(
     // Left by a killed server whose own children are still on their way out.
     if (!/shared memory block|lock file .* already exists/.test(text)) break;
     await new Promise((done) => setTimeout(done, retryWaitMs));
+    if (options.signal?.aborted) throw abortError(options.signal);
   }
   const fatal = said.findLast((line) => /^(FATAL|PANIC)/.test(line)) ?? said.at(-1);
   throw new AppError("UNAVAILABLE", `PostgreSQL does not start: ${fatal}`, {

@@ -18,7 +18,7 @@ export interface DatabaseOptions {
   readonly metrics?: Metrics;
   /** What `pg_stat_activity` shows, unless the URL says otherwise; default `fraiseql`. */
   readonly applicationName?: string;
-  /** Ends the first connecting. */
+  /** Ends the first connecting, and queries of text: the catalog's. */
   readonly signal?: AbortSignal;
 }
 
@@ -65,7 +65,8 @@ export async function openDatabase(options: DatabaseOptions): Promise<PostgresDa
     rows: (statements, options) => pooledRows(pool, statements, options),
     holdTable: async (table, statement, signal) =>
       holdTable(await openLater(signal), table, statement, signal),
-    query: (text, parameters = []) => pooledText(pool, { text, parameters }, limits),
+    query: (text, parameters = []) =>
+      pooledText(pool, { text, parameters }, limits, options.signal),
     ping: async (signal) => {
       if (pool.hasIdle()) {
         const options = { signal, statementTimeoutMs: pingMsMax };

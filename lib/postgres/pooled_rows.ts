@@ -49,9 +49,10 @@ export async function pooledText(
   pool: Pool,
   statement: SqlStatement,
   limits: Limits,
+  signal: AbortSignal = new AbortController().signal,
 ): Promise<(string | null)[][]> {
   const options = {
-    signal: new AbortController().signal,
+    signal,
     statementTimeoutMs: limits.statementSecondsMax * 1000,
   };
   const found: (string | null)[][] = [];

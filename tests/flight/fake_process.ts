@@ -22,6 +22,10 @@ switch (behaviour) {
     await Deno.stderr.write(new TextEncoder().encode("it broke\n"));
     Deno.exit(1);
     break;
+  case "waiting":
+    await Deno.stderr.write(new TextEncoder().encode("it waits\n"));
+    await new Promise((resolve) => setTimeout(resolve, 600_000));
+    break;
   case "noisy":
     await Deno.stdout.write(new TextEncoder().encode("hello\n{not json\n[1]\nnull\n\n"));
     break;

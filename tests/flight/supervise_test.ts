@@ -94,6 +94,23 @@ Deno.test("superviseFlight() gives up a child that never gets ready", async () =
   });
 });
 
+Deno.test("superviseFlight() that is stopped before its child is ready ends it, and starts no other", async () => {
+  const stop = new AbortController();
+  const log: Record<string, unknown>[] = [];
+  const starting = superviseFlight({
+    command: command("waiting"),
+    env: {},
+    log: createLog("debug", (line) => void log.push(JSON.parse(line))),
+    metrics: createMetrics(),
+    onRefreshed: () => {},
+    signal: stop.signal,
+  });
+  stop.abort();
+  // A child that stayed would fail the test: its pipes are resources of this one.
+  await rejects(starting, { code: "CANCELLED" });
+  deepEqual(log, []);
+});
+
 Deno.test("superviseFlight() says that the port is in use", async () => {
   await supervised(["serve"], async ({ flight }) => {
     const { port } = new URL(String(flight.url()));

@@ -118,16 +118,25 @@ Deno.test("serve that is killed leaves neither PostgreSQL nor Flight behind, and
   equal((await post(again.http, "{ __typename }")).status, 200);
 });
 
-Deno.test("serve that is stopped during its first start ends with its PostgreSQL", async () => {
+Deno.test("serve that is stopped anywhere in its first start ends with its PostgreSQL", async () => {
   await using dir = await folder();
-  const program = run(["serve"], { ...freePorts, FRAISEQL_DATA_DIR: dir.path }, dir.path);
-  await program.said(/loading the sample shop/);
-  const processes = descendants(program.pid);
-  equal(await program.stop(), 0);
-  await until(
-    () => processes.filter((pid) => commandLine(pid) !== ""),
-    (left) => left.length === 0,
-  );
+  const places = [
+    /unpacking/,
+    /creating the database/,
+    /starting PostgreSQL/,
+    /loading the sample/,
+  ];
+  for (const place of places) {
+    const program = run(["serve"], { ...freePorts, FRAISEQL_DATA_DIR: dir.path }, dir.path);
+    await program.said(place);
+    const processes = descendants(program.pid);
+    equal([place, await program.stop()], [place, 0]);
+    equal(/unexpected| at file:/.test(program.stderr()), false, program.stderr());
+    await until(
+      () => processes.filter((pid) => commandLine(pid) !== ""),
+      (left) => left.length === 0,
+    );
+  }
   await using again = await serve({ FRAISEQL_DATA_DIR: dir.path }, dir.path);
   const { body } = await post(again.http, "{ orders(limit: 1) { id } }");
   equal([body.errors, body.data?.orders.length], [undefined, 1]);

@@ -2,7 +2,7 @@ import { deepStrictEqual as equal, match, notEqual, ok } from "node:assert/stric
 import { buildSchema } from "graphql";
 import { type EmbeddedPostgres, startPostgres } from "../../lib/embedded/postgres.ts";
 import { createLog } from "../../lib/log.ts";
-import { testPostgres } from "../services/postgres.ts";
+import { testPostgres, withClient } from "../services/postgres.ts";
 import { flightCall, flightGet } from "./flight_calls.ts";
 import {
   command,
@@ -314,6 +314,28 @@ Deno.test("serve that waits for its database ends at once on SIGTERM", async () 
   }, dir.path);
   await program.said(/waiting for /);
   equal(await program.stop(), 0);
+});
+
+Deno.test("flight that waits for its database ends at once on SIGTERM", async () => {
+  const DATABASE_URL = `postgres://127.0.0.1:${freePort()}/none`;
+  const program = run(["flight"], { DATABASE_URL, ...freePorts });
+  await program.said(/waiting for /);
+  equal(await program.stop(), 0);
+});
+
+Deno.test("serve that is stopped while its catalog is locked ends at once", async () => {
+  const DATABASE_URL = await postgres.createShop();
+  await withClient(DATABASE_URL, async (sql) => {
+    await sql.unsafe("begin; lock table pg_catalog.pg_enum in access exclusive mode");
+    const program = run(["serve"], { DATABASE_URL, ...freePorts, FRAISEQL_LOG_LEVEL: "debug" });
+    try {
+      const waits = "select from pg_locks where not granted and relation = 'pg_enum'::regclass";
+      await until(() => sql.unsafe(waits), (rows) => rows.length > 0);
+    } finally {
+      equal(await program.stop(), 0);
+      await sql.unsafe("rollback");
+    }
+  });
 });
 
 Deno.test("serve refuses at once a password or database that is wrong, without the password", async () => {
