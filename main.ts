@@ -4,7 +4,7 @@
  */
 
 import { Command, CommanderError } from "commander";
-import { addConfigFlags, configOf } from "./commands/options.ts";
+import { addConfigFlags, configOf, withoutValues } from "./commands/options.ts";
 import { watchNpx } from "./commands/npx_end.ts";
 import { answer, say } from "./commands/say.ts";
 import { CONTROL_ENV } from "./flight/control.ts";
@@ -25,7 +25,7 @@ export async function main(args: readonly string[]): Promise<number> {
     .description("One GraphQL query, as JSON over HTTP and as Arrow over Flight, from PostgreSQL.")
     .version(VERSION)
     .showHelpAfterError("(--help lists what there is)")
-    .configureOutput({ writeOut: answer, writeErr: (text) => say(text.trimEnd()) })
+    .configureOutput({ writeOut: answer, writeErr: (text) => say(withoutValues(text.trimEnd())) })
     .exitOverride();
 
   const run = (command: Command, action: (...given: string[]) => Run): Command =>

@@ -10,6 +10,7 @@ import {
   snakeCase,
 } from "../lib/config.ts";
 import { LIMITS } from "../lib/limits.ts";
+import { urlFaults } from "../lib/postgres/url.ts";
 
 const dashed = (key: string) => key.replaceAll("_", "-");
 
@@ -46,6 +47,7 @@ export function configOf(flags: Readonly<Record<string, unknown>>): Config {
     env,
     file: readFile(named ?? "fraiseql.toml", named === undefined),
     readSecret: (path) => Deno.readTextFileSync(path),
+    checks: { database_url: urlFaults },
   });
 }
 
@@ -67,6 +69,12 @@ function readFile(path: string, mayBeAbsent: boolean): ConfigFile | null {
     if (mayBeAbsent && error instanceof Deno.errors.NotFound) return null;
     return { path, unreadable: error instanceof Error ? error.message : String(error) };
   }
+}
+
+/** A message about a command line, without what may be a secret in it: URLs, and flags' values. */
+export function withoutValues(message: string): string {
+  return message.replaceAll(/(--[\w-]+)=[^\s']*/g, "$1=...")
+    .replaceAll(/\b(\w+):\/\/[^\s']*/g, "$1://...");
 }
 
 /** A configuration as environment, for a process that must see the same. */

@@ -3,6 +3,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { abortError, AppError } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
+import { parseUrl, placeName } from "../lib/postgres/url.ts";
 import { say } from "./say.ts";
 
 /** The longest wait between two tries. */
@@ -25,14 +26,11 @@ export async function untilThere<Result>(
       if (signal.aborted) throw abortError(signal);
       if (!(error instanceof AppError) || error.code !== "UNAVAILABLE") throw error;
       if (tries % sayEveryTries === 0) {
-        say(`waiting for ${withoutPassword(url)}: ${error.message}`);
+        say(`waiting for ${placeName(parseUrl(url))}: ${error.message}`);
+        if (error.hint) say(`hint: ${error.hint}`);
         log.warn("waiting for postgres", { reason: error.message });
       }
       await delay(Math.min(200 * 2 ** tries, retryMsMax), undefined, { signal });
     }
   }
-}
-
-function withoutPassword(url: string): string {
-  return url.replace(/\/\/[^/]*@/, "//");
 }

@@ -154,6 +154,8 @@ export interface ConfigSources {
   /** Text of `fraiseql.toml`, or why it cannot be read; null where there is none. */
   readonly file: ConfigFile | null;
   readonly readSecret: (path: string) => string;
+  /** What is wrong with a value, by its key: for what this file cannot know. */
+  readonly checks?: Readonly<Record<string, (value: string) => readonly string[]>>;
 }
 
 export type ConfigFile =
@@ -189,7 +191,11 @@ export function readConfig(sources: ConfigSources): Config {
     if (value instanceof Fault) {
       const seen = row.secret ? "" : ` (is ${JSON.stringify(found.text)})`;
       faults.push(`${found.from}: ${value.text}${seen}`);
-    } else values[row.key] = value;
+      continue;
+    }
+    const odd = sources.checks?.[row.key]?.(found.text) ?? [];
+    faults.push(...odd.map((fault) => `${found.from}: ${fault}`));
+    values[row.key] = value;
   }
   const limits = readLimits(sources, file, faults);
   refuseHalfCache(values, faults);

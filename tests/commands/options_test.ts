@@ -2,7 +2,12 @@
 
 import { deepEqual, equal, match, ok, throws } from "node:assert/strict";
 import { Command } from "commander";
-import { addConfigFlags, configEnvironment, configOf } from "../../commands/options.ts";
+import {
+  addConfigFlags,
+  configEnvironment,
+  configOf,
+  withoutValues,
+} from "../../commands/options.ts";
 import { CONFIG_KEYS, readConfig } from "../../lib/config.ts";
 import { LIMITS } from "../../lib/limits.ts";
 
@@ -75,6 +80,39 @@ Deno.test("configOf() refuses a named file that is not there, and says so", () =
 Deno.test("addConfigFlags() leaves unknown flags to the command, which refuses them", () => {
   throws(() => configFrom("--bind-adr", "x"), { code: "commander.unknownOption" });
 });
+
+Deno.test("configOf() lists the faults of a database URL beside the others", () => {
+  throws(
+    () =>
+      configFrom(
+        "--database-url",
+        "postgres://u:secret@h/d?sslmode=on&connect_timeout=x&ssl=1",
+        "--log-level",
+        "loud",
+      ),
+    ({ message }: Error) => {
+      match(message, /4 faults:.*"ssl" is not.*sslmode.*connect_timeout.*--log-level/s);
+      return !message.includes("secret");
+    },
+  );
+});
+
+const messages: [message: string, shown: string][] = [
+  ["unknown option '--url=postgres://u:secret@h/d'", "unknown option '--url=...'"],
+  [
+    "unknown option '--passwort=secret'\n(Did you mean --x?)",
+    "unknown option '--passwort=...'\n(Did you mean --x?)",
+  ],
+  ["unknown command 'postgres://u:secret@h/d'", "unknown command 'postgres://...'"],
+  ["got 1: mysql://u:secret@h/d.", "got 1: mysql://..."],
+  ["missing required argument 'service'", "missing required argument 'service'"],
+];
+
+for (const [message, shown] of messages) {
+  Deno.test(`withoutValues() makes ${JSON.stringify(shown)}`, () => {
+    equal(withoutValues(message), shown);
+  });
+}
 
 Deno.test("configEnvironment() gives another process the same configuration", () => {
   const config = configFrom(

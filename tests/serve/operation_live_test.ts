@@ -316,6 +316,33 @@ Deno.test("serve that waits for its database ends at once on SIGTERM", async () 
   equal(await program.stop(), 0);
 });
 
+const secretUrls: [url: (port: number) => string, code: number][] = [
+  [(port) => `postgres://u@127.0.0.1:${port}/db?password=s3cret`, 0],
+  [(port) => `postgres://u:s3cret@127.0.0.1:${port}/db`, 0],
+  [() => "postgres://u:12/s3cret@127.0.0.1/db", 2],
+  [() => "postgres://u:12?s3cret@127.0.0.1/db", 2],
+];
+
+for (const [url, code] of secretUrls) {
+  Deno.test(`serve shows no password of ${url(1)}, whether it waits or refuses`, async () => {
+    const program = run(["serve"], { DATABASE_URL: url(freePort()), ...freePorts });
+    await program.said(/waiting for database db at 127\.0\.0\.1:\d+: .*\nhint: |percent-encoded/);
+    equal(await program.stop(), code);
+    equal(program.stderr().includes("s3cret"), false, program.stderr());
+  });
+}
+
+for (
+  const args of [["serve", "--database-url=postgres://u:s3cret@h/d", "--nope=s3cret"], [
+    "postgres://u:s3cret@h/d",
+  ]]
+) {
+  Deno.test(`fraiseql ${args.join(" ")} is refused without the password`, async () => {
+    const { code, stderr } = await command(args);
+    equal([code, stderr.includes("s3cret")], [2, false], stderr);
+  });
+}
+
 Deno.test("flight that waits for its database ends at once on SIGTERM", async () => {
   const DATABASE_URL = `postgres://127.0.0.1:${freePort()}/none`;
   const program = run(["flight"], { DATABASE_URL, ...freePorts });

@@ -1,7 +1,13 @@
 import { deepEqual, equal, match, throws } from "node:assert/strict";
 import { userInfo } from "node:os";
 import { type AppError } from "../../../lib/errors.ts";
-import { parseUrl, serverName, socketPath } from "../../../lib/postgres/url.ts";
+import {
+  parseUrl,
+  placeName,
+  serverName,
+  socketPath,
+  urlFaults,
+} from "../../../lib/postgres/url.ts";
 
 type Parts = Partial<ReturnType<typeof parseUrl>>;
 
@@ -62,6 +68,10 @@ const refused: [url: string, message: RegExp][] = [
   ["postgres://u@h:0/d", /port must be a number/],
   ["postgres://u@h:65536/d", /port must be a number/],
   ["postgres://u:secret/word@h/d", /port must be a number/],
+  ["postgres://u:12/secret@h/d", /an @ after the first \//],
+  ["postgres://u:12/a?secret@h/d", /an @ after the first \?/],
+  ["postgres://u:12?secret@h/d", /an @ after the first \?/],
+  ["postgres://u:12?x=1&secret=2@h/d", /an @ after the first \?/],
   ["postgres://u:secret%@h/d", /the password has a %/],
   ["postgres://u:secret%00@h/d", /the password has a %/],
   ["postgres://u@[::1/d", /cannot be told apart/],
@@ -86,6 +96,26 @@ for (const [url, message] of refused) {
     });
   });
 }
+
+Deno.test("urlFaults() tells all faults of a URL, each with its remedy", () => {
+  const url = "postgres://u:p%@h:port/d?sslmode=on&connect_timeout=soon&sslmod=x&pgbouncer=1";
+  const faults = urlFaults(url);
+  const wanted = [
+    /"sslmod" is not supported, did you mean sslmode/,
+    /"pgbouncer" is not.*supported/,
+  ];
+  wanted.push(/password has a %.*%25/, /sslmode must be one of/, /port must.*percent-encoded/);
+  wanted.push(/connect_timeout must be/);
+  equal(faults.length, wanted.length, faults.join("\n"));
+  wanted.forEach((words, index) => match(faults[index] ?? "", words));
+  throws(() => parseUrl(url), { message: /sslmod".*%.*sslmode.*port.*connect_timeout/ });
+  deepEqual(urlFaults("postgres://u:p@h/d?connect_timeout=5"), []);
+});
+
+Deno.test("placeName() names servers and database, and neither user nor password", () => {
+  const url = "postgres://user:word@a:1,[::1]/shop?password=secret";
+  equal(placeName(parseUrl(url)), "database shop at a:1, [::1]:5432");
+});
 
 Deno.test("parseUrl() lists the parameters that it knows", () => {
   throws(() => parseUrl("postgres://h/d?x=1"), { hint: /application_name.*sslmode.*user/ });
