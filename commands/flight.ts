@@ -1,6 +1,6 @@
 /** `fraiseql flight`: the Flight transport as a process of its own, under `serve` or alone. */
 
-import { runFlightProcess } from "../flight/process.ts";
+import { runFlightProcess, tellStarved } from "../flight/process.ts";
 import { serveFlight } from "../flight/server.ts";
 import type { Config } from "../lib/config.ts";
 import { createLog } from "../lib/log.ts";
@@ -30,7 +30,17 @@ async function serveUntilStopped(config: Config, signal: AbortSignal): Promise<v
       url,
       log,
       signal,
-      () => openDatabase({ url, limits, log, metrics, signal, applicationName: "fraiseql flight" }),
+      () =>
+        openDatabase({
+          url,
+          limits,
+          log,
+          metrics,
+          signal,
+          applicationName: "fraiseql flight",
+          poolSize: "flightPoolConnectionsMax",
+          onStarved: tellStarved,
+        }),
     );
     try {
       let tellParent = () => Promise.resolve();
@@ -50,6 +60,7 @@ async function serveUntilStopped(config: Config, signal: AbortSignal): Promise<v
         metrics,
         drainSeconds: limits.drainSecondsMax,
         refresh: () => engine.refresh(),
+        giveBack: () => database.giveBack(),
         serve: (address, refreshed) => {
           tellParent = refreshed;
           return serveFlight({

@@ -9,8 +9,7 @@ import { type EmbeddedPostgres, startPostgres } from "../lib/embedded/postgres.t
 import { type HttpServer, serveHttp } from "../lib/http/server.ts";
 import { createLog, type Log } from "../lib/log.ts";
 import { createMetrics } from "../lib/metrics.ts";
-import { openDatabase } from "../lib/postgres/database.ts";
-import type { Database } from "../lib/query/database.ts";
+import { openDatabase, type PostgresDatabase } from "../lib/postgres/database.ts";
 import { engineOf, isFirstStart, loadSample } from "./database.ts";
 import { LateEngine } from "./late_engine.ts";
 import { flightCommand } from "./flight_command.ts";
@@ -47,7 +46,7 @@ class Parts {
   readonly engine = new LateEngine();
   http: HttpServer | null = null;
   flight: SupervisedFlight | null = null;
-  database: Database | null = null;
+  database: PostgresDatabase | null = null;
   stopPostgres: (() => Promise<void>) | null = null;
 
   async close(drainSeconds: number): Promise<void> {
@@ -127,7 +126,15 @@ async function startTransports(
       url,
       log,
       signal,
-      () => openDatabase({ url, limits, log, metrics, signal }),
+      () =>
+        openDatabase({
+          url,
+          limits,
+          log,
+          metrics,
+          signal,
+          onStarved: () => parts.flight?.giveBack(),
+        }),
     );
     parts.database = database;
     const onChanged = () => void tellFlight(parts, log);
@@ -152,6 +159,7 @@ async function startTransports(
       log,
       metrics,
       onRefreshed: () => engine.refresh(),
+      onStarved: () => parts.database?.giveBack(),
       signal,
     });
   }

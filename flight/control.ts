@@ -5,20 +5,26 @@
 
 import type { MetricObject } from "../lib/metrics.ts";
 
-/** From the parent. `refreshed` answers the child's event of that name. */
+/**
+ * From the parent. `refreshed` answers the child's event of that name. `giveBack`: HTTP gets no
+ * connection from PostgreSQL, and Flight may have some that it does not need just now.
+ */
 export type Ask =
   | { readonly ask: "metrics"; readonly id: number }
   | { readonly ask: "refresh"; readonly id: number }
   | { readonly ask: "refreshed"; readonly id: number; readonly isDone: boolean }
+  | { readonly ask: "giveBack" }
   | { readonly ask: "stop"; readonly drainSeconds: number };
 
 /**
  * From the child. `done` and `failed` answer a `refresh`. `refreshed` is the one event that is a
  * question, with an id of the child's own: the parent shall read the catalog too, and tell when.
+ * `starved` is the other side of `giveBack`, and can come before `ready`.
  */
 export type Told =
   | { readonly event: "ready"; readonly flight: string }
   | { readonly event: "refreshed"; readonly id: number }
+  | { readonly event: "starved" }
   | { readonly event: "metrics"; readonly id: number; readonly values: MetricObject[] }
   | { readonly event: "done"; readonly id: number }
   | { readonly event: "failed"; readonly id: number; readonly message: string };

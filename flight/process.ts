@@ -21,6 +21,8 @@ export interface FlightProcessOptions {
   readonly serve: (address: Address, refreshed: () => Promise<void>) => Promise<FlightServer>;
   /** Reads the catalog again, asked by the parent. */
   readonly refresh: () => Promise<void>;
+  /** Gives connections back that lie idle, asked by the parent. */
+  readonly giveBack: () => void;
   readonly log: Log;
   readonly metrics: Metrics;
   readonly drainSeconds: number;
@@ -62,6 +64,11 @@ export async function runFlightProcess(options: FlightProcessOptions): Promise<v
   }
 }
 
+/** Tells the parent, where there is one, that PostgreSQL gives this process no connection. */
+export function tellStarved(): void {
+  if (Deno.env.has(CONTROL_ENV)) tell({ event: "starved" });
+}
+
 const SIGNALS: readonly Deno.Signal[] = Deno.build.os === "windows"
   ? ["SIGINT"]
   : ["SIGINT", "SIGTERM"];
@@ -99,7 +106,7 @@ class Parent {
 
 /** Does what the parent asks, until its end of the line is closed. */
 async function obey(
-  { refresh, metrics, log, drainSeconds }: FlightProcessOptions,
+  { refresh, giveBack, metrics, log, drainSeconds }: FlightProcessOptions,
   parent: Parent,
   stop: (drainSeconds: number) => void,
 ): Promise<void> {
@@ -118,6 +125,9 @@ async function obey(
         break;
       case "refreshed":
         parent.answer(asked.id, asked.isDone);
+        break;
+      case "giveBack":
+        giveBack();
         break;
       case "stop":
         stop(asked.drainSeconds ?? drainSeconds);

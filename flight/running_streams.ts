@@ -1,6 +1,7 @@
 /** The DoGet streams under way: how many there may be, and which of them a FlightInfo names. */
 
 import { AppError } from "../lib/errors.ts";
+import type { Limits } from "../lib/limits.ts";
 
 export interface RunningStream {
   /** The ticket's shortest form, as text. */
@@ -9,11 +10,24 @@ export interface RunningStream {
   readonly timer: ReturnType<typeof setTimeout>;
 }
 
+/** How many streams there may be, and the limit that says so. */
+export interface StreamsMost {
+  readonly count: number;
+  readonly limit: string;
+}
+
+/** No more than there are connections: a stream without one would only wait. */
+export function streamsMost({ flightStreamsMax, flightPoolConnectionsMax }: Limits): StreamsMost {
+  return flightStreamsMax <= flightPoolConnectionsMax
+    ? { count: flightStreamsMax, limit: "flight_streams_max" }
+    : { count: flightPoolConnectionsMax, limit: "flight_pool_connections_max" };
+}
+
 export class RunningStreams {
   private readonly running = new Set<RunningStream>();
 
   constructor(
-    private readonly streamsMax: number,
+    private readonly most: StreamsMost,
     /** The longest a stream may take, its reader's slowness included. */
     private readonly streamMsMax: number,
     private readonly onCount: (count: number) => void = () => {},
@@ -24,9 +38,10 @@ export class RunningStreams {
    * when its FlightInfo is cancelled and when it takes too long.
    */
   open(ticket: Uint8Array, abort: (reason: AppError) => void): RunningStream {
-    if (this.running.size >= this.streamsMax) {
+    if (this.running.size >= this.most.count) {
       throw new AppError("TOO_MANY_STREAMS", `${this.running.size} streams are under way`, {
-        hint: "read those to their end or cancel them, or try again later",
+        hint: "read those to their end or cancel them, try again later, or raise the limit " +
+          this.most.limit,
         retryAfterSeconds: 1,
       });
     }

@@ -12,7 +12,7 @@ import type { QueryEngine } from "../lib/query/query_engine.ts";
 import { openGrpcJsLine } from "./grpc_js.ts";
 import { type Call, CallStatus, type Handler, type Message, type Method } from "./line.ts";
 import { HeldSnapshots } from "./held_snapshots.ts";
-import { RunningStreams } from "./running_streams.ts";
+import { RunningStreams, streamsMost } from "./running_streams.ts";
 import { type FlightCall, flightService, type ServiceMethod } from "./service.ts";
 
 export interface FlightOptions {
@@ -46,7 +46,7 @@ export async function serveFlight(options: FlightOptions): Promise<FlightServer>
     ...options,
     snapshots,
     streams: new RunningStreams(
-      limits.flightStreamsMax,
+      streamsMost(limits),
       streamMsMax,
       (count) => metrics.streams.set({ transport }, count),
     ),

@@ -18,6 +18,8 @@ export interface SuperviseOptions {
   readonly metrics: Metrics;
   /** A Flight client asked to read the catalog again; it waits until this resolves or throws. */
   readonly onRefreshed: () => void | Promise<void>;
+  /** The process gets no connection from PostgreSQL; also called before it is ready. */
+  readonly onStarved: () => void;
   /** Ends the start; once it is done, `stop` ends what runs. */
   readonly signal?: AbortSignal;
 }
@@ -31,6 +33,8 @@ export interface SupervisedFlight {
   metrics(): Promise<MetricObject[] | null>;
   /** Has the process read the catalog again; throws `UNAVAILABLE` where it could not. */
   refresh(): Promise<void>;
+  /** Has the process give connections back that lie idle. */
+  giveBack(): void;
   /** Drains and ends the process, by force when it takes much longer. */
   stop(drainSeconds: number): Promise<void>;
 }
@@ -137,6 +141,10 @@ class Supervisor implements SupervisedFlight {
     }
   }
 
+  giveBack(): void {
+    if (this.child?.isReady) void this.child.tell({ ask: "giveBack" });
+  }
+
   async stop(drainSeconds: number): Promise<void> {
     this.isStopping = true;
     if (this.waiting) {
@@ -176,6 +184,7 @@ class Supervisor implements SupervisedFlight {
           ms: child.ranMs(),
         });
       } else if (told.event === "refreshed") void this.passRefreshed(child, told.id);
+      else if (told.event === "starved") this.options.onStarved();
     });
     this.child = child;
     return child;
@@ -189,7 +198,7 @@ class Supervisor implements SupervisedFlight {
       isDone = false;
       this.options.log.error("catalog not read again after a Flight client asked", { error });
     }
-    await child.answer({ ask: "refreshed", id, isDone });
+    await child.tell({ ask: "refreshed", id, isDone });
   }
 
   private wait(ms: number): Promise<void> {
@@ -286,11 +295,12 @@ class Child {
     }
   }
 
-  async answer(answer: Ask): Promise<void> {
+  /** What needs no answer. */
+  async tell(what: Ask): Promise<void> {
     try {
-      await this.send(answer);
+      await this.send(what);
     } catch {
-      // It ended meanwhile, and who waited for the answer has lost the connection.
+      // It ended meanwhile, and with it who waited for this.
     }
   }
 

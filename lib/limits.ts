@@ -81,7 +81,13 @@ export const LIMITS = {
     value: 16,
     min: 1,
     max: 1000,
-    why: "PostgreSQL takes 100 by default; HTTP and Flight have a pool each",
+    why: "of HTTP's pool; short answers take turns on them, beyond it they only crowd PostgreSQL",
+  },
+  flightPoolConnectionsMax: {
+    value: 72,
+    min: 1,
+    max: 1000,
+    why: "of Flight's pool: a stream holds one; beside HTTP's 16 they stay below PostgreSQL's 100",
   },
   poolWaitMsMax: {
     value: 10_000,
@@ -154,13 +160,13 @@ export const LIMITS = {
     min: 1,
     max: 100_000,
     why:
-      "GraphQL answers under way at once; each holds a connection to PostgreSQL or waits for one",
+      "GraphQL answers under way at once; those beyond HTTP's pool take turns, poolWaitMsMax each",
   },
   flightStreamsMax: {
-    value: 100,
+    value: 64,
     min: 1,
     max: 10_000,
-    why: "DoGet streams under way at once, until each has ended",
+    why: "DoGet streams under way at once, until each has ended; no more than Flight's pool has",
   },
   batchedQueriesMax: {
     value: 50,

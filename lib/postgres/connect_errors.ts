@@ -30,6 +30,7 @@ function refusedError(error: PostgresError, target: ConnectTarget): AppError {
   if (row) {
     return new AppError("BAD_INPUT", row.message(target, said), { hint: row.hint, cause: error });
   }
+  if (isRefusalOfFull(error)) return fullError(said, error);
   // Poolers have one SQLSTATE for all they refuse, and their words tell what it is.
   if (error.sqlState === "08P01") {
     const mendable = /unsupported startup parameter|no such|authentication failed|not allowed/;
@@ -45,6 +46,22 @@ function refusedError(error: PostgresError, target: ConnectTarget): AppError {
   }
   return toAppError(error);
 }
+
+/** PostgreSQL's words, since they tell which of its limits it was. */
+function fullError(said: string, cause: unknown): AppError {
+  return new AppError("UNAVAILABLE", `PostgreSQL has no connection left: ${said}`, {
+    hint: `${fullHint}; HTTP and Flight need one each`,
+    retryAfterSeconds: 5,
+    cause,
+  });
+}
+
+const fullHint =
+  "raise PostgreSQL's limit (max_connections, or `alter role ... connection limit`)" +
+  ", or lower the limits pool_connections_max and flight_pool_connections_max";
+
+/** Of poolers, which have one SQLSTATE for all that they refuse. */
+const poolerFull = /no more connections|too many connections/;
 
 const REFUSALS: Readonly<
   Record<string, { message: (target: ConnectTarget, said: string) => string; hint: string }>
@@ -94,7 +111,11 @@ export function isFull(error: unknown): boolean {
   if (!(error instanceof AppError)) return false;
   // Of several servers each has its own.
   if (Array.isArray(error.cause)) return error.cause.some(isFull);
-  return error.cause instanceof PostgresError && error.cause.sqlState === "53300";
+  return error.cause instanceof PostgresError && isRefusalOfFull(error.cause);
+}
+
+function isRefusalOfFull({ sqlState, fields }: PostgresError): boolean {
+  return sqlState === "53300" || (sqlState === "08P01" && poolerFull.test(fields.message ?? ""));
 }
 
 /**
@@ -112,11 +133,18 @@ export function connectErrorAtRunTime(error: unknown): unknown {
     });
   }
   if (code !== "UNAVAILABLE") return error;
+  if (isFull(error)) {
+    return new AppError("UNAVAILABLE", "PostgreSQL has no connection left", {
+      hint: `try again later, or ${fullHint}`,
+      retryAfterSeconds: 5,
+      cause,
+    });
+  }
   // What it says itself is told in our words, but a pooler's error of this state in its own.
   if (cause instanceof PostgresError && cause.sqlState !== "08P01") return error;
   return new AppError("UNAVAILABLE", "PostgreSQL cannot be reached", {
     hint: "try again; the server's log has the reason",
     retryAfterSeconds: error.retryAfterSeconds ?? 1,
-    cause: Array.isArray(cause) && isFull(error) ? cause : error,
+    cause: error,
   });
 }

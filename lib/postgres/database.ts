@@ -7,7 +7,7 @@ import type { Database } from "../query/database.ts";
 import { connectErrorAtRunTime, isFull } from "./connect_errors.ts";
 import { connect } from "./connection.ts";
 import { holdTable } from "./hold_table.ts";
-import { Pool } from "./pool.ts";
+import { Pool, type PoolSize } from "./pool.ts";
 import { pooledRows, pooledText } from "./pooled_rows.ts";
 import { parseUrl } from "./url.ts";
 
@@ -20,6 +20,13 @@ export interface DatabaseOptions {
   readonly applicationName?: string;
   /** Ends the first connecting, and queries of text: the catalog's. */
   readonly signal?: AbortSignal;
+  /** Which limit bounds the pool; HTTP's unless told. */
+  readonly poolSize?: PoolSize;
+  /**
+   * PostgreSQL gives no connection, or lets this one wait: whoever else has some that lie idle can
+   * give them back. Called again and again while it is so.
+   */
+  readonly onStarved?: () => void;
 }
 
 export interface PostgresDatabase extends Database {
@@ -27,6 +34,8 @@ export interface PostgresDatabase extends Database {
   readonly version: number;
   /** True behind a connection pooler such as pgbouncer. */
   readonly pooled: boolean;
+  /** Closes connections that are not needed just now, all but one, for who gets none. */
+  giveBack(): void;
 }
 
 /**
@@ -36,27 +45,46 @@ export interface PostgresDatabase extends Database {
 export async function openDatabase(options: DatabaseOptions): Promise<PostgresDatabase> {
   const { limits, log } = options;
   const target = parseUrl(options.url);
-  const open = (signal?: AbortSignal) =>
-    connect({
-      url: target,
-      limits,
-      log,
-      readOnly: true,
-      statementTimeoutMs: limits.statementSecondsMax * 1000,
-      ...(options.applicationName && { applicationName: options.applicationName }),
-      ...(signal && { signal }),
-    });
+  const open = async (signal?: AbortSignal) => {
+    // A pooler refuses nobody: it lets those wait for whom it has no connection.
+    const starving = setInterval(() => options.onStarved?.(), starvedMs);
+    try {
+      return await connect({
+        url: target,
+        limits,
+        log,
+        readOnly: true,
+        statementTimeoutMs: limits.statementSecondsMax * 1000,
+        ...(options.applicationName && { applicationName: options.applicationName }),
+        ...(signal && { signal }),
+      });
+    } catch (error) {
+      if (isFull(error)) options.onStarved?.();
+      throw error;
+    } finally {
+      clearInterval(starving);
+    }
+  };
   const first = await open(options.signal);
+  const tellFailed = failureLog(log);
+  // The catalog asks several at once, and would take a connection for each.
+  const inTurn = new Turns();
   const openLater = async (signal: AbortSignal) => {
     try {
       return await open(signal);
     } catch (error) {
       if (signal.aborted) throw error;
-      log.warn("postgres.connect_failed", { error });
+      tellFailed(error);
       throw connectErrorAtRunTime(error);
     }
   };
-  const pool = new Pool({ limits, log, metrics: options.metrics, connect: openLater });
+  const pool = new Pool({
+    limits,
+    log,
+    metrics: options.metrics,
+    connect: openLater,
+    size: options.poolSize,
+  });
   pool.add(first);
   const { version, pooled } = first.facts;
   return {
@@ -66,7 +94,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<PostgresDa
     holdTable: async (table, statement, signal) =>
       holdTable(await openLater(signal), table, statement, signal),
     query: (text, parameters = []) =>
-      pooledText(pool, { text, parameters }, limits, options.signal),
+      inTurn.run(() => pooledText(pool, { text, parameters }, limits, options.signal)),
     ping: async (signal) => {
       if (pool.hasIdle()) {
         const options = { signal, statementTimeoutMs: pingMsMax };
@@ -82,8 +110,38 @@ export async function openDatabase(options: DatabaseOptions): Promise<PostgresDa
       }
     },
     close: () => pool.close(),
+    giveBack: () => pool.giveBack(),
   };
 }
+
+/** Far longer than connecting takes. */
+const starvedMs = 1000;
+
+/** One after the other. */
+class Turns {
+  #last: Promise<unknown> = Promise.resolve();
+
+  run<Result>(work: () => Promise<Result>): Promise<Result> {
+    const done = this.#last.then(work);
+    this.#last = done.catch(() => {}); // its own caller is told
+    return done;
+  }
+}
+
+/** Tells why connections could not be had, in one line, and the same at most once a second. */
+function failureLog(log: Log): (error: unknown) => void {
+  const told = new Map<string, number>();
+  return (error) => {
+    const reason = error instanceof Error ? error.message : String(error);
+    const now = performance.now();
+    for (const [old, at] of told) if (now - at >= repeatMsMin) told.delete(old);
+    if (told.has(reason)) return;
+    told.set(reason, now);
+    log.warn("postgres.connect_failed", { reason });
+  };
+}
+
+const repeatMsMin = 1000;
 
 /** PostgreSQL that takes longer over `select 1` is not ready. */
 const pingMsMax = 5_000;

@@ -164,7 +164,8 @@ export const SQL_STATES: Readonly<Record<string, SqlStateRow>> = {
   "53300": {
     code: "UNAVAILABLE",
     message: "PostgreSQL has no connection left",
-    hint: "raise its max_connections, or lower the limit pool_connections_max",
+    hint: "raise its max_connections, or lower the limits pool_connections_max and " +
+      "flight_pool_connections_max",
     retryAfterSeconds: 5,
   },
   "53": RESOURCES,

@@ -1,5 +1,6 @@
 /** Connections that are kept and shared, first come, first served. */
 
+import { snakeCase } from "../config.ts";
 import { abortError, AppError } from "../errors.ts";
 import type { Limits } from "../limits.ts";
 import type { Log } from "../log.ts";
@@ -14,7 +15,12 @@ export interface PoolOptions {
   readonly limits: Limits;
   readonly log: Log;
   readonly metrics?: Metrics | undefined;
+  /** Which limit bounds it; HTTP's unless told. */
+  readonly size?: PoolSize | undefined;
 }
+
+/** HTTP's pool, or Flight's. */
+export type PoolSize = "poolConnectionsMax" | "flightPoolConnectionsMax";
 
 interface Waiter {
   readonly give: (connection: Connection) => void;
@@ -31,6 +37,12 @@ export class Pool {
   #reported = { idle: -1, busy: -1, waiting: -1 };
   #opening = 0;
   #sweeper: ReturnType<typeof setTimeout> | undefined;
+  /** The server's last refusal for want of room, until it gives a connection. */
+  #full: { readonly error: unknown } | null = null;
+  /** Set while no further connection is asked for. */
+  #pause: ReturnType<typeof setTimeout> | undefined;
+  /** So many of the next that come free are closed, for somebody else who needs one. */
+  #owed = 0;
   readonly #closing = new AbortController();
   readonly #emptied = Promise.withResolvers<void>();
 
@@ -47,10 +59,9 @@ export class Pool {
       this.#report();
       return idle.connection;
     }
-    const { poolQueueMax, poolConnectionsMax } = this.#options.limits;
-    const free = poolConnectionsMax - this.#open + this.#opening;
-    if (this.#waiters.length >= poolQueueMax + free) {
-      throw busyError(`${this.#waiters.length} requests wait for a connection already`);
+    const free = this.#connectionsMax - this.#open + this.#opening;
+    if (this.#waiters.length >= this.#options.limits.poolQueueMax + free) {
+      throw this.#busyError(`${this.#waiters.length} requests wait for a connection already`);
     }
     return await this.#wait(signal);
   }
@@ -81,11 +92,28 @@ export class Pool {
     this.release(connection);
   }
 
+  /**
+   * Somebody else gets no connection from PostgreSQL: closes what is idle here, or the next that
+   * comes free, and asks for no more for a while. One is kept, so that this pool goes on.
+   */
+  giveBack(): void {
+    if (this.#closing.signal.aborted) return;
+    const settled = this.#open - this.#opening;
+    const count = Math.min(this.#idle.length, settled - 1);
+    for (const { connection } of this.#idle.splice(0, Math.max(0, count))) {
+      connection.close();
+      this.#forget();
+    }
+    if (count <= 0 && settled > 1) this.#owed = 1;
+    if (count > 0 || this.#owed > 0) this.#pauseFor(giveBackMs);
+  }
+
   /** Closes what is idle, waits for what is used. Nobody gets a connection any more. */
   close(): Promise<void> {
     if (!this.#closing.signal.aborted) {
       this.#closing.abort(closedError());
       clearTimeout(this.#sweeper);
+      clearTimeout(this.#pause);
       for (const waiter of this.#waiters.splice(0)) waiter.refuse(closedError());
       for (const { connection } of this.#idle.splice(0)) {
         connection.close();
@@ -113,13 +141,13 @@ export class Pool {
           reject(error);
         },
       };
-      const giveUp = (error: AppError) => {
+      const giveUp = (error: unknown) => {
         this.#waiters.splice(this.#waiters.indexOf(waiter), 1);
         waiter.refuse(error);
         this.#report();
       };
       const timer = setTimeout(
-        () => giveUp(busyError(`no connection came free within ${poolWaitMsMax} ms`)),
+        () => giveUp(this.#busyError(`no connection came free within ${poolWaitMsMax} ms`)),
         poolWaitMsMax,
       );
       this.#waiters.push(waiter);
@@ -129,26 +157,39 @@ export class Pool {
     });
   }
 
-  /** Opens as many as are waited for and allowed. */
+  get #size(): PoolSize {
+    return this.#options.size ?? "poolConnectionsMax";
+  }
+
+  get #connectionsMax(): number {
+    return this.#options.limits[this.#size];
+  }
+
+  /** Opens as many as are waited for and allowed; one by one where the server was full. */
   #openMore(): void {
-    while (
-      this.#opening < this.#waiters.length && this.#open < this.#options.limits.poolConnectionsMax
-    ) {
+    if (this.#pause !== undefined) return;
+    const wanted = this.#full ? Math.min(1, this.#waiters.length) : this.#waiters.length;
+    while (this.#opening < wanted && this.#open < this.#connectionsMax) {
       this.#open++;
       this.#opening++;
       this.#options.connect(this.#closing.signal).then((connection) => {
         this.#opening--;
+        this.#full = null;
         this.#keep(connection);
+        this.#openMore();
       }, (error: unknown) => {
         this.#opening--;
-        if (isFull(error) && this.#open - this.#opening > 1) {
-          // Who waits gets one of those that are open. Another try comes with the next request.
-          this.#open--;
-          this.#report();
-          return;
+        if (isFull(error)) {
+          // Who waits gets one of those that are open, or one that somebody else gives back.
+          this.#full = { error };
+          this.#pauseFor(fullRetryMs);
+          clearTimeout(this.#sweeper);
+          this.#sweeper = undefined;
+          this.#sweep();
+        } else {
+          // Whoever waits longest learns why; those that are open may still serve the others.
+          this.#waiters.shift()?.refuse(error);
         }
-        // Whoever waits longest learns why; the others may still be served by those that are open.
-        this.#waiters.shift()?.refuse(error);
         this.#forget();
       });
     }
@@ -156,6 +197,12 @@ export class Pool {
 
   #keep(connection: Connection): void {
     if (this.#closing.signal.aborted) {
+      connection.close();
+      this.#forget();
+      return;
+    }
+    if (this.#owed > 0 && this.#open - this.#opening > 1) {
+      this.#owed--;
       connection.close();
       this.#forget();
       return;
@@ -185,21 +232,45 @@ export class Pool {
     this.#report();
   }
 
+  #pauseFor(ms: number): void {
+    if (this.#closing.signal.aborted) return;
+    clearTimeout(this.#pause);
+    this.#pause = setTimeout(() => {
+      this.#pause = undefined;
+      this.#openMore();
+    }, ms);
+  }
+
   /** Closes what has been idle for too long. */
   #sweep(): void {
     if (this.#sweeper !== undefined) return;
-    const idleMsMax = this.#options.limits.poolIdleSecondsMax * 1000;
     const oldest = this.#idle[0];
     if (!oldest) return;
     this.#sweeper = setTimeout(() => {
       this.#sweeper = undefined;
-      const limit = performance.now() - idleMsMax;
-      while (this.#idle[0] && this.#idle[0].since <= limit) {
+      const now = performance.now();
+      while (this.#idle[0] && this.#idle[0].since <= now - this.#idleMsMax) {
         this.#idle.shift()?.connection.close();
         this.#forget();
       }
       this.#sweep();
-    }, Math.max(0, oldest.since + idleMsMax - performance.now()));
+    }, Math.max(0, oldest.since + this.#idleMsMax - performance.now()));
+  }
+
+  /** On a full server others wait for what lies idle here; the last one is kept all the same. */
+  get #idleMsMax(): number {
+    return this.#full && this.#open > 1
+      ? fullIdleMs
+      : this.#options.limits.poolIdleSecondsMax * 1000;
+  }
+
+  #busyError(what: string): unknown {
+    if (this.#full) return this.#full.error;
+    const limit = snakeCase(this.#size);
+    return new AppError("UNAVAILABLE", `PostgreSQL is busy: ${what}`, {
+      hint: `try again later, or raise the limit ${limit} if PostgreSQL has room`,
+      retryAfterSeconds: 2,
+    });
   }
 
   #report(): void {
@@ -221,9 +292,11 @@ function closedError(): AppError {
   });
 }
 
-function busyError(what: string): AppError {
-  return new AppError("UNAVAILABLE", `PostgreSQL is busy: ${what}`, {
-    hint: "try again later, or raise the limit pool_connections_max if PostgreSQL has room",
-    retryAfterSeconds: 2,
-  });
-}
+/** Another program's connections end within this, or it will be a while. */
+const fullRetryMs = 500;
+
+/** Bridges the gap between two requests of a busy client. */
+const fullIdleMs = 1000;
+
+/** Longer than who was refused waits for its next try. */
+const giveBackMs = 2000;

@@ -3,7 +3,7 @@
  * behaves: `serve`, or one of the ways to fail.
  */
 
-import { runFlightProcess } from "../../flight/process.ts";
+import { runFlightProcess, tellStarved } from "../../flight/process.ts";
 import { serveFlight } from "../../flight/server.ts";
 import { AppError } from "../../lib/errors.ts";
 import { limits } from "../../lib/limits.ts";
@@ -25,6 +25,9 @@ switch (behaviour) {
   case "waiting":
     await Deno.stderr.write(new TextEncoder().encode("it waits\n"));
     await new Promise((resolve) => setTimeout(resolve, 600_000));
+    break;
+  case "starved":
+    tellStarved();
     break;
   case "noisy":
     await Deno.stdout.write(new TextEncoder().encode("hello\n{not json\n[1]\nnull\n\n"));
@@ -60,6 +63,8 @@ await runFlightProcess({
     if (behaviour === "stale") throw new Error("no catalog");
     await engine.refresh();
   },
+  // As a sign that it was asked.
+  giveBack: tellStarved,
   serve: (address, refreshed) =>
     serveFlight({
       engine,

@@ -27,6 +27,7 @@ interface Supervised {
   readonly metrics: Metrics;
   readonly log: Record<string, unknown>[];
   readonly refreshed: { count: number };
+  readonly starved: { count: number };
   /** Ends the process as its own abort does, or otherwise. */
   kill(signal: Deno.Signal): Promise<void>;
 }
@@ -39,11 +40,13 @@ async function supervised(
   const metrics = createMetrics();
   const log: Record<string, unknown>[] = [];
   const refreshed = { count: 0 };
+  const starved = { count: 0 };
   const flight = await superviseFlight({
     command: command(...args),
     env: {},
     log: createLog("debug", (line) => void log.push(JSON.parse(line))),
     metrics,
+    onStarved: () => starved.count++,
     onRefreshed: async () => {
       refreshed.count++;
       await onRefreshed();
@@ -55,7 +58,7 @@ async function supervised(
       Deno.kill(Number(pid), signal);
       await until("it is gone", () => !flight.ready());
     };
-    await test({ flight, metrics, log, refreshed, kill });
+    await test({ flight, metrics, log, refreshed, starved, kill });
   } finally {
     await flight.stop(0);
   }
@@ -103,6 +106,7 @@ Deno.test("superviseFlight() that is stopped before its child is ready ends it, 
     log: createLog("debug", (line) => void log.push(JSON.parse(line))),
     metrics: createMetrics(),
     onRefreshed: () => {},
+    onStarved: () => {},
     signal: stop.signal,
   });
   stop.abort();
@@ -165,6 +169,20 @@ Deno.test("superviseFlight() stays able to serve when clients go away in the way
       await callAndDestroy(url.replace("grpc://", "http://"));
     }
     await until("it answers", async () => flight.ready() && await answers(url) === 0);
+  });
+});
+
+Deno.test("superviseFlight() is told that the child gets no connection, also before it is ready", async () => {
+  await supervised(["starved"], ({ starved }) => {
+    equal(starved.count, 1);
+    return Promise.resolve();
+  });
+});
+
+Deno.test("SupervisedFlight.giveBack() has the child give connections back", async () => {
+  await supervised(["starved"], async ({ flight, starved }) => {
+    flight.giveBack();
+    await until("it answers", () => starved.count === 2);
   });
 });
 

@@ -1,8 +1,10 @@
-import { deepStrictEqual as equal, ok } from "node:assert/strict";
+import { deepStrictEqual as equal, match, ok } from "node:assert/strict";
 import { connect } from "node:net";
 import { fileURLToPath } from "node:url";
 import { preparePython } from "../clients/python.ts";
 import { testPostgres } from "../services/postgres.ts";
+import { RawClient } from "../flight/raw_client.ts";
+import { ticketBytes } from "../flight/serve.ts";
 import { flightCall } from "./flight_calls.ts";
 import { flightPid, post, residentBytes, serve, until } from "./serve.ts";
 
@@ -203,11 +205,29 @@ Deno.test("serve holds flightStreamsMax until each stream ends, and gives the pl
   });
   const [first, second] = [await hold(served.flight), await hold(served.flight)];
   const get = { call: "get", ticket: "{ numbers(limit: 1) { id } }" } as const;
-  equal((await flightCall(served.flight, get)).code, "RESOURCE_EXHAUSTED");
+  const { code, message = "" } = await flightCall(served.flight, get);
+  equal(code, "RESOURCE_EXHAUSTED");
+  match(message, /2 streams.*flight_streams_max/s);
   await first.kill();
   await until(() => flightCall(served.flight, get), ({ rows }) => rows === 1);
   await second.kill();
   await gone();
+});
+
+Deno.test("serve has 64 Flight streams at once beside HTTP, and refuses the 65th without waiting", async () => {
+  await using served = await serve({ DATABASE_URL: url, ...quiet });
+  const client = new RawClient(served.flight);
+  const get = (ticket: string) => client.call("DoGet", ticketBytes(ticket));
+  try {
+    const streams = Array.from({ length: 64 }, () => get("{ slows(limit: 40) { id nothing } }"));
+    await until(running, (at) => at.length === 64);
+    const { code, message } = await get("{ numbers(limit: 1) { id } }");
+    equal([code, /64 streams/.test(message)], [8, true]);
+    equal((await post(served.http, "{ numbers(limit: 1) { id } }")).status, 200);
+    equal((await Promise.all(streams)).filter((answer) => answer.code !== 0), []);
+  } finally {
+    client.close();
+  }
 });
 
 Deno.test("serve holds httpStreamsMax: 429 with Retry-After, and gives the place back", async () => {
@@ -229,10 +249,11 @@ Deno.test("serve holds httpStreamsMax: 429 with Retry-After, and gives the place
   await gone();
 });
 
-Deno.test("serve tells who waits too long for a connection that PostgreSQL is busy, on both transports", async () => {
+Deno.test("serve tells who waits too long for a connection that PostgreSQL is busy, and refuses streams beyond Flight's pool", async () => {
   await using served = await serve({
     DATABASE_URL: url,
     FRAISEQL_LIMITS_POOL_CONNECTIONS_MAX: "1",
+    FRAISEQL_LIMITS_FLIGHT_POOL_CONNECTIONS_MAX: "1",
     FRAISEQL_LIMITS_POOL_WAIT_MS_MAX: "200",
     ...quiet,
   });
@@ -242,7 +263,9 @@ Deno.test("serve tells who waits too long for a connection that PostgreSQL is bu
   equal([status, body.errors?.[0]?.extensions.code], [503, "UNAVAILABLE"]);
   ok(body.errors?.[0]?.extensions.hint);
   const ticket = "{ numbers(limit: 1) { id } }";
-  equal((await flightCall(served.flight, { call: "get", ticket })).code, "UNAVAILABLE");
+  const { code, message = "" } = await flightCall(served.flight, { call: "get", ticket });
+  equal(code, "RESOURCE_EXHAUSTED");
+  match(message, /1 streams.*flight_pool_connections_max/s);
   socket.destroy();
   await client.kill();
   await gone();
