@@ -55,17 +55,16 @@ async function endsWithin(pid: number, ms: number): Promise<boolean> {
 
 /** The command line of a living process, else null. */
 async function commandOf(pid: number): Promise<string | null> {
-  if (Deno.build.os === "linux") {
-    const text = await Deno.readTextFile(`/proc/${pid}/cmdline`).catch(() => "");
-    return text.replaceAll("\0", " ").trim() || null;
-  }
   const [program, ...args] = Deno.build.os === "windows"
     ? [
       "powershell",
       "-Command",
       `(Get-CimInstance Win32_Process -Filter 'ProcessId=${pid}').CommandLine`,
     ]
+    : Deno.build.os === "linux"
+    // Small containers have no `ps`, and Deno itself may not read `/proc` without every permission.
+    ? ["cat", `/proc/${pid}/cmdline`]
     : ["ps", "-p", String(pid), "-o", "command="];
   const { stdout } = await new Deno.Command(program ?? "", { args, stderr: "null" }).output();
-  return new TextDecoder().decode(stdout).trim() || null;
+  return new TextDecoder().decode(stdout).replaceAll("\0", " ").trim() || null;
 }

@@ -266,7 +266,7 @@ Deno.test("readConfig() says why its file cannot be read", () => {
 });
 
 Deno.test("readConfig() lists what else is found wrong with a value among the faults", () => {
-  const checks = { database_url: (url: string) => url.endsWith("/bad") ? ["one", "two"] : [] };
+  const checks = { "database_url": (url: string) => url.endsWith("/bad") ? ["one", "two"] : [] };
   const env = { DATABASE_URL: "postgres://h/bad", FRAISEQL_LOG_LEVEL: "loud" };
   throws(() => readConfig({ ...sources({ env }), checks }), {
     message: /3 faults:\n {2}DATABASE_URL: one\n {2}DATABASE_URL: two\n {2}FRAISEQL_LOG_LEVEL/,
