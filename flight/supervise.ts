@@ -8,6 +8,7 @@ import { abortError, AppError } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
 import type { MetricObject, Metrics } from "../lib/metrics.ts";
 import { type Ask, CONTROL_ENV, lines, parseLine, type Told } from "./control.ts";
+import { FinalWords } from "./final_words.ts";
 
 export interface SuperviseOptions {
   /** The program and its arguments, e.g. `[Deno.execPath(), "run", ..., "main.ts", "flight"]`. */
@@ -105,13 +106,16 @@ class Supervisor implements SupervisedFlight {
       }
       const { code, signal } = await child.ended;
       this.endIfStopped();
-      const said = child.lastWords();
-      if (code === badConfigurationExit) throw new AppError("BAD_INPUT", said);
+      const { message, hint } = child.lastWords();
+      if (code === badConfigurationExit) {
+        throw new AppError("BAD_INPUT", message, hint === null ? {} : { hint });
+      }
       if (tries >= firstTriesMax) {
-        throw new AppError("UNAVAILABLE", `the Flight process does not start: ${said}`, {
-          hint: `it ended with ${signal ?? `exit status ${code}`}; see the log above`,
+        throw new AppError("UNAVAILABLE", `the Flight process does not start: ${message}`, {
+          hint: hint ?? `it ended with ${signal ?? `exit status ${code}`}; see the log above`,
         });
       }
+      this.options.log.warn("flight process did not start, starting it again", { said: message });
       await this.wait(restartWaitMsMin * 2 ** tries);
       this.endIfStopped();
     }
@@ -165,7 +169,12 @@ class Supervisor implements SupervisedFlight {
         ? 0
         : Math.min(restartWaitMsMax, restartWaitMsMin * 2 ** (this.failures - 2));
       this.options.metrics.flightRestarts.inc();
-      this.options.log.warn("flight process ended, starting it again", { code, signal, waitMs });
+      this.options.log.warn("flight process ended, starting it again", {
+        code,
+        signal,
+        waitMs,
+        ...!child.wasReady && { said: child.lastWords().message },
+      });
       await this.wait(waitMs);
       if (this.isStopping) return;
       child = this.spawn();
@@ -210,6 +219,7 @@ class Supervisor implements SupervisedFlight {
 /** One run of the process. */
 class Child {
   isReady = false;
+  wasReady = false;
   /** True when it got ready, false when it ended before. */
   readonly ready: Promise<boolean>;
   readonly ended: Promise<Deno.CommandStatus>;
@@ -219,7 +229,7 @@ class Child {
   private readonly input: WritableStreamDefaultWriter<Uint8Array>;
   private readonly asked = new Map<number, (told: Told) => void>();
   private lastId = 0;
-  private errorTail = "";
+  private readonly words = new FinalWords();
 
   constructor(
     [program = "", ...args]: readonly string[],
@@ -246,6 +256,7 @@ class Child {
     const heard = this.listen((told) => {
       if (told.event === "ready") {
         this.isReady = true;
+        this.wasReady = true;
         clearTimeout(timer);
         ready.resolve(true);
       }
@@ -275,8 +286,8 @@ class Child {
   }
 
   /** What it said last on standard error. */
-  lastWords(): string {
-    return this.errorTail.trim() || "it said nothing";
+  lastWords(): { message: string; hint: string | null } {
+    return this.words.refusal();
   }
 
   async ask(what: "metrics" | "refresh", msMax: number): Promise<Told> {
@@ -339,12 +350,11 @@ class Child {
 
   /** Its log lines are ours; their end is kept, since it says why it did not start. */
   private async passErrors(): Promise<void> {
-    const decoder = new TextDecoder();
-    for await (const bytes of this.process.stderr) {
-      Deno.stderr.writeSync(bytes);
-      if (!this.isReady) {
-        this.errorTail = (this.errorTail + decoder.decode(bytes, { stream: true })).slice(-4000);
-      }
+    const encoder = new TextEncoder();
+    for await (const line of lines(this.process.stderr)) {
+      // Why it does not start is told by who started it: said by both it would stand there twice.
+      if (!this.isReady && this.words.take(line)) continue;
+      Deno.stderr.writeSync(encoder.encode(`${line}\n`));
     }
   }
 }
