@@ -83,6 +83,8 @@ export function configEnvironment(config: Config, databaseUrl: string): Record<s
   const host = hostname.includes(":") ? `[${hostname}]` : hostname;
   return {
     DATABASE_URL: databaseUrl,
+    DATABASE_URL_FILE: "", // empty is not set: one of both
+    FRAISEQL_SAMPLE: "none",
     FRAISEQL_TOPOLOGY: config.topology === "full" ? "dual" : config.topology,
     FRAISEQL_FLIGHT_BIND_ADDR: `${host}:${port}`,
     FRAISEQL_DB_SCHEMAS: config.dbSchemas.join(","),

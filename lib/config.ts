@@ -4,7 +4,7 @@
  * person would rather mend four keys than start four times.
  */
 
-import { parse as parseToml } from "smol-toml";
+import { parse as parseToml, TomlError } from "smol-toml";
 import { AppError } from "./errors.ts";
 import { type LimitName, LIMITS, type Limits } from "./limits.ts";
 
@@ -143,6 +143,9 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
   { key: "tls_cert", env: "FRAISEQL_TLS_CERT", default: "", later: "TLS", help: "certificate of both transports" },
   { key: "tls_key", env: "FRAISEQL_TLS_KEY", default: "", later: "TLS", help: "private key of both transports" },
   { key: "tls_client_ca", env: "FRAISEQL_TLS_CLIENT_CA", default: "", later: "TLS", help: "authority of client certificates" },
+  { key: "flight_tls_cert", env: "FRAISEQL_FLIGHT_TLS_CERT", default: "", later: "TLS", help: "certificate of Flight" },
+  { key: "flight_tls_key", env: "FRAISEQL_FLIGHT_TLS_KEY", default: "", later: "TLS", help: "private key of Flight" },
+  { key: "flight_tls_client_ca", env: "FRAISEQL_FLIGHT_TLS_CLIENT_CA", default: "", later: "TLS", help: "authority of client certificates of Flight" },
   { key: "mode", env: "FRAISEQL_MODE", default: "", later: "production mode", help: "development or production" },
 ];
 
@@ -197,6 +200,12 @@ export function readConfig(sources: ConfigSources): Config {
     faults.push(...odd.map((fault) => `${found.from}: ${fault}`));
     values[row.key] = value;
   }
+  if (values.sample === "shop" && values.database_url) {
+    faults.push(
+      "sample: shop is for the embedded database, and a database is named: remove it, " +
+        "or run fraiseql sample shop once to make the shop there",
+    );
+  }
   const limits = readLimits(sources, file, faults);
   refuseHalfCache(values, faults);
 
@@ -248,8 +257,10 @@ function readFile(file: ConfigFile, faults: string[]): FileKeys {
   try {
     return parseToml(file.text);
   } catch (error) {
+    // Not the line itself, which the message goes on to show: it may hold a secret.
     const message = error instanceof Error ? error.message.split("\n")[0] : String(error);
-    faults.push(`${file.path}: ${message}`);
+    const place = error instanceof TomlError ? `:${error.line}:${error.column}` : "";
+    faults.push(`${file.path}${place}: ${message}`);
     return {};
   }
 }
@@ -294,8 +305,12 @@ function find(
   const flag = sources.flags[row.key];
   if (flag !== undefined) return { text: flag, from: `--${row.key.replaceAll("_", "-")}` };
   const env = sources.env[row.env];
-  if (env !== undefined && env !== "") return { text: env, from: row.env };
   const secretPath = row.secret ? sources.env[`${row.env}_FILE`] : undefined;
+  if (env && secretPath) {
+    faults.push(`${row.env}: ${row.env}_FILE is set too, and only one can be meant: remove one`);
+    return undefined;
+  }
+  if (env) return { text: env, from: row.env };
   if (secretPath) {
     try {
       return { text: sources.readSecret(secretPath).trim(), from: `${row.env}_FILE` };
@@ -362,7 +377,7 @@ export function suggestion(word: string, words: readonly string[]): string {
 /** `did you mean x?` where one of the words is near, else nothing. */
 export function didYouMean(word: string, words: readonly string[]): string {
   let nearest = "";
-  let least = Math.max(2, Math.floor(word.length / 3)) + 1;
+  let least = Math.max(1, Math.floor(word.length / 3)) + 1;
   for (const other of words) {
     // Also spares the comparing of what is as long as a whole request.
     if (Math.abs(word.length - other.length) >= least) continue;

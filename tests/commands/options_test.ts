@@ -131,7 +131,7 @@ Deno.test("configEnvironment() gives another process the same configuration", ()
   );
   const env = configEnvironment(config, "postgres://u:p@h/d");
   const again = readConfig({ flags: {}, env, file: null, readSecret: () => "" });
-  deepEqual(again, { ...config, databaseUrl: "postgres://u:p@h/d" });
+  deepEqual(again, { ...config, databaseUrl: "postgres://u:p@h/d", sample: "none" });
 });
 
 Deno.test("configEnvironment() names what another process may be told, and nothing else", () => {
@@ -139,4 +139,11 @@ Deno.test("configEnvironment() names what another process may be told, and nothi
   equal(env.FRAISEQL_TOPOLOGY, "dual", "until there are events, full is dual");
   equal(env.FRAISEQL_FLIGHT_VIEWS, "", "empty is not set");
   equal(readConfig({ flags: {}, env, file: null, readSecret: () => "" }).flightViews.length, 0);
+  // Of the environment and the file that both processes have.
+  const both = { DATABASE_URL_FILE: "/f", FRAISEQL_SAMPLE: "shop", ...env };
+  const file = { path: "fraiseql.toml", text: 'sample = "shop"' };
+  equal(
+    readConfig({ flags: {}, env: both, file, readSecret: () => "" }).databaseUrl,
+    "postgres://h/d",
+  );
 });

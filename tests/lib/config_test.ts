@@ -242,7 +242,21 @@ const faults: [name: string, given: Given, wanted: RegExp][] = [
     /^FRAISEQL_LIMITS_QUERY_DEPTH_MAX: must be/,
   ],
   ["a limit that is true", { file: "[limits]\nquery_depth_max = true" }, /\(is true\)$/],
-  ["a file that is no TOML", { file: 'a = "x' }, /^fraiseql\.toml: Invalid TOML/],
+  [
+    "a file that is no TOML, with its line and column",
+    { file: 'sample = "none"\n  database_url = "s3cret' },
+    /^fraiseql\.toml:2:18: Invalid TOML[^\n]*$/,
+  ],
+  [
+    "a secret both by variable and by file",
+    { env: { DATABASE_URL: "postgres://h/d", DATABASE_URL_FILE: "/f" } },
+    /^DATABASE_URL: DATABASE_URL_FILE is set too/,
+  ],
+  [
+    "the sample shop for a database that is named",
+    { env: { DATABASE_URL: "postgres://h/d", FRAISEQL_SAMPLE: "shop" } },
+    /^sample: shop is for the embedded database.*fraiseql sample shop/,
+  ],
   [
     "a secret's file that is not there",
     { env: { DATABASE_URL_FILE: "/none" } },
@@ -300,12 +314,12 @@ for (const row of CONFIG_KEYS.filter((row) => row.later)) {
   });
 }
 
-Deno.test("readConfig() takes a secret from a file, and the variable itself before it", () => {
+Deno.test("readConfig() takes a secret from a file, and a flag before it", () => {
   const secrets = { "/run/url": "postgres://u:p@h/d\n" };
   const env = { DATABASE_URL_FILE: "/run/url" };
   equal(read({ env, secrets }).databaseUrl, "postgres://u:p@h/d");
   equal(
-    read({ env: { ...env, DATABASE_URL: "postgres://other/d" }, secrets }).databaseUrl,
+    read({ env, flags: { "database_url": "postgres://other/d" }, secrets }).databaseUrl,
     "postgres://other/d",
   );
 });
@@ -356,6 +370,10 @@ Deno.test("suggestion() names what is near, and nothing else", () => {
   const words = ["orders", "orderItems", "users"];
   equal(suggestion("ordrs", words), ", did you mean orders?");
   equal(suggestion("zzz", words), "");
+  equal(suggestion("nope", ["type", "note"]), ", did you mean note?");
+  equal(suggestion("nope", ["type", "none", "open"]), ", did you mean none?");
+  equal(suggestion("nope", ["type"]), "");
+  equal(suggestion("ab", ["ad"]), ", did you mean ad?");
   equal(suggestion("", words), "");
   equal(suggestion("x".repeat(1_000_000), words), "");
 });
