@@ -140,9 +140,9 @@ async function tlsOptions(target: ConnectTarget, server: Server): Promise<Connec
   const { sslMode, sslRootCert, sslCert, sslKey } = target;
   const ownAuthority = sslRootCert !== null && sslRootCert !== "system";
   const [ca, cert, key] = await Promise.all([
-    ownAuthority ? readPem(sslRootCert, "sslrootcert") : undefined,
-    sslCert ? readPem(sslCert, "sslcert") : undefined,
-    sslKey ? readPem(sslKey, "sslkey") : undefined,
+    ownAuthority ? readPem(sslRootCert, "sslrootcert", "CERTIFICATE") : undefined,
+    sslCert ? readPem(sslCert, "sslcert", "CERTIFICATE") : undefined,
+    sslKey ? readPem(sslKey, "sslkey", "PRIVATE KEY") : undefined,
   ]);
   return {
     host: server.host,
@@ -157,7 +157,16 @@ async function tlsOptions(target: ConnectTarget, server: Server): Promise<Connec
   };
 }
 
-async function readPem(path: string, parameter: string): Promise<string> {
+async function readPem(path: string, parameter: string, holds: string): Promise<string> {
+  const text = await readText(path, parameter);
+  if (new RegExp(`^-----BEGIN [A-Z ]*${holds}-----`, "m").test(text)) return text;
+  const wanted = holds.toLowerCase();
+  throw new AppError("BAD_INPUT", `the file of ${parameter} holds no ${wanted}: ${path}`, {
+    hint: `it must be PEM, with a line -----BEGIN ${holds}-----`,
+  });
+}
+
+async function readText(path: string, parameter: string): Promise<string> {
   try {
     return await readFile(path, "utf8");
   } catch (cause) {

@@ -183,6 +183,12 @@ const refused: [name: string, url: string, code: string, message: RegExp][] = [
     /TLS .* failed/,
   ],
   [
+    "an sslrootcert without a certificate",
+    server.at("trust_user", "postgres?sslmode=verify-ca&sslrootcert=/etc/hostname"),
+    "BAD_INPUT",
+    /sslrootcert holds no certificate: \/etc\/hostname/,
+  ],
+  [
     "an sslrootcert that is not there",
     server.at("trust_user", "postgres?sslmode=verify-ca&sslrootcert=/nowhere.pem"),
     "BAD_INPUT",
