@@ -10,8 +10,10 @@ import { type HttpServer, serveHttp } from "../lib/http/server.ts";
 import { createLog, type Log } from "../lib/log.ts";
 import { createMetrics } from "../lib/metrics.ts";
 import { openDatabase, type PostgresDatabase } from "../lib/postgres/database.ts";
+import type { RootList } from "../lib/query/query_engine.ts";
 import { engineOf, isFirstStart, loadSample } from "./database.ts";
 import { LateEngine } from "./late_engine.ts";
+import { exampleQuery } from "./example_query.ts";
 import { flightCommand } from "./flight_command.ts";
 import { configEnvironment } from "./options.ts";
 import { answer, say } from "./say.ts";
@@ -47,6 +49,8 @@ class Parts {
   http: HttpServer | null = null;
   flight: SupervisedFlight | null = null;
   database: PostgresDatabase | null = null;
+  /** What the database could be asked at the start. */
+  lists: readonly RootList[] = [];
   stopPostgres: (() => Promise<void>) | null = null;
 
   async close(drainSeconds: number): Promise<void> {
@@ -146,10 +150,17 @@ async function startTransports(
         () => engineOf(config, database, log, { metrics, onChanged }),
       ),
     );
+    parts.lists = engine.rootLists();
   } else {
-    // Flight waits for it as well, but a wrong password is better told before it starts.
+    // Flight does the same, but what is wrong with them is better told before it starts.
     const open = () => openDatabase({ url, limits, log, signal });
-    await (await untilThere(url, log, signal, open)).close();
+    const database = await untilThere(url, log, signal, open);
+    try {
+      const once = await untilThere(url, log, signal, () => engineOf(config, database, log));
+      parts.lists = once.rootLists();
+    } finally {
+      await database.close();
+    }
   }
 
   if (config.topology !== "http") {
@@ -210,7 +221,7 @@ async function tellFlight({ flight }: Parts, log: Log): Promise<void> {
   }
 }
 
-function tellReady(config: Config, url: string, { http, flight, engine }: Parts): void {
+function tellReady(config: Config, url: string, { http, flight, lists }: Parts): void {
   const flightUrl = flight?.url() ?? null;
   const full = config.topology === "full";
   say("");
@@ -218,10 +229,13 @@ function tellReady(config: Config, url: string, { http, flight, engine }: Parts)
   if (http) say(`GraphQL    ${http.url}/graphql  (in a browser: GraphiQL)`);
   if (flightUrl) say(`Flight     ${flightUrl}`);
   if (config.databaseUrl === null) {
-    say(`PostgreSQL 127.0.0.1:${new URL(url).port}  (fraiseql url postgres prints its URL)`);
+    say(`PostgreSQL 127.0.0.1:${new URL(url).port}  (${urlCommand()} prints its URL)`);
   }
   if (flightUrl) {
-    const read = exampleQuery(engine, config);
+    const query = exampleQuery(lists);
+    const read = query === null
+      ? "print(list(c.list_flights()))"
+      : `print(c.do_get(fl.Ticket(b"${query}")).read_all())`;
     say(`Python     import pyarrow.flight as fl; c = fl.connect("${flightUrl}"); ${read}`);
   }
   const line = {
@@ -234,13 +248,10 @@ function tellReady(config: Config, url: string, { http, flight, engine }: Parts)
   answer(JSON.stringify(line) + "\n");
 }
 
-/** A line of Python that works on this database. */
-function exampleQuery(engine: LateEngine, { topology }: Config): string {
-  const lists = topology === "arrow" ? [] : engine.rootLists();
-  const users = lists.find(({ name, text }) => name === "users" && /\bid name email\b/.test(text));
-  const query = users ? "{ users { id name email } }" : lists[0]?.text;
-  if (query === undefined) return "print(list(c.list_flights()))";
-  return `print(c.do_get(fl.Ticket(b"${query}")).read_all())`;
+/** As a person can type it: there is no `fraiseql` but the compiled one. */
+function urlCommand(): string {
+  const program = Deno.build.standalone ? "fraiseql" : `npx -y deno@${Deno.version.deno} task`;
+  return `${program} url postgres`;
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -7,12 +7,16 @@ import { answer } from "./say.ts";
 
 /** Prints one URL, password included. */
 export async function printUrl(config: Config, service: string): Promise<number> {
+  if (service !== "postgres") {
+    throw new AppError("BAD_INPUT", `there is no service named ${JSON.stringify(service)}`, {
+      hint: "known: postgres",
+    });
+  }
   const services = await readServices(config.dataDir);
   const url = services[service];
   if (url === undefined) {
-    const names = Object.keys(services);
-    throw new AppError("NOT_FOUND", `${config.dataDir} has no embedded service named ${service}`, {
-      hint: names.length > 0 ? `it has ${names.join(", ")}` : "fraiseql serve starts them",
+    throw new AppError("NOT_FOUND", `${config.dataDir} has no embedded PostgreSQL`, {
+      hint: "serve makes it at its first start; FRAISEQL_DATA_DIR names another folder",
     });
   }
   answer(`${url}\n`);

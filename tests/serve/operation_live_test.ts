@@ -77,6 +77,8 @@ for (const [topology, http, flight, told] of topologies) {
       equal([ready.status, "flight" in (await ready.json()).parts], [200, flight]);
     }
     if (flight) equal((await flightGet(served.flight, "{ users(limit: 1) { id } }")).rows, 1);
+    const shown = 'fl.Ticket(b"{ users { id name email } }")';
+    equal(served.stderr().includes(shown), flight, served.stderr());
     equal(await served.stop(), 0);
   });
 }
@@ -91,6 +93,7 @@ Deno.test("serve tells clearly that a port is in use, of HTTP and of Flight", as
       const { code, stdout, stderr } = await command(["serve"], env);
       equal([name, code, stdout], [name, 2, ""]);
       ok(stderr.includes(taken) && stderr.includes(name), `${name}: ${stderr}`);
+      equal([stderr.split("in use").length, stderr.split("fraiseql: ").length], [2, 2], stderr);
       equal(/ at file:|unexpected/.test(stderr), false, stderr);
     }
   } finally {
@@ -137,6 +140,8 @@ const misused: [words: string[], told: RegExp][] = [
   [["sample", "shop", "--orders", "many"], /--orders/],
   [["sample", "shop", "--orders", "-5"], /orders/],
   [["url"], /service/],
+  [["url", "nats"], /"nats"\nhint: known: postgres/],
+  [["url", "x"], /known: postgres/],
 ];
 
 for (const [words, told] of misused) {
