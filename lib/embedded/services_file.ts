@@ -5,6 +5,7 @@
 
 import { join } from "node:path";
 import { AppError } from "../errors.ts";
+import { giveTo, otherOwner } from "./owner.ts";
 
 export type ServiceName = "postgres" | "nats" | "clickhouse" | "search";
 
@@ -38,6 +39,9 @@ export async function writeService(dataDir: string, name: ServiceName, url: stri
       mode: 0o600,
       createNew: true,
     });
+    // Written by root it stays the file of whose folder it is in.
+    const owner = await otherOwner(dataDir) ?? await otherOwner(path);
+    if (owner) await giveTo(owner, written);
     await Deno.rename(written, path);
   } catch (error) {
     await Deno.remove(written).catch(() => {}); // it may never have been made

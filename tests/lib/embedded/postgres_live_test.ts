@@ -1,5 +1,5 @@
 import { deepEqual, equal, match, notEqual, rejects } from "node:assert/strict";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { type EmbeddedPostgres, startPostgres } from "../../../lib/embedded/postgres.ts";
 import { runningUrl } from "../../../lib/embedded/services_file.ts";
 import { createLog } from "../../../lib/log.ts";
@@ -244,12 +244,17 @@ Deno.test("startPostgres() goes elsewhere when root's folder lies in a closed on
   const place = async () => (await Deno.readTextFile(join(folder, "postgres", "location"))).trim();
   let first = "";
   for (const _start of ["first", "second"]) {
+    const said: string[] = [];
     await withServer(async ({ url }) => {
       const [where] = await ask(url, "show data_directory");
       equal(where, join(isRoot ? await place() : join(folder, "postgres"), "data"));
       equal(where, first || where);
       first = where ?? "";
-    }, { dataDir: folder });
+      const told = said.some((line) =>
+        line.startsWith(`PostgreSQL and its data are in ${dirname(first)}:`)
+      );
+      equal(told, isRoot, said.join());
+    }, { dataDir: folder, onProgress: (line) => void said.push(line) });
   }
   if (isRoot) await Deno.remove(await place(), { recursive: true });
   await Deno.remove(closed, { recursive: true });
@@ -270,6 +275,43 @@ Deno.test("startPostgres() works for an ordinary user, not for one without a nam
     await Deno.remove(folder, { recursive: true });
   }
 });
+
+for (const first of ["root", "the owner"]) {
+  Deno.test(`startPostgres() leaves a folder to its owner where ${first} starts first, and root later`, async () => {
+    if (!isRoot) return await withServer(({ url }) => ask(url, "select 1")); // nobody can give files away
+    const uid = 65_534;
+    const folder = await copyForUser(uid, uid, dataDir);
+    const used = join(folder, "data");
+    // Programs too are made by who is first.
+    if (first === "root") await Deno.remove(join(used, "postgres"), { recursive: true });
+    await Deno.chmod(used, 0o700);
+    const asOwner = async () => {
+      const env = { DENO_DIR: join(folder, "cache"), HOME: folder };
+      const holder = hold(used, { uid, gid: uid, cwd: folder, env }, folder);
+      match(await holder.line(/^(ready|failed) /), /^ready postgres:/);
+      await holder.release();
+    };
+    const asRoot = () => withServer(({ url }) => ask(url, "select 1"), { dataDir: used });
+    for (const start of first === "root" ? [asRoot, asOwner] : [asOwner, asRoot, asOwner]) {
+      await start();
+      deepEqual(await strangers(used, uid), []);
+    }
+    equal((await Deno.stat(join(used, "services.json"))).mode! & 0o777, 0o600);
+    equal((await Deno.stat(used)).mode! & 0o777, 0o700);
+    await Deno.remove(folder, { recursive: true });
+  });
+}
+
+/** What in a folder is not that user's. */
+async function strangers(path: string, uid: number): Promise<string[]> {
+  const info = await Deno.lstat(path);
+  const found = info.uid === uid ? [] : [path];
+  if (!info.isDirectory) return found;
+  for await (const { name } of Deno.readDir(path)) {
+    found.push(...await strangers(join(path, name), uid));
+  }
+  return found;
+}
 
 Deno.test("startPostgres() removes nothing of its own, so this test does", async () => {
   await Deno.remove(dataDir, { recursive: true });
