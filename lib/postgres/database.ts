@@ -6,6 +6,7 @@ import type { Metrics } from "../metrics.ts";
 import type { Database } from "../query/database.ts";
 import { connectErrorAtRunTime, isFull } from "./connect_errors.ts";
 import { connect } from "./connection.ts";
+import { failureLog } from "./failure_log.ts";
 import { holdTable } from "./hold_table.ts";
 import { Pool, type PoolSize } from "./pool.ts";
 import { pooledRows, pooledText } from "./pooled_rows.ts";
@@ -127,21 +128,6 @@ class Turns {
     return done;
   }
 }
-
-/** Tells why connections could not be had, in one line, and the same at most once a second. */
-function failureLog(log: Log): (error: unknown) => void {
-  const told = new Map<string, number>();
-  return (error) => {
-    const reason = error instanceof Error ? error.message : String(error);
-    const now = performance.now();
-    for (const [old, at] of told) if (now - at >= repeatMsMin) told.delete(old);
-    if (told.has(reason)) return;
-    told.set(reason, now);
-    log.warn("postgres.connect_failed", { reason });
-  };
-}
-
-const repeatMsMin = 1000;
 
 /** PostgreSQL that takes longer over `select 1` is not ready. */
 const pingMsMax = 5_000;
