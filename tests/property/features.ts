@@ -4,7 +4,6 @@
  */
 
 import {
-  getNamedType,
   type GraphQLField,
   type GraphQLNamedType,
   type GraphQLSchema,
@@ -69,16 +68,6 @@ export function featuresOf(schema: GraphQLSchema, parts: boolean): Features {
       : columns.some((field) => takes(field, ...args));
   });
   return new Set<Feature>(parts ? [...found, "partitions"] : found);
-}
-
-/** Whether averages of integers are `Float` or, rounded, `Decimal`: the schema says so. */
-export function averageOfInts(schema: GraphQLSchema): "Float" | "Decimal" {
-  const aggregate = fieldsOf(
-    getNamedType(schema.getQueryType()?.getFields().thingsAggregate?.type) ?? undefined,
-  );
-  const average = aggregate.find(({ name }) => name === "avg");
-  const ofId = fieldsOf(average && getNamedType(average.type)).find(({ name }) => name === "id");
-  return String(ofId?.type).startsWith("Decimal") ? "Decimal" : "Float";
 }
 
 function fieldsOf(type: GraphQLNamedType | undefined): Field[] {

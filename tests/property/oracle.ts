@@ -21,7 +21,6 @@ export interface Asked {
 
 export interface Options {
   readonly unrepresentable: Unrepresentable;
-  readonly averageOfInts: "Float" | "Decimal";
 }
 
 /** What the answer must be. */

@@ -89,7 +89,7 @@ function measureSql(
         measure.name,
         measure.columns.map((column) => ({
           name: columnName(at.table, column),
-          ...valueSql(oracle, at, measure.name, column),
+          ...valueSql(at, measure.name, column),
         })),
       );
     default:
@@ -128,16 +128,13 @@ function functionSql(at: At, name: AggregateName, column: string): string {
 }
 
 /** The value's JSON and shape by the documented table. */
-function valueSql(oracle: Oracle, at: At, name: AggregateName, column: string): Made {
+function valueSql(at: At, name: AggregateName, column: string): Made {
   const row = leafRow(columnOf(at.table, column).type);
   const sql = functionSql(at, name, column);
   if (name === "countDistinct") return { sql: `${sql}::text`, shape: COUNT };
   if (name === "min" || name === "max") return leafJson(row, sql, true);
   if (name === "sum") return sumSql(row, sql);
-  const isFloat = row.number === "float" ||
-    (row.number !== "decimal" && row.number !== "numeric" &&
-      oracle.options.averageOfInts === "Float");
-  if (isFloat) return floatSql(`${sql}::float8`);
+  if (row.number === "float") return floatSql(`${sql}::float8`);
   if (row.number === "numeric") return textSql(sql, "string");
   const scale = Math.max(6, row.scale);
   return textSql(`round(${sql}, ${scale})`, `decimal128(38, ${scale})`);

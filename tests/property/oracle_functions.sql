@@ -47,6 +47,10 @@ end $$;
 create or replace function oracle.decimal_text(value numeric) returns text language plpgsql as $$
 begin
   if value in ('NaN', 'Infinity', '-Infinity') then return oracle.refuse(); end if;
+  -- Arrow's decimals have 38 digits.
+  if length(regexp_replace(value::text, '^-?0*|\.', '', 'g')) > 38 then
+    return oracle.refuse();
+  end if;
   return value::text;
 end $$;
 

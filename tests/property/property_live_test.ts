@@ -48,6 +48,8 @@ async function run(unrepresentable: Unrepresentable, cases: number): Promise<voi
     FRAISEQL_LIMITS_QUERY_COST_MAX: "100000000",
     // So that a few rows are several batches.
     FRAISEQL_LIMITS_BATCH_ROWS_MAX: "3",
+    // The next schema waits until a held snapshot lets go of the tables.
+    FRAISEQL_LIMITS_PARTITION_SNAPSHOT_SECONDS: "1",
     FRAISEQL_LOG_LEVEL: "warn",
   });
   const script = new URL("../clients/flight_rows.py", import.meta.url);

@@ -7,13 +7,7 @@ import { type Answer, fromOracle, overFlight, overHttp, type Unrepresentable } f
 import { compare, type Fault } from "./compare.ts";
 import { connectionFault } from "./connection.ts";
 import { worldSql } from "./ddl.ts";
-import {
-  averageOfInts,
-  type Features,
-  featuresOf,
-  PARTED_READ,
-  SHOWING_TABLE,
-} from "./features.ts";
+import { type Features, featuresOf, PARTED_READ, SHOWING_TABLE } from "./features.ts";
 import { type GraphqlText, toGraphql, toPage, toTicket, toViewTicket } from "./graphql_text.ts";
 import { type Case, IncompleteCase, type Query, type World } from "./model.ts";
 import { ask } from "./oracle.ts";
@@ -67,7 +61,7 @@ export async function openRig({ url, http, reader, unrepresentable }: RigOptions
   await refresh();
   const schema = await introspect(http);
   const parted = await overFlight(reader, { info: PARTED_READ });
-  const options = { averageOfInts: averageOfInts(schema), unrepresentable };
+  const options = { unrepresentable };
 
   let loaded: World | null = null;
   /** False where PostgreSQL refuses it, as it can what the shrinker made. */

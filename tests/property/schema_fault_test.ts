@@ -37,7 +37,7 @@ const cases: [name: string, author: string, wanted: string[]][] = [
 ];
 for (const [name, author, wanted] of cases) {
   Deno.test(`schemaFaults() finds ${name}`, () => {
-    const options = { averageOfInts: "Float", unrepresentable: "error" } as const;
+    const options = { unrepresentable: "error" } as const;
     equal(schemaFaults(world, schema(author), options), wanted);
   });
 }
