@@ -56,7 +56,8 @@ export async function benchFlight(stage: Stage): Promise<Report> {
       samples[String(rows ?? stage.rows)] = taken;
       note(`flight: ${rows ?? stage.rows} rows done`);
     }
-    return { tables: tables(sides, samples), samples };
+    const parts = await measureParts(client, sides[0], stage);
+    return { tables: [...tables(sides, samples), partsTable(parts)], samples: { samples, parts } };
   } finally {
     await client.stop();
     await peer.stop();
@@ -92,11 +93,42 @@ async function measure(
     firstSeconds: mean((result) => result.firstSeconds),
     rows: results[0]!.rows,
     bytes: results[0]!.bytes,
-    wireBytes: 0,
     batches: results[0]!.batches,
     clientCpuSeconds: mean((result) => result.clientCpuSeconds),
+    each: [],
     serverCpuSeconds: (cpuSeconds(...side.pids) - serverBefore) / times,
     postgresCpuSeconds: (familyCpuSeconds(stage.postgresPid) - postgresBefore) / times,
+  };
+}
+
+/** The whole table as one stream and in parts of one snapshot, in turn. */
+async function measureParts(
+  client: FlightClient,
+  side: Side,
+  stage: Stage,
+): Promise<[whole: number[], parts: number[]]> {
+  const taken: [number[], number[]] = [[], []];
+  for (let round = 0; round <= stage.rounds; round++) {
+    for (const way of inTurn(round)) {
+      const asked = { url: side.url, ticket: side.ticket(null) };
+      const result = await client.read(way === 0 ? asked : { ...asked, partitions });
+      if (result.rows !== stage.rows) throw new Error(`partitions: ${result.rows} rows`);
+      if (round > 0) taken[way].push(result.seconds);
+    }
+  }
+  return taken;
+}
+
+const partitions = 4;
+
+function partsTable([whole, parts]: [number[], number[]]): Table {
+  return {
+    title: `Flight: the whole table in ${partitions} partitions, read in as many threads`,
+    columns: ["read as", "time, GetFlightInfo included", "times as fast"],
+    rows: [
+      ["one stream", spread(whole, seconds), "1"],
+      [`${partitions} partitions`, spread(parts, seconds), ratioText(ratios(whole, parts))],
+    ],
   };
 }
 

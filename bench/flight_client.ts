@@ -2,6 +2,7 @@
 
 import { fileURLToPath } from "node:url";
 import { preparePython } from "../tests/clients/python.ts";
+import { AskedProgram } from "./asked_program.ts";
 import { note } from "./stage.ts";
 
 export interface FlightRead {
@@ -10,8 +11,10 @@ export interface FlightRead {
   /** A slow reader: at this speed for so many seconds, then as fast as it can. */
   readonly bytesPerSecond?: number;
   readonly slowSeconds?: number;
-  /** Also count the bytes of the stream as Arrow writes them. */
-  readonly wire?: boolean;
+  /** Asks GetFlightInfo for so many parts of the query and reads them in as many threads. */
+  readonly partitions?: number;
+  /** So many at once, each on a connection of its own; the answer has the seconds of each. */
+  readonly readers?: number;
 }
 
 export interface FlightResult {
@@ -20,58 +23,31 @@ export interface FlightResult {
   readonly rows: number;
   /** Of the columns in memory. */
   readonly bytes: number;
-  readonly wireBytes: number;
   readonly batches: number;
   readonly clientCpuSeconds: number;
+  /** Of each reader, where there are several. */
+  readonly each: readonly number[];
 }
 
 /** One Python process that reads stream after stream. */
 export class FlightClient {
-  #child: Deno.ChildProcess;
-  #input: WritableStreamDefaultWriter<Uint8Array>;
-  #output: ReadableStreamDefaultReader<string>;
-  #text = "";
+  readonly #program: AskedProgram<FlightRead, FlightResult>;
 
-  private constructor(child: Deno.ChildProcess) {
-    this.#child = child;
-    this.#input = child.stdin.getWriter();
-    this.#output = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  private constructor(python: string) {
+    const script = fileURLToPath(new URL("flight_client.py", import.meta.url));
+    this.#program = new AskedProgram(python, [script]);
   }
 
   static async start(): Promise<FlightClient> {
-    const script = fileURLToPath(new URL("flight_client.py", import.meta.url));
-    const command = new Deno.Command(await preparePython(note), {
-      args: [script],
-      stdin: "piped",
-      stdout: "piped",
-      stderr: "inherit",
-    });
-    return new FlightClient(command.spawn());
+    return new FlightClient(await preparePython(note));
   }
 
-  /** Reads a stream to its end; throws what the server or the client found wrong. */
-  async read(asked: FlightRead): Promise<FlightResult> {
-    await this.#input.write(new TextEncoder().encode(`${JSON.stringify(asked)}\n`));
-    const answer: FlightResult | { error: string } = JSON.parse(await this.#line());
-    if ("error" in answer) throw new Error(`${asked.url}: ${answer.error}`);
-    return answer;
+  /** Reads to the end; throws what the server or the client found wrong. */
+  read(asked: FlightRead): Promise<FlightResult> {
+    return this.#program.ask(asked);
   }
 
-  async stop(): Promise<void> {
-    await this.#input.close();
-    await this.#output.cancel();
-    await this.#child.status;
-  }
-
-  async #line(): Promise<string> {
-    while (!this.#text.includes("\n")) {
-      const { value, done } = await this.#output.read();
-      if (done) throw new Error("the Flight client ended");
-      this.#text += value;
-    }
-    const end = this.#text.indexOf("\n");
-    const line = this.#text.slice(0, end);
-    this.#text = this.#text.slice(end + 1);
-    return line;
+  stop(): Promise<void> {
+    return this.#program.stop();
   }
 }

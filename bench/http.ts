@@ -8,7 +8,8 @@ import { prepareNode, preparePsql } from "./peers/packages.ts";
 import { startPostGraphile } from "./peers/postgraphile.ts";
 import { timeQuery } from "./peers/psql.ts";
 import { cpuSeconds, familyCpuSeconds, runProgram } from "./processes.ts";
-import { COLUMNS, ourQuery, peerQuery, SMALL, sqlQuery } from "./queries.ts";
+import { connect } from "../lib/postgres/connection.ts";
+import { COLUMNS, keySql, ourQuery, peerQuery, SMALL, sqlQuery } from "./queries.ts";
 import { note, type Stage, startServer } from "./stage.ts";
 
 interface Side {
@@ -61,8 +62,12 @@ export async function benchHttp(stage: Stage): Promise<Report> {
       }
     }
     const loads: Load[] = [];
+    const key = await keyOf(stage.url);
     for (const [query, { ours, peer }] of Object.entries(SMALL)) {
-      loads.push(await measureLoad(stage, sides, query, [ours, peer]));
+      const [mine, theirs] = [ours.replace("KEY", key), peer.replace("KEY", key)];
+      await checkAnswer(sides[0], mine);
+      await checkAnswer(sides[1], theirs);
+      loads.push(await measureLoad(stage, sides, query, [mine, theirs]));
       note(`http: ${query} done`);
     }
     return {
@@ -85,6 +90,21 @@ async function checkEqual([ours, peer]: readonly [Side, Side]): Promise<void> {
   if (keys(mine.people as Record<string, unknown>[], "id") !== keys(nodes, "rowId")) {
     throw new Error("the two servers answer different rows");
   }
+}
+
+async function keyOf(url: string): Promise<string> {
+  const connection = await connect({ url });
+  try {
+    return (await connection.query(keySql))[0]?.[0] ?? "";
+  } finally {
+    await connection.close();
+  }
+}
+
+/** An error is answered fast. */
+async function checkAnswer({ name, url }: Side, query: string): Promise<void> {
+  const data = await readData(url, query);
+  if (Object.values(data).some((value) => value === null)) throw new Error(`${name}: no ${query}`);
 }
 
 async function measureSize(

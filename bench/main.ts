@@ -4,6 +4,8 @@
  */
 
 import { parseArgs } from "node:util";
+import { benchCrowd } from "./crowd.ts";
+import { benchDecode } from "./decode.ts";
 import { benchEncoders } from "./encoders_part.ts";
 import { type Table, toMarkdown } from "./figures.ts";
 import { benchFlight } from "./flight.ts";
@@ -22,7 +24,9 @@ export interface Report {
 
 const PARTS: Readonly<Record<string, (stage: Stage) => Promise<Report>>> = {
   flight: benchFlight,
+  decode: benchDecode,
   http: benchHttp,
+  crowd: benchCrowd,
   memory: benchMemory,
   size: benchSize,
   encoders: benchEncoders,

@@ -45,7 +45,11 @@ export function sqlQuery(columns: readonly string[], rows: number | null): strin
   return `select ${names.join(", ")} from people${limit}`;
 }
 
-/** Twenty rows, and twenty rows with the first five children of each. */
+/** The number of the row that is read by its key, and that key (see bench_table.sql). */
+const keyedNumber = 7;
+export const keySql = `select id from people where number = ${keyedNumber}`;
+
+/** Twenty rows, twenty rows with the first five children of each, one row; `KEY` stands for its key. */
 export const SMALL = {
   "20 rows": {
     ours: "{ people(limit: 20) { id name email age } }",
@@ -55,5 +59,9 @@ export const SMALL = {
     ours: "{ people(limit: 20) { id name pageViews(limit: 5) { id page paid } } }",
     peer: "{ allPeople(first: 20) { nodes { rowId name pageViewsByPersonId(first: 5) " +
       "{ nodes { rowId page paid } } } } }",
+  },
+  "one row by key": {
+    ours: '{ person(id: "KEY") { id name email age } }',
+    peer: '{ personByRowId(rowId: "KEY") { rowId name email age } }',
   },
 } as const;

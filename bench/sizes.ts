@@ -1,4 +1,4 @@
-/** Bytes of the same rows as Arrow, as JSON and as JSON in gzip. */
+/** Bytes of the same rows as Arrow, plain and compressed, as JSON and as JSON in gzip. */
 
 import { megabytes, type Table } from "./figures.ts";
 import { FlightClient } from "./flight_client.ts";
@@ -11,6 +11,8 @@ interface Sample {
   readonly data: string;
   readonly rows: number;
   readonly arrow: number;
+  readonly zstd: number;
+  readonly lz4: number;
   readonly json: number;
   readonly gzip: number;
 }
@@ -33,14 +35,18 @@ export async function benchSize(stage: Stage): Promise<Report> {
     for (const [data, url, query] of asked) {
       const server = await startServer(url);
       try {
-        const { rows, wireBytes } = await client.read({
-          url: server.flight,
-          ticket: query,
-          wire: true,
-        });
+        const arrowBytes = async (compression: "lz4" | "zstd" | null) => {
+          const before = await flightBytes(server.http);
+          const ticket = JSON.stringify({ type: "GraphQLQuery", query, compression });
+          const { rows } = await client.read({ url: server.flight, ticket });
+          return { rows, bytes: await flightBytes(server.http) - before };
+        };
+        const { rows, bytes: arrow } = await arrowBytes(null);
+        const { bytes: zstd } = await arrowBytes("zstd");
+        const { bytes: lz4 } = await arrowBytes("lz4");
         const { bytes: json } = await readHttp({ url: server.http, query });
         const { bytes: gzip } = await readHttp({ url: server.http, query, gzip: true });
-        samples.push({ data, rows, arrow: wireBytes, json, gzip });
+        samples.push({ data, rows, arrow, zstd, lz4, json, gzip });
       } finally {
         await server.stop();
       }
@@ -51,18 +57,38 @@ export async function benchSize(stage: Stage): Promise<Report> {
   }
 }
 
+/** What the server says it has sent over Flight; the call is counted when it has ended. */
+async function flightBytes(http: string): Promise<number> {
+  let seen = -1;
+  for (;;) {
+    const text = await (await fetch(new URL("/metrics", http))).text();
+    const [, bytes = "0"] = /^fraiseql_bytes_total\{[^}]*flight[^}]*\} (\S+)$/m.exec(text) ?? [];
+    if (Number(bytes) === seen) return seen;
+    seen = Number(bytes);
+    await new Promise((wake) => setTimeout(wake, settleMs));
+  }
+}
+
+/** Longer than the end of a call takes to be counted. */
+const settleMs = 300;
+
 function table(samples: readonly Sample[]): Table {
   return {
     title: "Size of the same rows",
-    columns: ["data", "rows", "Arrow", "JSON", "JSON in gzip", "JSON / Arrow", "gzip / Arrow"],
-    rows: samples.map(({ data, rows, arrow, json, gzip }) => [
+    columns: [
+      ...["data", "rows", "Arrow", "Arrow, lz4", "Arrow, zstd", "JSON", "JSON in gzip"],
+      ...["JSON / Arrow", "gzip / zstd"],
+    ],
+    rows: samples.map(({ data, rows, arrow, lz4, zstd, json, gzip }) => [
       data,
       rows.toLocaleString("en"),
       megabytes(arrow),
+      megabytes(lz4),
+      megabytes(zstd),
       megabytes(json),
       megabytes(gzip),
       (json / arrow).toFixed(2),
-      (gzip / arrow).toFixed(2),
+      (gzip / zstd).toFixed(2),
     ]),
   };
 }

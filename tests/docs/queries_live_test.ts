@@ -5,17 +5,18 @@ import { parse } from "graphql";
 import { compare } from "../clients/both_ways.ts";
 import { post, serve } from "../serve/serve.ts";
 import { testPostgres } from "../services/postgres.ts";
-import { examples } from "./examples.ts";
+import { fencedBlocks } from "./examples.ts";
 
 const postgres = await testPostgres();
 
 /** The queries of the page, each with the variables that stand behind it. */
 function queries() {
-  const blocks = examples("queries.md");
-  return blocks.flatMap(({ name, language, text }, i) => {
+  const page = Deno.readTextFileSync(new URL("../../docs/queries.md", import.meta.url));
+  const blocks = fencedBlocks(page);
+  return blocks.flatMap(({ line, language, text }, i) => {
     const next = blocks[i + 1];
     const variables = next?.language === "json" ? JSON.parse(next.text) : {};
-    return language === "graphql" ? [{ name, query: text, variables }] : [];
+    return language === "graphql" ? [{ name: `line ${line}`, query: text, variables }] : [];
   });
 }
 

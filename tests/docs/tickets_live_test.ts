@@ -4,7 +4,7 @@ import { deepEqual, ok } from "node:assert/strict";
 import { python } from "../clients/python.ts";
 import { testPostgres } from "../services/postgres.ts";
 import { columnExamples, type Example, fencedBlocks } from "./examples.ts";
-import { serve } from "./serve.ts";
+import { serve } from "../serve/serve.ts";
 
 const postgres = await testPostgres();
 

@@ -1,17 +1,17 @@
 /** Runs the examples of docs/schema_file.md on the sample shop. */
 
 import { deepEqual, ok } from "node:assert/strict";
-import { JsonRows } from "../lib/json/json_rows.ts";
-import { limits } from "../lib/limits.ts";
-import { createLog } from "../lib/log.ts";
-import { readCatalog } from "../lib/postgres/catalog.ts";
-import { openDatabase } from "../lib/postgres/database.ts";
-import { openEngine } from "../lib/query/open_query.ts";
-import type { QueryEngine } from "../lib/query/query_engine.ts";
-import { testPostgres } from "./services/postgres.ts";
+import { JsonRows } from "../../lib/json/json_rows.ts";
+import { limits } from "../../lib/limits.ts";
+import { createLog } from "../../lib/log.ts";
+import { readCatalog } from "../../lib/postgres/catalog.ts";
+import { openDatabase } from "../../lib/postgres/database.ts";
+import { openEngine } from "../../lib/query/open_query.ts";
+import type { QueryEngine } from "../../lib/query/query_engine.ts";
+import { testPostgres } from "../services/postgres.ts";
 
 const postgres = await testPostgres();
-const path = new URL("../docs/schema_file.md", import.meta.url);
+const path = new URL("../../docs/schema_file.md", import.meta.url);
 
 interface Example {
   readonly heading: string;
