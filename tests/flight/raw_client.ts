@@ -2,6 +2,7 @@
 
 import { Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
 import { Buffer } from "node:buffer";
+import "./late_goaway.ts";
 
 export interface Answer {
   readonly code: number;
