@@ -103,10 +103,13 @@ class Target implements JsonTarget {
   }
 
   take(): Uint8Array<ArrayBuffer> {
-    const bytes = this.out.subarray(0, this.end);
-    this.use(new Uint8Array(Math.min(this.out.length, bytesKeptMax)));
+    const { out, end } = this;
     this.end = 0;
-    return bytes;
+    // A copy of what is there costs less than another buffer of the greatest size so far, which would
+    // lie in memory until the engine collects it.
+    if (out.length <= bytesKeptMax) return out.slice(0, end);
+    this.use(new Uint8Array(bytesAtFirst));
+    return out.subarray(0, end);
   }
 
   private use(out: Uint8Array<ArrayBuffer>): void {

@@ -8,6 +8,7 @@ import {
   assertValidSchema,
   type DocumentNode,
   type GraphQLError,
+  type GraphQLSchema,
   lexicographicSortSchema,
   printSchema,
   validate,
@@ -37,6 +38,7 @@ import type {
   ViewRequest,
 } from "./query_engine.ts";
 import type { Read } from "./read_plan.ts";
+import { Recent } from "./recent.ts";
 import { relationsOf } from "./relations_of.ts";
 import { ResultCache, type ResultCacheOptions } from "./result_cache.ts";
 import { type Column, type DataSchema, dataSchema, type Relation } from "./schema.ts";
@@ -94,7 +96,10 @@ interface Generation {
   readonly relations: ReadonlySet<Relation>;
   readonly types: GraphqlTypes;
   readonly rootLists: readonly RootList[];
-  readonly documents: DocumentCache;
+  /** Parsed and validated texts. */
+  readonly documents: Recent<DocumentNode>;
+  /** By `planKey`. */
+  readonly plans: Recent<CompiledPlan>;
   sdl: string | null;
 }
 
@@ -146,15 +151,20 @@ export async function openEngine(options: EngineOptions): Promise<QueryEngine> {
 
   const planned = (request: QueryRequest): PlannedOperation => {
     const { data, types, documents } = generation;
-    const document = documents.get(request.text, () => {
-      const parsed = parseQuery(request.text, limits);
-      const errors = validate(types.schema, parsed, undefined, { maxErrors: 20 });
-      if (errors.length > 0) throw invalid(errors);
-      return parsed;
-    });
+    const document = documents.find(request.text) ?? parsed(request.text, types.schema, limits);
+    documents.keep(request.text, document);
     return planQuery(document, request, types.schema, data, limits);
   };
-  const plan = (request: QueryRequest): Plan => compile(planned(request));
+  const plan = (request: QueryRequest): Plan => {
+    const { plans } = generation;
+    const key = planKey(request);
+    const known = key === null ? undefined : plans.find(key);
+    if (known) return known;
+    const operation = planned(request);
+    const made = compile(operation);
+    if (key !== null && isSmall(operation)) plans.keep(key, made);
+    return made;
+  };
 
   return {
     plan,
@@ -242,6 +252,13 @@ export async function openEngine(options: EngineOptions): Promise<QueryEngine> {
 /** What a request is refused with that knows a later schema: a new field, label or view. */
 const REFUSALS: readonly ErrorCode[] = ["VALIDATION_ERROR", "BAD_INPUT", "NOT_FOUND"];
 
+function parsed(text: string, schema: GraphQLSchema, limits: Limits): DocumentNode {
+  const document = parseQuery(text, limits);
+  const errors = validate(schema, document, undefined, { maxErrors: 20 });
+  if (errors.length > 0) throw invalid(errors);
+  return document;
+}
+
 /** graphql-js stops comparing fields that might be merged after a while, and says only this. */
 const comparedEnough = "Validation aborted.";
 
@@ -307,7 +324,8 @@ async function makeGeneration(catalog: Catalog, options: EngineOptions): Promise
     relations: new Set(data.relations),
     types,
     rootLists: data.relations.map(rootList),
-    documents: new DocumentCache(options.limits.planCacheEntriesMax),
+    documents: new Recent(options.limits.planCacheEntriesMax),
+    plans: new Recent(options.limits.planCacheEntriesMax),
     sdl: null,
   };
 }
@@ -391,32 +409,15 @@ function columnText(column: Column): string {
 }
 
 /**
- * Parsed and validated texts, the least recently used forgotten first. Plans are made anew for each
- * request: from a known text that took 5 to 12 us measured on queries of the sample shop, and a key
- * of the variables to find one by would take its share of that.
+ * What tells requests apart; null for one that is hardly asked again, and where JSON writes null, since
+ * it does so for an infinity too.
  */
-class DocumentCache {
-  readonly #documents = new Map<string, DocumentNode>();
-
-  constructor(private readonly entriesMax: number) {}
-
-  get(text: string, make: () => DocumentNode): DocumentNode {
-    const known = this.#documents.get(text);
-    if (known) {
-      this.#documents.delete(text);
-      this.#documents.set(text, known);
-      return known;
-    }
-    const made = make();
-    // A long text is hardly asked twice, and a thousand of them would be a gigabyte.
-    if (text.length > cachedTextMax) return made;
-    this.#documents.set(text, made);
-    if (this.#documents.size > this.entriesMax) {
-      const oldest = this.#documents.keys().next();
-      if (!oldest.done) this.#documents.delete(oldest.value);
-    }
-    return made;
-  }
+function planKey({ text, operationName, variables }: QueryRequest): string | null {
+  const values = variables ? JSON.stringify(variables) : "";
+  return values.includes("null") ? null : `${operationName ?? ""}\0${values}\0${text}`;
 }
 
-const cachedTextMax = 16 * 1024;
+/** An introspection is large, and asked seldom. */
+function isSmall({ roots }: PlannedOperation): boolean {
+  return roots.every(({ kind, field }) => kind !== "value" || field === "__typename");
+}
