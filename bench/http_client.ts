@@ -20,8 +20,6 @@ export interface HttpResult {
   readonly bytes: number;
 }
 
-const buffer = new Uint8Array(256 * 1024);
-
 /** Asks and drains; throws where the answer is no whole 200. */
 export async function readHttp(asked: HttpRead): Promise<HttpResult> {
   const { hostname, port, pathname } = new URL(asked.url);
@@ -30,6 +28,8 @@ export async function readHttp(asked: HttpRead): Promise<HttpResult> {
     "content-type: application/json\r\naccept: application/json\r\nconnection: close\r\n" +
     (asked.gzip ? "accept-encoding: gzip\r\n" : "") +
     `content-length: ${body.length}\r\n\r\n${body}`;
+  // One of its own, since many read at once.
+  const buffer = new Uint8Array(256 * 1024);
   const start = performance.now();
   const elapsed = () => (performance.now() - start) / 1000;
   const socket = await Deno.connect({ hostname, port: Number(port) });

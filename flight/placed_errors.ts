@@ -1,7 +1,7 @@
 /** Errors of rows with the path that HTTP gives them: it begins with the root field's name. */
 
 import { AppError } from "../lib/errors.ts";
-import type { RowsRoot } from "../lib/query/query_engine.ts";
+import { listHint, type RowsRoot } from "../lib/query/query_engine.ts";
 
 /** The same items; an `AppError` that names a place within the rows names the root field too. */
 export async function* placedErrors<Item>(
@@ -13,9 +13,11 @@ export async function* placedErrors<Item>(
     yield* items;
   } catch (error) {
     if (!(error instanceof AppError)) throw error;
-    const { path } = error;
+    const { path, code } = error;
+    const hint = code === "TOO_LARGE" ? listHint(root) : null;
     throw error.with({
       message: prefix + error.message,
+      ...(hint !== null && { hint }),
       // Within rows a path begins with the row's index, which a single object has not.
       ...(path && { path: [root.name, ...(root.kind === "rows" ? path : path.slice(1))] }),
     });

@@ -1,11 +1,17 @@
 /** `/graphql`: GraphQL over HTTP, https://graphql.github.io/graphql-over-http/draft/. */
 
 import type { Unrepresentable } from "../config.ts";
-import { AppError, type ErrorCode, SchemaChanged } from "../errors.ts";
+import { AppError, type ErrorCode } from "../errors.ts";
 import type { Limits } from "../limits.ts";
 import type { Log } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
-import type { Plan, QueryEngine, QueryRequest } from "../query/query_engine.ts";
+import {
+  listHint,
+  type Plan,
+  type QueryEngine,
+  type QueryRequest,
+  type RootField,
+} from "../query/query_engine.ts";
 import { entriesOf, type Exchange, sendError, shownError } from "./exchange.ts";
 import { requestFromBody, requestFromUrl } from "./graphql_request.ts";
 import { HeldBody } from "./held_body.ts";
@@ -166,7 +172,7 @@ async function sendData(
     await body.write(document.end());
     await body.end();
   } catch (error) {
-    const failed = placed(error, document);
+    const failed = placed(error, document, plan.roots);
     if (!body.begun) throw failed;
     await service.engine.failed(error);
     const shown = shownError(failed, exchange, service.log);
@@ -180,23 +186,17 @@ async function sendData(
 }
 
 /** The error with the place where it happened. */
-function placed(error: unknown, document: JsonDocument): AppError {
+function placed(error: unknown, document: JsonDocument, roots: readonly RootField[]): AppError {
   const seen = error instanceof AppError
     ? error
     : new AppError("INTERNAL", "a fault of ours", { cause: error });
   const path = document.placeOf(seen);
-  if (seen instanceof HttpFault || path.length === 0) return seen;
-  if (seen instanceof SchemaChanged) {
-    return new SchemaChanged(seen.message, { path, cause: seen.cause, others: seen.others });
-  }
-  return new AppError(seen.code, seen.message, {
-    path,
-    cause: seen.cause,
-    others: seen.others,
-    ...(seen.hint !== undefined && { hint: seen.hint }),
-    ...(seen.locations && { locations: seen.locations }),
-    ...(seen.retryAfterSeconds !== undefined && { retryAfterSeconds: seen.retryAfterSeconds }),
-  });
+  if (seen instanceof HttpFault) return seen;
+  const [only, ...more] = roots;
+  const isOne = only !== undefined && only.kind !== "value" && more.length === 0;
+  const hint = isOne && seen.code === "TOO_LARGE" ? listHint(only) : null;
+  if (path.length === 0 && hint === null) return seen;
+  return seen.with({ ...(path.length > 0 && { path }), ...(hint !== null && { hint }) });
 }
 
 /** Ends a started document as valid JSON, or the connection where its client is gone. */

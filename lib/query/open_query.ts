@@ -350,6 +350,7 @@ function compileRoot(
     field: root.field,
     fields,
     statement: statements.length - 1,
+    ...root.kind === "connection" && { list: root.read.relation.listField },
   };
 }
 

@@ -45,6 +45,13 @@ export interface RowsRoot {
   readonly fields: readonly ResultField[];
   /** Index of its statement, as `RowChunk.statement` has it. */
   readonly statement: number;
+  /** Of a connection: the list to ask where its one row is too large. */
+  readonly list?: string;
+}
+
+/** The hint of a connection's row that is too large: the list is streamed row by row. */
+export function listHint({ list }: RowsRoot): string | null {
+  return list === undefined ? null : `give first, or ask ${list}, which comes row by row`;
 }
 
 /** What needs no database: `__typename`, `__schema`, `__type`. */

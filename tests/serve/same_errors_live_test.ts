@@ -61,3 +61,30 @@ Deno.test("serve tells the same of a query that fails over HTTP and over Flight"
     client.close();
   }
 });
+
+Deno.test("serve tells of a connection that is too large for one row which list to ask", async () => {
+  const url = await postgres.createDatabase();
+  await postgres.query(
+    `create table notes (id int primary key, body text);
+     insert into notes select i, repeat('x', 100) from generate_series(1, 1000) i`,
+    url,
+  );
+  await using served = await serve({
+    DATABASE_URL: url,
+    FRAISEQL_LOG_LEVEL: "warn",
+    FRAISEQL_LIMITS_ROW_BYTES_MAX: String(64 * 1024),
+  });
+  const client = new RawClient(served.flight);
+  try {
+    const query = "{ notesConnection { nodes { body } } }";
+    const { body } = await post(served.http, query);
+    const { trailers } = await client.call("DoGet", ticketBytes(query));
+    const [entry] = JSON.parse(String(trailers.get("fraiseql-error")[0]));
+    equal([entry], body.errors);
+    equal(entry.extensions.code, "TOO_LARGE");
+    ok(/ask notes,/.test(entry.extensions.hint), entry.extensions.hint);
+    equal((await post(served.http, "{ notesConnection(first: 9) { nodes { id } } }")).status, 200);
+  } finally {
+    client.close();
+  }
+});
