@@ -151,9 +151,12 @@ export async function openEngine(options: EngineOptions): Promise<QueryEngine> {
 
   const planned = (request: QueryRequest): PlannedOperation => {
     const { data, types, documents } = generation;
-    const document = documents.find(request.text) ?? parsed(request.text, types.schema, limits);
-    documents.keep(request.text, document);
-    return planQuery(document, request, types.schema, data, limits);
+    const known = documents.find(request.text);
+    const document = known ?? parsed(request.text, types.schema, limits);
+    const operation = planQuery(document, request, types.schema, data, limits);
+    // Only now, so that nonsense does not push out what is asked again and again.
+    if (!known) documents.keep(request.text, document);
+    return operation;
   };
   const plan = (request: QueryRequest): Plan => {
     const { plans } = generation;
