@@ -4,7 +4,14 @@
  */
 
 import { type Address, type Unrepresentable } from "../lib/config.ts";
-import { abortError, AppError, CODES, type ErrorCode, type ErrorEntry } from "../lib/errors.ts";
+import {
+  abortError,
+  AppError,
+  CODES,
+  entriesOf,
+  type ErrorCode,
+  type ErrorEntry,
+} from "../lib/errors.ts";
 import type { Limits } from "../lib/limits.ts";
 import type { Log } from "../lib/log.ts";
 import type { Metrics } from "../lib/metrics.ts";
@@ -182,15 +189,6 @@ function toCallStatus(error: AppError, requestId: string): CallStatus {
   return new CallStatus(CODES[error.code].grpc, message, {
     [errorTrailer]: trailerText(entriesOf(error, requestId)),
   });
-}
-
-/** The entries of `errors`; a fault of ours carries the request's id. */
-function entriesOf(error: AppError, id: string): ErrorEntry[] {
-  return error.entries().map((entry) =>
-    entry.extensions.code === "INTERNAL"
-      ? { ...entry, extensions: { ...entry.extensions, id } }
-      : entry
-  );
 }
 
 /** The trailing header with the error's entries as JSON, as HTTP has them in `errors`. */

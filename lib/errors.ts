@@ -150,6 +150,15 @@ const schemaChangedHint =
   "the database was changed under the server, which reads its catalog again by itself: ask again; " +
   "if it stays, refresh the schema (action RefreshSchema, or kill -HUP)";
 
+/** The entries of `errors`; a fault of ours carries the request's id. */
+export function entriesOf(error: AppError, id: string): ErrorEntry[] {
+  return error.entries().map((entry) =>
+    entry.extensions.code === "INTERNAL"
+      ? { ...entry, extensions: { ...entry.extensions, id } }
+      : entry
+  );
+}
+
 /** The reason of an aborted signal as an `AppError`; anything unknown is a cancel. */
 export function abortError(signal: AbortSignal): AppError {
   const reason: unknown = signal.reason;

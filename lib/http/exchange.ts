@@ -1,7 +1,7 @@
 /** One HTTP request and the answer to it, as the routes see them. */
 
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { AppError, CODES, type ErrorEntry } from "../errors.ts";
+import { AppError, CODES, entriesOf } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { HttpFault } from "./http_fault.ts";
 import type { AnswerType } from "./negotiate.ts";
@@ -63,15 +63,6 @@ export function shownError(error: unknown, exchange: Exchange, log: Log): AppErr
     hint: `its log has the reason under the id ${exchange.id}`,
     ...(error instanceof AppError && error.path && { path: error.path }),
   });
-}
-
-/** The entries of `errors`; a fault of ours carries the request's id. */
-export function entriesOf(error: AppError, id: string): ErrorEntry[] {
-  return error.entries().map((entry) =>
-    entry.extensions.code === "INTERNAL"
-      ? { ...entry, extensions: { ...entry.extensions, id } }
-      : entry
-  );
 }
 
 /**

@@ -1,7 +1,7 @@
 /** `/graphql`: GraphQL over HTTP, https://graphql.github.io/graphql-over-http/draft/. */
 
 import type { Unrepresentable } from "../config.ts";
-import { AppError, type ErrorCode } from "../errors.ts";
+import { AppError, entriesOf, type ErrorCode } from "../errors.ts";
 import type { Limits } from "../limits.ts";
 import type { Log } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
@@ -12,7 +12,7 @@ import {
   type QueryRequest,
   type RootField,
 } from "../query/query_engine.ts";
-import { entriesOf, type Exchange, sendError, shownError } from "./exchange.ts";
+import { type Exchange, sendError, shownError } from "./exchange.ts";
 import { requestFromBody, requestFromUrl } from "./graphql_request.ts";
 import { HeldBody } from "./held_body.ts";
 import { HttpFault, methodNotAllowed } from "./http_fault.ts";

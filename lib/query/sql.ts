@@ -40,6 +40,7 @@ import {
   Parameters,
   partSql,
   readAs,
+  recordsField,
   relationSql,
   rowSql,
   Scope,
@@ -341,12 +342,8 @@ const JSONB_OID = 3802;
 
 /** A nested select as an array of its records. */
 function recordsItem(name: string, { select, fields }: CompiledSelect): Item {
-  const item = { kind: "object", name: "item", nullable: false, oid: RECORD_OID, fields } as const;
-  return {
-    sql: `array(${select("record")})`,
-    oid: RECORD_ARRAY_OID,
-    field: { kind: "list", name, nullable: false, oid: RECORD_ARRAY_OID, item },
-  };
+  const sql = `array(${select("record")})`;
+  return { sql, oid: RECORD_ARRAY_OID, field: recordsField(name, fields) };
 }
 
 function conditionColumn(columns: readonly Column[], scope: Scope): string {

@@ -3,7 +3,6 @@
  * another follows; what is asked of it is taken from there.
  */
 
-import type { ResultField } from "../arrow/result_field.ts";
 import { BIG_INT } from "./aggregates.ts";
 import { orderDigest } from "./cursors.ts";
 import { comparable, operator } from "./operators.ts";
@@ -27,6 +26,7 @@ import {
   leafField,
   linkedScope,
   readAs,
+  recordsField,
   relationSql,
   rowSql,
   type Scope,
@@ -113,19 +113,7 @@ class ConnectionCompiler {
   #list(name: string, items: readonly Item[]): Item {
     const column = this.#column(rowSql(items));
     const direction = this.read.backwards ? " desc" : "";
-    const field: ResultField = {
-      kind: "list",
-      name,
-      nullable: false,
-      oid: RECORD_ARRAY_OID,
-      item: {
-        kind: "object",
-        name: "item",
-        nullable: false,
-        oid: RECORD_OID,
-        fields: items.map((item) => item.field),
-      },
-    };
+    const field = recordsField(name, items.map((item) => item.field));
     const sql = `array(select ${column} from p${this.#onPage(" where ")} order by p.i${direction})`;
     return { sql, oid: RECORD_ARRAY_OID, field };
   }

@@ -4,7 +4,7 @@ import type { ResultField, ScalarField } from "../arrow/result_field.ts";
 import type { KeyMatch } from "./catalog.ts";
 import { comparable, operator } from "./operators.ts";
 import type { Column, LeafType, Link, Relation } from "./schema.ts";
-import { quote } from "./sql_names.ts";
+import { quote, RECORD_ARRAY_OID, RECORD_OID } from "./sql_names.ts";
 
 /** Bind parameters in order; equal ones are not merged, since their types may differ. */
 export class Parameters {
@@ -58,6 +58,12 @@ export interface CompiledSelect {
 export function countSql(parameters: Parameters, word: string, value: number | null): string {
   if (value === null) return "";
   return ` ${word} ${parameters.add(String(value), `"pg_catalog"."int8"`)}`;
+}
+
+/** The field that an array of records fills. */
+export function recordsField(name: string, fields: readonly ResultField[]): ResultField {
+  const item = { kind: "object", name: "item", nullable: false, oid: RECORD_OID, fields } as const;
+  return { kind: "list", name, nullable: false, oid: RECORD_ARRAY_OID, item };
 }
 
 /** One column of the select list and the field it fills; a constant has no column. */
