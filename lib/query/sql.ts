@@ -31,12 +31,13 @@ import { connectionSql, type NodeCompiler } from "./sql_connection.ts";
 import {
   columnSql,
   type CompiledSelect,
-  countSql,
   isOrderable,
   type Item,
   leafField,
+  limitSql,
   linkedScope,
   linkSql,
+  offsetSql,
   Parameters,
   partSql,
   readAs,
@@ -111,7 +112,7 @@ class Compiler implements NodeCompiler {
     parent: { readonly scope: Scope; readonly link: Link } | null,
   ): CompiledSelect {
     const scope = this.scope(read.relation);
-    // Parameters are numbered in the order of the text: select list, conditions, order, limit.
+    // Parameters are numbered in the order of the text: select list, conditions, order, offset.
     const items = this.items(read.selection, scope);
     const conditions = [
       ...parent ? [linkSql(parent.link, parent.scope, scope)] : [],
@@ -119,8 +120,7 @@ class Compiler implements NodeCompiler {
       ...this.#range(read, scope),
     ];
     const order = this.#order(read, scope, parent !== null);
-    const limit = countSql(this.parameters, "limit", read.limit) +
-      countSql(this.parameters, "offset", read.offset);
+    const limit = limitSql(read.limit) + offsetSql(this.parameters, read.offset);
     const distinct = (read.distinctOn ?? []).map((column) => columnSql(scope, column)).join(", ");
     const first = distinct && `distinct on (${distinct}) `;
     const columns = items.flatMap((item) => item.sql ?? []).join(", ");

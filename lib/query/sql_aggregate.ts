@@ -17,9 +17,10 @@ import { type Column, type LeafType, type Link, RECORD_OID } from "./schema.ts";
 import {
   columnSql,
   type CompiledSelect,
-  countSql,
   leafField,
+  limitSql,
   linkSql,
+  offsetSql,
   type Parameters,
   readAs,
   relationSql,
@@ -79,8 +80,7 @@ class AggregateCompiler {
     const groupBy = read.groups.map((_, i) => this.#key(i)).join(", ");
     // Without a group or an aggregate there would be a row for each row; HAVING makes it one group.
     const having = read.having ? this.#condition(read.having) : groupBy === "" ? "true" : "";
-    const tail = this.#order() + countSql(rows.parameters, "limit", read.limit) +
-      countSql(rows.parameters, "offset", read.offset);
+    const tail = this.#order() + limitSql(read.limit) + offsetSql(rows.parameters, read.offset);
     const columns = values.columns.map(({ sql }) => sql).join(", ");
     return {
       fields: values.fields,

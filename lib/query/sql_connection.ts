@@ -24,6 +24,7 @@ import {
   type CompiledSelect,
   type Item,
   leafField,
+  limitSql,
   linkedScope,
   readAs,
   recordsField,
@@ -61,7 +62,7 @@ class ConnectionCompiler {
     const items = read.selection.map((part) => this.#part(part));
     const order = read.order.map((term) => this.#orderTerm(term, read.backwards)).join(", ");
     const where = [...this.#where(this.#scope), ...this.#within(this.#scope)];
-    const limit = read.count === null ? "" : ` limit ${this.#parameter(read.count + 1)}`;
+    const limit = limitSql(read.count === null ? null : read.count + 1);
     const page = `select pg_catalog.row_number() over (order by ${order}) as i` +
       this.#columns.map((sql, i) => `, ${sql} as c${i}`).join("") +
       ` from ${relationSql(read.relation)} ${this.#scope.alias}${this.#scope.joins.join("")}` +
@@ -73,10 +74,6 @@ class ConnectionCompiler {
       resultTypes: items.flatMap(({ sql, oid }) => sql === null ? [] : oid),
       select: () => `with p as materialized (${page}) select ${columns}`,
     };
-  }
-
-  #parameter(count: number): string {
-    return this.rows.parameters.add(String(count), `"pg_catalog"."int8"`);
   }
 
   #part(part: ConnectionSelection): Item {
@@ -138,13 +135,13 @@ class ConnectionCompiler {
 
   #onPage(word: string): string {
     const { count } = this.read;
-    return count === null ? "" : `${word}p.i <= ${this.#parameter(count)}`;
+    return count === null ? "" : `${word}p.i <= ${count}`;
   }
 
   /** Whether a row follows that the count has cut off. */
   #more(): string {
     const { count, backwards, after, before } = this.read;
-    if (count !== null) return `exists(select from p where p.i > ${this.#parameter(count)})`;
+    if (count !== null) return `exists(select from p where p.i > ${count})`;
     return this.#beyond(backwards ? after : before);
   }
 

@@ -101,7 +101,7 @@ const coerced: [
   ["nulls for limit and offset", "query ($x: Int) { users(limit: $x, offset: $x) { id } }", {
     x: null,
   }, []],
-  ["variables that nobody declared", "query ($x: Int) { users(limit: $x) { id } }", {
+  ["variables that nobody declared", "query ($x: Int) { users(offset: $x) { id } }", {
     x: 1,
     y: "?",
   }, ["1"]],
@@ -369,11 +369,11 @@ for (const [name, text, variables, names] of selections) {
 }
 
 Deno.test("plan() gives aliases of one list their own arguments", () => {
-  const { text, parameters } = sqlOf(
+  const { text } = sqlOf(
     engine,
     "{ users { a: orders(limit: 1) { id } b: orders(limit: 2) { id } } }",
   );
-  deepEqual(parameters, ["1", "2"]);
+  deepEqual(text.match(/limit \d+/g), ["limit 1", "limit 2"]);
   equal(text.split("array(").length, 3);
 });
 
