@@ -1,5 +1,7 @@
 /** Structured logs on standard error: JSON lines, or plain text for a person's terminal. */
 
+import { standardError } from "./log_lines.ts";
+
 export type LogLevel = "debug" | "info" | "warn" | "error";
 export type LogFields = Readonly<Record<string, unknown>>;
 
@@ -12,31 +14,35 @@ export interface Log {
 
 const LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error"];
 
-const encoder = new TextEncoder();
-
 /**
  * A log that writes lines at or above the level. `write` is given whole lines; by default they go
- * to standard error, as text where that is a terminal and as JSON elsewhere.
+ * to standard error, as text where that is a terminal and as JSON elsewhere, where only warnings and
+ * errors are sure to be written at once.
  */
 export function createLog(
   level: LogLevel,
-  write: (line: string) => void = toStandardError,
+  write: (line: string, level: LogLevel) => void = toStandardError,
   format: "json" | "text" = write === toStandardError ? defaultFormat() : "json",
 ): Log {
   const lowest = LEVELS.indexOf(level);
   const at = (name: LogLevel) => (event: string, fields: LogFields = {}) => {
     if (LEVELS.indexOf(name) < lowest) return;
-    write(format === "json" ? jsonLine(name, event, fields) : textLine(name, event, fields));
+    write(format === "json" ? jsonLine(name, event, fields) : textLine(name, event, fields), name);
   };
   return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
 }
 
+/** Asked once: it is a call to the system. */
+let terminal: boolean | null = null;
+const isTerminal = () => terminal ??= Deno.stderr.isTerminal();
+
 function defaultFormat(): "json" | "text" {
-  return Deno.stderr.isTerminal() ? "text" : "json";
+  return isTerminal() ? "text" : "json";
 }
 
-function toStandardError(line: string): void {
-  Deno.stderr.writeSync(encoder.encode(line));
+function toStandardError(line: string, level: LogLevel): void {
+  const isUrgent = level === "warn" || level === "error";
+  standardError().push(line, isUrgent || isTerminal());
 }
 
 function jsonLine(level: LogLevel, event: string, fields: LogFields): string {
@@ -55,10 +61,19 @@ function textLine(level: LogLevel, event: string, fields: LogFields): string {
 /** A log must not throw: what JSON cannot hold is said to be so. */
 function toJson(value: unknown): string {
   try {
-    return JSON.stringify(value, plain) ?? "undefined";
+    return JSON.stringify(value, isFlat(value) ? undefined : plain) ?? "undefined";
   } catch (error) {
     return JSON.stringify({ unloggable: String(error) });
   }
+}
+
+/** Whether all within is what JSON has a form for: `plain`, asked of each, would triple the time. */
+function isFlat(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  for (const part of Object.values(value)) {
+    if (part !== null && (typeof part === "object" || typeof part === "bigint")) return false;
+  }
+  return true;
 }
 
 /** Errors as text with their causes, since `JSON.stringify` leaves them empty. */

@@ -31,6 +31,8 @@ export interface Metrics {
   /** What the result cache holds, results under way included. */
   readonly resultCacheBytes: Gauge;
   readonly resultCacheEntries: Gauge;
+  /** Calls it before metrics are given, so that what changes all the time is set only then. */
+  onCollect(set: () => void): void;
   /** The metrics as plain objects, to be sent to another process. */
   snapshot(): Promise<MetricObject[]>;
   /** Prometheus' text of these metrics and of other processes' snapshots. */
@@ -40,6 +42,8 @@ export interface Metrics {
 export function createMetrics(): Metrics {
   const registry = new Registry();
   const registers = [registry];
+  const collectors: (() => void)[] = [];
+  const collect = () => collectors.forEach((set) => set());
   return {
     requests: new Counter({
       name: "fraiseql_requests_total",
@@ -103,8 +107,13 @@ export function createMetrics(): Metrics {
       help: "Results in the result cache",
       registers,
     }),
-    snapshot: () => registry.getMetricsAsJSON() as unknown as Promise<MetricObject[]>,
+    onCollect: (set) => void collectors.push(set),
+    snapshot: () => {
+      collect();
+      return registry.getMetricsAsJSON() as unknown as Promise<MetricObject[]>;
+    },
     async text(others = []) {
+      collect();
       if (others.length === 0) return await registry.metrics();
       const own = await this.snapshot();
       return await AggregatorRegistry.aggregate([own, ...others]).metrics();

@@ -18,9 +18,13 @@ export interface Exchange {
   /** Headers that every answer to this request has. */
   readonly headers: Readonly<Record<string, string>>;
   /** Aborted when the client has left. */
-  readonly client: AbortController;
+  readonly client: AbortSignal;
   /** Aborted when the client has left or the server stops waiting for this answer. */
-  readonly work: AbortController;
+  readonly work: AbortSignal;
+  /** The client is gone, or taken for it. */
+  leave(reason: AppError): void;
+  /** The server waits no longer; the answer may still be closed. */
+  giveUp(reason: AppError): void;
 }
 
 const encoder = new TextEncoder();

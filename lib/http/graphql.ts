@@ -96,7 +96,7 @@ async function answer(
     if (leave) await service.engine.failed(error);
     const shown = shownError(error, exchange, service.log);
     outcome.code = shown.code;
-    if (exchange.client.signal.aborted) outcome.status = 499;
+    if (exchange.client.aborted) outcome.status = 499;
     else outcome.status = sendError(exchange, shown, type);
   } finally {
     leave?.();
@@ -141,7 +141,7 @@ async function sendData(
   type: AnswerType,
   outcome: Outcome,
 ): Promise<void> {
-  const { request, response, client, work } = exchange;
+  const { request, response, client, work, leave } = exchange;
   const headers: Record<string, string> = {
     ...exchange.headers,
     "content-type": `${type}; charset=utf-8`,
@@ -157,6 +157,7 @@ async function sendData(
     gzip: acceptsGzip(request.headers["accept-encoding"]?.toString()),
     stallSecondsMax: service.limits.httpStallSecondsMax,
     client,
+    leave,
   });
   const document = new JsonDocument(plan.roots, service.unrepresentable);
   try {
@@ -165,7 +166,7 @@ async function sendData(
         headers.age = String(ageSeconds);
         headers["x-fraiseql-cache"] = "hit";
       };
-      for await (const chunk of service.engine.rows(plan, { signal: work.signal, fromCache })) {
+      for await (const chunk of service.engine.rows(plan, { signal: work, fromCache })) {
         await body.write(document.push(chunk));
       }
     }
@@ -178,7 +179,7 @@ async function sendData(
     const shown = shownError(failed, exchange, service.log);
     outcome.code = shown.code;
     outcome.late = true;
-    await closeLate(body, document, entriesOf(shown, exchange.id), client.signal);
+    await closeLate(body, document, entriesOf(shown, exchange.id), client);
   } finally {
     outcome.rows = document.rows;
     outcome.bytes = body.begun ? body.bytes : 0;

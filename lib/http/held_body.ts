@@ -3,6 +3,7 @@
 import type { ServerResponse } from "node:http";
 import type { Writable } from "node:stream";
 import { constants, createGzip, gzipSync } from "node:zlib";
+import { deadline } from "../deadlines.ts";
 import { abortError, AppError } from "../errors.ts";
 import { concat } from "./graphql_request.ts";
 
@@ -12,8 +13,10 @@ export interface HeldBodyOptions {
   readonly gzip: boolean;
   /** How long the client may take no byte. */
   readonly stallSecondsMax: number;
-  /** Aborted when the client leaves, and by us when it takes nothing; waiting then throws the reason. */
-  readonly client: AbortController;
+  /** Aborted when the client leaves; waiting then throws the reason. */
+  readonly client: AbortSignal;
+  /** Told when the client takes nothing for too long; aborts `client`. */
+  readonly leave: (reason: AppError) => void;
 }
 
 /**
@@ -92,7 +95,7 @@ export class HeldBody {
   /** In parts, so that the stall watch sees a slow client take some of a long piece. */
   private async send(piece: Uint8Array): Promise<void> {
     for (let at = 0; at < piece.length; at += heldBytesMax) {
-      if (this.options.client.signal.aborted) throw abortError(this.options.client.signal);
+      if (this.options.client.aborted) throw abortError(this.options.client);
       const part = piece.length <= heldBytesMax ? piece : piece.subarray(at, at + heldBytesMax);
       if (!this.out.write(part)) await this.until("drain");
     }
@@ -100,13 +103,12 @@ export class HeldBody {
 
   /** Waits for the event; throws where the client leaves, or takes nothing for too long. */
   private async until(event: "drain" | "finish"): Promise<void> {
-    const { client, stallSecondsMax } = this.options;
-    const { signal } = client;
+    const { client: signal, leave, stallSecondsMax } = this.options;
     const emitter = event === "drain" ? this.out : this.response;
     if (signal.aborted) throw abortError(signal);
     await new Promise<void>((resolve, reject) => {
       const done = () => {
-        clearTimeout(timer);
+        unwatch();
         emitter.off(event, came);
         signal.removeEventListener("abort", left);
       };
@@ -119,10 +121,10 @@ export class HeldBody {
         reject(abortError(signal));
       };
       const stalled = () =>
-        client.abort(
+        leave(
           new AppError("CANCELLED", `the client took no byte for ${stallSecondsMax} seconds`),
         );
-      const timer = setTimeout(stalled, stallSecondsMax * 1000);
+      const unwatch = deadline(stallSecondsMax * 1000, stalled);
       emitter.once(event, came);
       signal.addEventListener("abort", left);
     });

@@ -53,6 +53,8 @@ export async function serveHttp(options: HttpOptions): Promise<HttpServer> {
   let draining = false;
   let idle = () => {};
 
+  metrics.onCollect(() => metrics.streams.set({ transport: "http" }, streams));
+
   const service = {
     ...options,
     draining: () => draining,
@@ -65,11 +67,7 @@ export async function serveHttp(options: HttpOptions): Promise<HttpServer> {
         });
       }
       streams++;
-      metrics.streams.set({ transport: "http" }, streams);
-      return () => {
-        streams--;
-        metrics.streams.set({ transport: "http" }, streams);
-      };
+      return () => void streams--;
     },
   };
 
@@ -125,7 +123,7 @@ export async function serveHttp(options: HttpOptions): Promise<HttpServer> {
     });
     if (!await within(drainSeconds * 1000, empty)) {
       log.warn("http cuts", { answers: underWay.size });
-      for (const exchange of underWay) exchange.work.abort(stopping());
+      for (const exchange of underWay) exchange.giveUp(stopping());
       await within(closingMs, empty);
     }
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
@@ -166,10 +164,13 @@ function createExchange(
   const id = /^[\w.:/+=@-]{1,128}$/.test(given) ? given : crypto.randomUUID();
   const client = new AbortController();
   const work = new AbortController();
-  client.signal.addEventListener("abort", () => work.abort(client.signal.reason));
+  const leave = (reason: AppError) => {
+    client.abort(reason);
+    work.abort(reason);
+  };
   response.on("close", () => {
     if (!response.writableFinished) {
-      client.abort(new AppError("CANCELLED", "the client left before its answer was whole"));
+      leave(new AppError("CANCELLED", "the client left before its answer was whole"));
     }
   });
   // Without a listener a broken connection would end the program; "close" tells all that matters.
@@ -188,8 +189,10 @@ function createExchange(
       vary: "accept, accept-encoding, origin",
       ...corsHeaders(request.headers, corsOrigins),
     },
-    client,
-    work,
+    client: client.signal,
+    work: work.signal,
+    leave,
+    giveUp: (reason) => work.abort(reason),
   };
 }
 

@@ -15,8 +15,8 @@ export interface JsonRowsOptions {
 
 const jsonCodeOf = compiled(jsonCode);
 
-/** Room at first; a query for one object takes no more. */
-const bytesAtFirst = 1024;
+/** Room at first: some twenty rows. */
+const bytesAtFirst = 16 * 1024;
 
 /** Room that is kept from one `take` to the next: about what a chunk of rows becomes. */
 const bytesKeptMax = 1024 * 1024;
@@ -56,6 +56,7 @@ export class JsonRows {
   push(chunk: RowChunk): void {
     const { bytes, start, end } = chunk;
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.target.open();
     this.writeRows(this.target, bytes, view, start, end);
   }
 
@@ -75,14 +76,39 @@ export class JsonRows {
   }
 }
 
+/** A buffer and its view. */
+interface Sheet {
+  readonly out: Uint8Array<ArrayBuffer>;
+  readonly view: DataView<ArrayBuffer>;
+}
+
+function newSheet(bytes: number): Sheet {
+  const out = new Uint8Array(bytes);
+  return { out, view: new DataView(out.buffer) };
+}
+
+/** Lent from the first row of a chunk to `take`, which mostly follows at once: one does for many. */
+let spare: Sheet | null = null;
+
+const noSheet = newSheet(0);
+
 class Target implements JsonTarget {
-  out = new Uint8Array(bytesAtFirst);
-  view = new DataView(this.out.buffer);
+  out = noSheet.out;
+  view = noSheet.view;
   end = 0;
   at = 0;
   rows = 0;
 
   constructor(private readonly bytesMax: number) {}
+
+  /** Takes a buffer, where it has none. */
+  open(): void {
+    if (this.out.length > 0) return;
+    if (spare && spare.out.length <= this.bytesMax) {
+      this.use(spare);
+      spare = null;
+    } else this.use(newSheet(Math.min(bytesAtFirst, this.bytesMax)));
+  }
 
   grow(o: number, more: number, row: number): Uint8Array {
     const needed = o + more;
@@ -96,24 +122,25 @@ class Target implements JsonTarget {
         },
       );
     }
-    const out = new Uint8Array(Math.min(this.bytesMax, Math.max(needed, this.out.length * 2)));
-    out.set(this.out.subarray(0, o));
-    this.use(out);
-    return out;
+    const sheet = newSheet(Math.min(this.bytesMax, Math.max(needed, this.out.length * 2)));
+    sheet.out.set(this.out.subarray(0, o));
+    this.use(sheet);
+    return sheet.out;
   }
 
   take(): Uint8Array<ArrayBuffer> {
-    const { out, end } = this;
+    const { out, view, end } = this;
     this.end = 0;
+    this.use(noSheet);
     // A copy of what is there costs less than another buffer of the greatest size so far, which would
     // lie in memory until the engine collects it.
-    if (out.length <= bytesKeptMax) return out.slice(0, end);
-    this.use(new Uint8Array(bytesAtFirst));
-    return out.subarray(0, end);
+    if (out.length > bytesKeptMax) return out.subarray(0, end);
+    if (out.length > (spare?.out.length ?? 0)) spare = { out, view };
+    return out.slice(0, end);
   }
 
-  private use(out: Uint8Array<ArrayBuffer>): void {
+  private use({ out, view }: Sheet): void {
     this.out = out;
-    this.view = new DataView(out.buffer);
+    this.view = view;
   }
 }

@@ -113,6 +113,8 @@ export type TransactionStatus = "I" | "T" | "E";
 export class Connection {
   readonly wire;
   readonly statements: StatementCache;
+  /** What a read sends; free again once PostgreSQL has answered it. */
+  readonly messages = new Messages();
   /** Every remark of PostgreSQL since the connection was made, newest last; the last 100. */
   readonly notices: Notice[] = [];
   facts: SessionFacts = { version: 0, pooled: false };

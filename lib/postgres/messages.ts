@@ -35,9 +35,16 @@ export type ResultFormat = "text" | "binary";
 
 /** A growing buffer of messages that go out in one write. */
 export class Messages {
-  #bytes = new Uint8Array(1024);
+  #bytes = new Uint8Array(bytesAtFirst);
   #length = 0;
   #start = 0;
+
+  /** Empty again, its buffer kept unless it is large. */
+  clear(): this {
+    if (this.#bytes.length > bytesKeptMax) this.#bytes = new Uint8Array(bytesAtFirst);
+    this.#length = 0;
+    return this;
+  }
 
   /** The first message has no letter. */
   startup(parameters: Readonly<Record<string, string>>): this {
@@ -219,6 +226,11 @@ export class Messages {
 }
 
 const encoder = new TextEncoder();
+
+const bytesAtFirst = 1024;
+
+/** What a connection keeps for its next read. */
+const bytesKeptMax = 16 * 1024;
 
 /** 3.0: 3.2 only lengthens the cancel key, and poolers of today refuse it. */
 const protocolVersion = 3 << 16;

@@ -34,7 +34,6 @@ export class Pool {
   readonly #waiters: Waiter[] = [];
   /** Everything open, opening or being recovered. */
   #open = 0;
-  #reported = { idle: -1, busy: -1, waiting: -1 };
   #opening = 0;
   #sweeper: ReturnType<typeof setTimeout> | undefined;
   /** The server's last refusal for want of room, until it gives a connection. */
@@ -48,6 +47,8 @@ export class Pool {
 
   constructor(options: PoolOptions) {
     this.#options = options;
+    const { metrics } = options;
+    metrics?.onCollect(() => this.#report(metrics));
   }
 
   /** A connection for the caller alone, until `release`. */
@@ -55,10 +56,7 @@ export class Pool {
     if (signal.aborted) throw abortError(signal);
     if (this.#closing.signal.aborted) throw closedError();
     const idle = this.#waiters.length === 0 ? this.#idle.pop() : undefined;
-    if (idle) {
-      this.#report();
-      return idle.connection;
-    }
+    if (idle) return idle.connection;
     const free = this.#connectionsMax - this.#open + this.#opening;
     if (this.#waiters.length >= this.#options.limits.poolQueueMax + free) {
       throw this.#busyError(`${this.#waiters.length} requests wait for a connection already`);
@@ -144,7 +142,6 @@ export class Pool {
       const giveUp = (error: unknown) => {
         this.#waiters.splice(this.#waiters.indexOf(waiter), 1);
         waiter.refuse(error);
-        this.#report();
       };
       const timer = setTimeout(
         () => giveUp(this.#busyError(`no connection came free within ${poolWaitMsMax} ms`)),
@@ -153,7 +150,6 @@ export class Pool {
       this.#waiters.push(waiter);
       const forget = onAbort(signal, () => giveUp(abortError(signal)));
       this.#openMore();
-      this.#report();
     });
   }
 
@@ -222,14 +218,12 @@ export class Pool {
       });
       this.#sweep();
     }
-    this.#report();
   }
 
   #forget(): void {
     this.#open--;
     if (!this.#closing.signal.aborted) this.#openMore();
     else if (this.#open === 0) this.#emptied.resolve();
-    this.#report();
   }
 
   #pauseFor(ms: number): void {
@@ -273,16 +267,11 @@ export class Pool {
     });
   }
 
-  #report(): void {
-    const gauge = this.#options.metrics?.connections;
-    if (!gauge) return;
-    const [idle, waiting] = [this.#idle.length, this.#waiters.length];
-    const now = { idle, busy: this.#open - idle, waiting };
-    for (const state of ["idle", "busy", "waiting"] as const) {
-      // Called twice for each read, and a gauge is not free.
-      if (now[state] !== this.#reported[state]) gauge.set({ state }, now[state]);
-    }
-    this.#reported = now;
+  #report({ connections }: Metrics): void {
+    const idle = this.#idle.length;
+    connections.set({ state: "idle" }, idle);
+    connections.set({ state: "busy" }, this.#open - idle);
+    connections.set({ state: "waiting" }, this.#waiters.length);
   }
 }
 

@@ -1,12 +1,13 @@
 /** Statements go out in one write, rows come back as they lie in the socket's buffer. */
 
 import type { RowChunk } from "../arrow/row_chunk.ts";
+import { deadline, timerMsMax } from "../deadlines.ts";
 import { abortError, AppError } from "../errors.ts";
 import type { ReadOptions, SqlStatement } from "../query/database.ts";
 import type { Connection } from "./connection.ts";
 import { ConnectionLost } from "./errors.ts";
 import { schemaChanged } from "./errors.ts";
-import { FROM_SERVER, Messages, type ResultFormat } from "./messages.ts";
+import { FROM_SERVER, type Messages, type ResultFormat } from "./messages.ts";
 import { onAbort } from "./on_abort.ts";
 import { transactionSettings } from "./session.ts";
 
@@ -157,7 +158,7 @@ function toMessages(
   steps: readonly Step[],
   format: ResultFormat,
 ): Messages {
-  const messages = new Messages();
+  const messages = connection.messages.clear();
   const { pooled } = connection.facts;
   if (!pooled) connection.statements.trim(messages);
   for (const { statement: { text, parameters }, isOnce } of steps) {
@@ -193,7 +194,7 @@ class Patience {
   #interrupt: ((reason: AppError) => void) | null = null;
   /** Null while the caller is busy with a chunk. */
   #waitingSince: number | null = null;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #unwatch = () => {};
   readonly #silenceMs: number;
   readonly #signal: AbortSignal;
   readonly #forget: () => void;
@@ -202,7 +203,7 @@ class Patience {
     this.#signal = signal;
     this.#forget = onAbort(this.#signal, () => this.#interrupt?.(abortError(this.#signal)));
     this.#silenceMs = statementTimeoutMs + connection.limits.silenceMsMax;
-    this.#watch(this.#silenceMs);
+    this.#unwatch = deadline(this.#silenceMs, () => this.#look());
   }
 
   wait(reading: Promise<void>): Promise<void> {
@@ -218,23 +219,25 @@ class Patience {
   }
 
   end(): void {
-    clearTimeout(this.#timer);
+    this.#unwatch();
     this.#forget();
   }
 
-  /** One timer for all waits of a read: it looks again when the last wait could be too long. */
-  #watch(afterMs: number): void {
-    this.#timer = setTimeout(() => {
-      const waitedMs = performance.now() - (this.#waitingSince ?? performance.now());
-      if (waitedMs < this.#silenceMs) return this.#watch(this.#silenceMs - waitedMs);
-      this.connection.abandon();
-      this.#interrupt?.(silentError());
-    }, Math.min(afterMs, timerMsMax));
+  /** One deadline for all waits of a read: it looks again when the last wait could be too long. */
+  #look(): void {
+    const waitedMs = performance.now() - (this.#waitingSince ?? performance.now());
+    if (waitedMs < this.#silenceMs) {
+      const timer = setTimeout(
+        () => this.#look(),
+        Math.min(this.#silenceMs - waitedMs, timerMsMax),
+      );
+      this.#unwatch = () => clearTimeout(timer);
+      return;
+    }
+    this.connection.abandon();
+    this.#interrupt?.(silentError());
   }
 }
-
-/** PostgreSQL and timers count with 32 bits. */
-const timerMsMax = 2 ** 31 - 1;
 
 function silentError(): AppError {
   return new AppError("UNAVAILABLE", "PostgreSQL fell silent", {
