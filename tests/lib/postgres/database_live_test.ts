@@ -495,8 +495,9 @@ Deno.test("close() waits for what runs, and refuses what comes later", async () 
 Deno.test("metrics.connections shows idle, busy and waiting", async () => {
   const metrics = createMetrics();
   const states = async () => {
-    const { values } = await metrics.connections.get();
-    return Object.fromEntries(values.map(({ labels, value }) => [labels.state, value]));
+    const line = /^fraiseql_postgres_connections\{state="(\w+)"\} (\d+)$/gm;
+    const given = [...(await metrics.text()).matchAll(line)];
+    return Object.fromEntries(given.map(([, state, value]) => [state, Number(value)]));
   };
   const database = await openDatabase({ url, metrics, ...quiet({ poolConnectionsMax: 1 }) });
   deepEqual(await states(), { idle: 1, busy: 0, waiting: 0 });
