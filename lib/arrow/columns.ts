@@ -100,6 +100,8 @@ export class Column {
   fixed: Int16Array<ArrayBuffer> | Int32Array<ArrayBuffer> = noWords;
   offsets = noWords;
   data = nothing;
+  /** Of `data`. */
+  view = new DataView(nothing.buffer);
   /** Bytes used of `data`. */
   bytes = 0;
   /** Elements of all lists in a list's column. */
@@ -110,7 +112,7 @@ export class Column {
   constructor(readonly place: Place, private readonly columns: Columns) {
     this.layout = layoutOf(place.field);
     this.nullable = isNullable(place.field);
-    if (this.layout.kind === "bytes") this.data = new Uint8Array(dataBytesAtFirst);
+    if (this.layout.kind === "bytes") this.setData(new Uint8Array(dataBytesAtFirst));
   }
 
   /** Makes room for `count` values, a multiple of 64. */
@@ -145,7 +147,12 @@ export class Column {
   /** Makes `data` hold `bytes`, the ones used included; the row is the one being read. */
   grow(bytes: number, row: number): Uint8Array<ArrayBuffer> {
     this.columns.allow(bytes, row);
-    return this.data = enlarged(this.data, Math.max(bytes, this.data.length * 2));
+    return this.setData(enlarged(this.data, Math.max(bytes, this.data.length * 2)));
+  }
+
+  setData(data: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+    this.view = new DataView(data.buffer);
+    return this.data = data;
   }
 
   /** Makes the element's columns hold `count` elements. */
@@ -267,7 +274,7 @@ export class Columns {
     for (const column of this.all) {
       const bytesKept = 2 * this.limits.batchBytesMax;
       if (column.layout.kind === "bytes" && column.data.length > bytesKept) {
-        column.data = new Uint8Array(dataBytesAtFirst);
+        column.setData(new Uint8Array(dataBytesAtFirst));
       }
       if (column.capacity * this.bitsPerItem(column.place.id) / 8 > bytesKept) {
         column.capacity = 0;

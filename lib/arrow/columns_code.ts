@@ -2,6 +2,7 @@
 
 import type { ScalarType } from "./column_types.ts";
 import { bitsPerValue, type Columns, isNullable, layoutOf } from "./columns.ts";
+import { copyShort, shortBytesMax } from "./copy_bytes.ts";
 import { writeDecimal } from "./decimal.ts";
 import { labelIndex, type LabelTable, labelTable } from "./labels.ts";
 import type { ConstantField, ResultField } from "./result_field.ts";
@@ -60,6 +61,7 @@ export function columnsCode(
   const source = sourceOf(code, target!);
   const functions = {
     ...WALK_FUNCTIONS,
+    copyShort,
     labelIndex,
     labels,
     faults: code.faults,
@@ -82,7 +84,8 @@ function sourceOf(code: RowCode, target: ColumnsTarget): string {
   const always = code.places.length * 28;
   const fixedSize = `0.125*(r+1)*${rowBits}+${always}`;
   const loop = (variables: string, body: string, size: string, after: string) =>
-    `return function(t,b,p,end,rowsMax,bytesMax){${variables}let q=0,e=0,r=t.rows,row=t.rowsBefore+r;` +
+    `return function(t,b,p,end,rowsMax,bytesMax){const s=new DataView(b.buffer,b.byteOffset,b.byteLength);` +
+    `${variables}let q=0,e=0,r=t.rows,row=t.rowsBefore+r;` +
     `while(p<end&&r<rowsMax){${rowHead(code.columns)}${body}${rowTail}` +
     `if(${size}>bytesMax){t.full=true;if(r===0){r=1;p=e;}break;}r++;row++;p=e;}${after}t.rows=r;return p;}`;
 
@@ -97,17 +100,17 @@ function sourceOf(code: RowCode, target: ColumnsTarget): string {
     );
   }
   const functions = groups.map(({ first, end, body }, i) =>
-    `function g${i}(t,b,q,e,r,row){${walkVariables(code, first, end)}${target.load(first, end)}` +
+    `function g${i}(t,b,s,q,e,r,row){${walkVariables(code, first, end)}${target.load(first, end)}` +
     `${body}${target.store(first, end)}t.size+=0${target.size(first, end)};return q;}`
   );
-  const calls = groups.map((_, i) => `q=g${i}(t,b,q,e,r,row);`).join("");
+  const calls = groups.map((_, i) => `q=g${i}(t,b,s,q,e,r,row);`).join("");
   return functions.join("") +
     loop("", `if(r===t.capacity)t.growRows();t.size=${fixedSize};${calls}`, "t.size", "");
 }
 
 /**
  * For the column with id 7 the code holds `t7` the `Column`, `v7` validity, `u7` nulls, `f7` fixed
- * words, `w7` bits, `o7` offsets, `d7` data, `p7` bytes used of it, `m7` elements of a list, `h7`
+ * words, `w7` bits, `o7` offsets, `d7` data, `s7` a view of it, `p7` bytes used of it, `m7` elements of a list, `h7`
  * elements for which there is room.
  */
 class ColumnsTarget implements RowTarget {
@@ -133,7 +136,7 @@ class ColumnsTarget implements RowTarget {
   reload(first: number, end: number, index: string): string {
     return this.places.slice(first, end).filter((place) => place.index === index)
       .flatMap((place) =>
-        buffers(place).filter(([letter]) => letter !== "d")
+        buffers(place).filter(([letter]) => letter !== "d" && letter !== "s")
           .map(([letter, name]) => `${letter}${place.id}=t${place.id}.${name};`)
       ).join("");
   }
@@ -265,11 +268,11 @@ class ColumnsTarget implements RowTarget {
       case "jsonb":
         return copy(place, "q+1", "(l-1)");
       case "uuid":
-        return write(place, `${textBytesMax.uuid}`, "writeUuid");
+        return write(place, `${textBytesMax.uuid}`, "writeUuid", "s");
       case "interval":
-        return write(place, `${textBytesMax.interval}`, "writeInterval");
+        return write(place, `${textBytesMax.interval}`, "writeInterval", "d");
       case "numeric":
-        return write(place, "numericTextBytes(b,q)", "writeNumeric");
+        return write(place, "numericTextBytes(b,q)", "writeNumeric", "d");
       case "enum": {
         const table = this.labels.push(labelTable(type.labels)) - 1;
         return `x=labelIndex(labels[${table}],b,q,l);` +
@@ -284,19 +287,21 @@ class ColumnsTarget implements RowTarget {
 const epochLow = Number(epochMicroseconds & 0xffffffffn);
 const epochHigh = Number(epochMicroseconds >> 32n);
 
-/** Longer texts are copied by the engine, which costs a call and a view of the bytes. */
-const copyBytesMax = 20;
-
 function copy({ id, index }: Place, from: string, length: string): string {
-  return `n=${length};if(p${id}+n>d${id}.length)d${id}=t${id}.grow(p${id}+n,row);` +
-    `if(n<${copyBytesMax})for(x=0;x<n;x++)d${id}[p${id}+x]=b[${from}+x];` +
+  return room(id, length) +
+    `if(n<=${shortBytesMax})copyShort(s${id},p${id},s,${from},n);` +
     `else d${id}.set(b.subarray(${from},${from}+n),p${id});` +
     `p${id}+=n;o${id}[${index}+1]=p${id};`;
 }
 
-function write({ id, index }: Place, room: string, writer: string): string {
-  return `n=${room};if(p${id}+n>d${id}.length)d${id}=t${id}.grow(p${id}+n,row);` +
-    `p${id}=${writer}(d${id},p${id},b,q);o${id}[${index}+1]=p${id};`;
+function write({ id, index }: Place, bytes: string, writer: string, into: "d" | "s"): string {
+  return room(id, bytes) +
+    `p${id}=${writer}(${into}${id},p${id},b,q);o${id}[${index}+1]=p${id};`;
+}
+
+/** Sets `n`, and makes room for so many bytes. */
+function room(id: number, bytes: string): string {
+  return `n=${bytes};if(p${id}+n>d${id}.length){d${id}=t${id}.grow(p${id}+n,row);s${id}=t${id}.view;}`;
 }
 
 function words(bits: number, code: (k: number) => string): string {
@@ -327,7 +332,7 @@ function buffers(place: Place): Variable[] {
     case "fixed":
       return [...found, ["f", "fixed"]];
     case "bytes":
-      return [...found, ["o", "offsets"], ["d", "data"]];
+      return [...found, ["o", "offsets"], ["d", "data"], ["s", "view"]];
     case "list":
       return [...found, ["o", "offsets"]];
     default:

