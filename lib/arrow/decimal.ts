@@ -10,6 +10,9 @@ export function decimalFits(b: Uint8Array, q: number, precision: number, scale: 
   const sign = b[q + 4]!;
   if (sign !== 0 && sign !== 0x40) return false;
   const weight = (b[q + 2]! << 24 >> 16) | b[q + 3]!;
+  // No more digits behind the point than it shows: so it is for every value of a column with a scale.
+  const shown = b[q + 6]! << 8 | b[q + 7]!;
+  if (shown <= scale && (weight + 1) * 4 <= precision - scale) return true;
   let groups = b[q]! << 8 | b[q + 1]!;
   let at = q + 8 + 2 * groups;
   while (groups > 0 && b[at - 1] === 0 && b[at - 2] === 0) {
