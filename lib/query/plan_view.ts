@@ -9,12 +9,12 @@ import { didYouMean } from "../config.ts";
 import type { Limits } from "../limits.ts";
 import { ConditionBudget, toCondition, toCount } from "./conditions.ts";
 import { cut } from "./parse.ts";
-import { refuseDeep } from "./plan.ts";
 import type { ExportRequest, ViewRequest } from "./query_engine.ts";
 import type { OrderDirection, OrderTerm, Read } from "./read_plan.ts";
 import { short } from "./scalars.ts";
 import type { Column, DataSchema, Relation } from "./schema.ts";
 import { wholeColumn } from "./sql.ts";
+import { refuseDeep } from "./variables.ts";
 
 export interface ViewOffer {
   /** Views offered beside those whose name begins with `va_`. */

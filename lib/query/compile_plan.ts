@@ -1,0 +1,82 @@
+/** Planned root fields -> statements, and which of them to run. */
+
+import { AppError } from "../errors.ts";
+import type { SqlStatement } from "./database.ts";
+import type { PlannedRoot } from "./plan.ts";
+import type { Plan, RootField } from "./query_engine.ts";
+import type { Read } from "./read_plan.ts";
+import { whyWhole } from "./split.ts";
+import {
+  compileAggregate,
+  compileConnection,
+  type CompiledRead,
+  type CompileOptions,
+  compileRead,
+} from "./sql.ts";
+
+/** A plan as the engine itself sees it. */
+export interface CompiledPlan extends Plan {
+  readonly statements: readonly SqlStatement[];
+  /** Of which schema; see `CompileOptions`. */
+  readonly generation: number;
+  /** The statements whose results may be kept. */
+  readonly keepable: ReadonlySet<SqlStatement>;
+  /** What `roots` were compiled from, in the same order. */
+  readonly planned: readonly PlannedRoot[];
+}
+
+/** The root field with the number of its statement, which is added to `statements`. */
+export function compileRoot(
+  root: PlannedRoot,
+  statements: SqlStatement[],
+  options: CompileOptions,
+): RootField {
+  if (root.kind === "value") return root;
+  const { statement, fields } = compileFor(root, options);
+  statements.push(statement);
+  return {
+    kind: root.kind === "rows" || root.kind === "aggregates" ? "rows" : "row",
+    name: root.name,
+    field: root.field,
+    fields,
+    statement: statements.length - 1,
+    ...root.kind === "connection" && { list: root.read.relation.listField },
+  };
+}
+
+function compileFor(
+  root: Exclude<PlannedRoot, { kind: "value" }>,
+  options: CompileOptions,
+): CompiledRead {
+  switch (root.kind) {
+    case "rows":
+    case "row":
+      return compileRead(root.read, options);
+    case "aggregates":
+      return compileAggregate(root.read, options);
+    case "connection":
+      return compileConnection(root.read, options);
+    default:
+      return root satisfies never;
+  }
+}
+
+/** The statements of one root field, or all. */
+export function chosen(
+  statements: readonly SqlStatement[],
+  roots: readonly RootField[],
+  only: number | undefined,
+): readonly SqlStatement[] {
+  if (only === undefined) return statements;
+  const root = roots[only];
+  return root && root.kind !== "value" ? statements.slice(root.statement, root.statement + 1) : [];
+}
+
+/** The read of a root field that `whyWhole` lets pass. */
+export function splittable(root: PlannedRoot | undefined): Read {
+  const why = whyWhole(root);
+  if (why === null && root?.kind === "rows") return root.read;
+  throw new AppError("BAD_TICKET", `the query cannot be read in parts: ${why}`, {
+    hint: "read it whole, or ask GetFlightInfo for its partitions",
+  });
+}

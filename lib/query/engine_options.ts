@@ -1,0 +1,32 @@
+/** What the query engine is made of. */
+
+import type { Limits } from "../limits.ts";
+import type { Log } from "../log.ts";
+import type { Catalog } from "./catalog.ts";
+import type { Database } from "./database.ts";
+import type { ResultCacheOptions } from "./result_cache.ts";
+import type { SchemaFile } from "./schema_file.ts";
+
+export interface EngineOptions {
+  readonly database: Database;
+  readonly readCatalog: () => Promise<Catalog>;
+  /** The schema file, read whenever the catalog is; the catalog alone makes the schema without. */
+  readonly readSchemaFile?: (() => Promise<SchemaFile>) | null;
+  readonly limits: Limits;
+  readonly unrepresentable: "error" | "null";
+  /** Views that `OptimizedView` offers beside those named `va_...`. */
+  readonly views: readonly string[];
+  /** Told what had to be renamed or reported whenever the catalog is read. */
+  readonly onNotes?: (notes: readonly string[]) => void;
+  /** Results that may be given again for a while; none when absent. */
+  readonly resultCache?: ResultCacheSettings;
+  /** Told when the catalog was read again unasked. */
+  readonly log?: Log;
+  /** Called when that gave another schema, so that other processes can read theirs again. */
+  readonly onChanged?: () => void;
+}
+
+export interface ResultCacheSettings extends Pick<ResultCacheOptions, "seconds" | "metrics"> {
+  /** `name` or `schema.name` in PostgreSQL, or `*` for all: only reads of these alone are kept. */
+  readonly relations: readonly string[];
+}

@@ -1,0 +1,28 @@
+/** The root fields of a schema and the relations that they read. */
+
+import { hasPages } from "./cursors.ts";
+import type { DataSchema, Relation } from "./schema.ts";
+
+/** What a root field reads, and in which form. */
+export interface Root {
+  readonly relation: Relation;
+  readonly kind: "rows" | "row" | "aggregates" | "connection";
+}
+
+const rootsBySchema = new WeakMap<DataSchema, ReadonlyMap<string, Root>>();
+
+/** The root fields by their names; made once for each schema. */
+export function rootFields(data: DataSchema): ReadonlyMap<string, Root> {
+  const known = rootsBySchema.get(data);
+  if (known) return known;
+  const roots = new Map<string, Root>();
+  for (const relation of data.relations) {
+    const { listField, rowField } = relation;
+    roots.set(listField, { relation, kind: "rows" });
+    roots.set(`${listField}Aggregate`, { relation, kind: "aggregates" });
+    if (hasPages(relation)) roots.set(`${listField}Connection`, { relation, kind: "connection" });
+    if (rowField !== null) roots.set(rowField, { relation, kind: "row" });
+  }
+  rootsBySchema.set(data, roots);
+  return roots;
+}
