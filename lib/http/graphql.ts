@@ -181,6 +181,7 @@ async function sendData(
     outcome.late = true;
     await closeLate(body, document, entriesOf(shown, exchange.id), client);
   } finally {
+    document.release();
     outcome.rows = document.rows;
     outcome.bytes = body.begun ? body.bytes : 0;
   }

@@ -5,7 +5,8 @@ import type { Writable } from "node:stream";
 import { constants, createGzip, gzipSync } from "node:zlib";
 import { deadline } from "../deadlines.ts";
 import { abortError, AppError } from "../errors.ts";
-import { concat } from "./graphql_request.ts";
+
+const nothing = new Uint8Array(0);
 
 export interface HeldBodyOptions {
   readonly status: number;
@@ -21,8 +22,8 @@ export interface HeldBodyOptions {
 
 /**
  * Takes the pieces of a body. Nothing is sent until 64 KiB or the end: whatever fails before can
- * still have its own status. After that `write()` returns only when the client has made room, so
- * who awaits it never holds more than a few pieces.
+ * still have its own status. `write()` returns when a piece's bytes are not needed any more: copied,
+ * or handed to the system, which waits until the client has made room.
  */
 export class HeldBody {
   /** Bytes taken, before compression. */
@@ -30,7 +31,8 @@ export class HeldBody {
   /** True from the moment the status is sent. */
   begun = false;
 
-  private held: Uint8Array[] = [];
+  /** What is held back lies in its first `bytes`. */
+  private room = nothing;
   private out: Writable;
 
   constructor(
@@ -41,34 +43,30 @@ export class HeldBody {
   }
 
   async write(pieces: readonly Uint8Array[]): Promise<void> {
-    for (const piece of pieces) this.bytes += piece.length;
     if (!this.begun) {
-      this.held.push(...pieces);
+      this.hold(pieces);
       if (this.bytes < heldBytesMax) return;
       this.begin();
-      pieces = [concat(this.held, this.bytes)];
-      this.held = [];
-    }
+      pieces = [this.room.subarray(0, this.bytes)];
+    } else for (const piece of pieces) this.bytes += piece.length;
     for (const piece of pieces) await this.send(piece);
+    this.room = nothing;
   }
 
   /** Sends what is left and waits until the client's side has it all. */
   async end(): Promise<void> {
     const { response, options } = this;
-    const finished = this.until("finish");
-    if (this.begun) this.out.end();
-    else {
-      let whole = this.held.length === 1 ? this.held[0]! : concat(this.held, this.bytes);
-      const headers: Record<string, string> = { ...options.headers };
-      if (options.gzip && whole.length >= gzipBytesMin) {
-        whole = gzipSync(whole, { level: gzipLevel });
-        headers["content-encoding"] = "gzip";
-      }
-      headers["content-length"] = String(whole.length);
-      this.begun = true;
-      response.writeHead(options.status, headers).end(whole);
+    if (this.begun) return await this.until((done) => this.finish(done));
+    let whole = this.room.subarray(0, this.bytes);
+    const headers: Record<string, string> = { ...options.headers };
+    if (options.gzip && whole.length >= gzipBytesMin) {
+      whole = gzipSync(whole, { level: gzipLevel });
+      headers["content-encoding"] = "gzip";
     }
-    await finished;
+    headers["content-length"] = String(whole.length);
+    this.begun = true;
+    response.writeHead(options.status, headers);
+    await this.until((done) => response.end(whole, done));
   }
 
   /** Ends a started answer so that the client sees a cut, and frees what compresses it. */
@@ -92,42 +90,54 @@ export class HeldBody {
     this.out = gzip;
   }
 
-  /** In parts, so that the stall watch sees a slow client take some of a long piece. */
-  private async send(piece: Uint8Array): Promise<void> {
-    for (let at = 0; at < piece.length; at += heldBytesMax) {
-      if (this.options.client.aborted) throw abortError(this.options.client);
-      const part = piece.length <= heldBytesMax ? piece : piece.subarray(at, at + heldBytesMax);
-      if (!this.out.write(part)) await this.until("drain");
+  private hold(pieces: readonly Uint8Array[]): void {
+    let at = this.bytes;
+    this.bytes = pieces.reduce((sum, piece) => sum + piece.length, at);
+    if (this.bytes > this.room.length) {
+      const more = new Uint8Array(Math.max(this.bytes, 2 * this.room.length));
+      more.set(this.room.subarray(0, at));
+      this.room = more;
+    }
+    for (const piece of pieces) {
+      this.room.set(piece, at);
+      at += piece.length;
     }
   }
 
-  /** Waits for the event; throws where the client leaves, or takes nothing for too long. */
-  private async until(event: "drain" | "finish"): Promise<void> {
-    const { client: signal, leave, stallSecondsMax } = this.options;
-    const emitter = event === "drain" ? this.out : this.response;
-    if (signal.aborted) throw abortError(signal);
-    await new Promise<void>((resolve, reject) => {
-      const done = () => {
-        unwatch();
-        emitter.off(event, came);
-        signal.removeEventListener("abort", left);
-      };
-      const came = () => {
-        done();
-        resolve();
-      };
-      const left = () => {
-        done();
-        reject(abortError(signal));
-      };
-      const stalled = () =>
-        leave(
-          new AppError("CANCELLED", `the client took no byte for ${stallSecondsMax} seconds`),
-        );
-      const unwatch = deadline(stallSecondsMax * 1000, stalled);
-      emitter.once(event, came);
-      signal.addEventListener("abort", left);
-    });
+  /** The answer's own end: what compresses has ended before. */
+  private finish(done: () => void): void {
+    this.response.once("finish", done);
+    this.out.end();
+  }
+
+  /** In parts, so that the stall watch sees a slow client take some of a long piece. */
+  private async send(piece: Uint8Array): Promise<void> {
+    for (let at = 0; at < piece.length; at += heldBytesMax) {
+      const part = piece.length <= heldBytesMax ? piece : piece.subarray(at, at + heldBytesMax);
+      await this.until((done) => this.out.write(part, done));
+    }
+  }
+
+  /**
+   * Waits for what is begun and calls back when it is done; throws where the client leaves, or takes
+   * nothing for too long. A connection that breaks is told by `client`, and not by an error here.
+   */
+  private async until(begin: (done: (error?: Error | null) => void) => void): Promise<void> {
+    const { client, leave, stallSecondsMax } = this.options;
+    if (client.aborted) throw abortError(client);
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const left = () => reject(abortError(client));
+    const stalled = () =>
+      leave(new AppError("CANCELLED", `the client took no byte for ${stallSecondsMax} seconds`));
+    const unwatch = deadline(stallSecondsMax * 1000, stalled);
+    client.addEventListener("abort", left);
+    try {
+      begin((error?: Error | null) => error ? undefined : resolve());
+      await promise;
+    } finally {
+      unwatch();
+      client.removeEventListener("abort", left);
+    }
   }
 }
 

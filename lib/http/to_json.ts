@@ -10,7 +10,8 @@ const encoder = new TextEncoder();
 
 /**
  * Writes the document root by root, in selection order, while chunks come in. Whatever happens, it
- * can be closed as valid JSON: by `end()`, or by `fail()` with the errors.
+ * can be closed as valid JSON: by `end()`, or by `fail()` with the errors. The bytes that it gives
+ * are valid until it is asked for the next, or `release()` is called.
  */
 export class JsonDocument {
   private readonly roots: readonly RootField[];
@@ -18,6 +19,8 @@ export class JsonDocument {
   /** Index of the root that is being written. */
   private at = -1;
   private current: { readonly root: RowsRoot; readonly rows: JsonRows } | null = null;
+  /** Whose last bytes may still be in use. */
+  private closed: JsonRows[] = [];
   private rowsOfClosedRoots = 0;
   /** Text that comes before the next bytes. */
   private text = '{"data":{';
@@ -35,6 +38,7 @@ export class JsonDocument {
 
   /** The bytes that this chunk adds. When it throws, `fail()` gives the rows before the bad one. */
   push(chunk: RowChunk): Uint8Array[] {
+    this.releaseClosed();
     while (this.current?.root.statement !== chunk.statement) {
       this.close();
       if (!this.open()) {
@@ -66,6 +70,12 @@ export class JsonDocument {
     }
     this.text += `},"errors":${JSON.stringify(entries)}}`;
     return this.given();
+  }
+
+  /** Gives back the room that the document was written in; no bytes of it are valid any more. */
+  release(): void {
+    this.current?.rows.release();
+    this.releaseClosed();
   }
 
   /** Where an error belongs: the root, and the place within its rows or the row that would be next. */
@@ -101,7 +111,13 @@ export class JsonDocument {
     if (root.kind === "rows") this.text += "]";
     else if (rows.rows === 0) this.text += "null";
     this.rowsOfClosedRoots += rows.rows;
+    this.closed.push(rows);
     this.current = null;
+  }
+
+  private releaseClosed(): void {
+    for (const rows of this.closed) rows.release();
+    this.closed = [];
   }
 
   private take(rows: JsonRows): void {

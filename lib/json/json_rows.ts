@@ -70,9 +70,14 @@ export class JsonRows {
     return this.target.end;
   }
 
-  /** The whole rows since the last time; the bytes are the caller's. */
+  /** The whole rows since the last time; the bytes are valid until the next `push` or `release`. */
   take(): Uint8Array<ArrayBuffer> {
     return this.target.take();
+  }
+
+  /** Lends the room to another; to be called when the last bytes taken are not needed any more. */
+  release(): void {
+    this.target.release();
   }
 }
 
@@ -87,8 +92,11 @@ function newSheet(bytes: number): Sheet {
   return { out, view: new DataView(out.buffer) };
 }
 
-/** Lent from the first row of a chunk to `take`, which mostly follows at once: one does for many. */
-let spare: Sheet | null = null;
+/** Lent from a document's first row to its `release`: requests that follow each other need one. */
+const spares: Sheet[] = [];
+
+/** What is kept for those who come at once, of `bytesKeptMax` at most each. */
+const sparesMax = 4;
 
 const noSheet = newSheet(0);
 
@@ -101,13 +109,13 @@ class Target implements JsonTarget {
 
   constructor(private readonly bytesMax: number) {}
 
-  /** Takes a buffer, where it has none. */
+  /** Takes a buffer where it has none, or one that a large row had made. */
   open(): void {
-    if (this.out.length > 0) return;
-    if (spare && spare.out.length <= this.bytesMax) {
-      this.use(spare);
-      spare = null;
-    } else this.use(newSheet(Math.min(bytesAtFirst, this.bytesMax)));
+    const { length } = this.out;
+    if (length > 0 && (this.end > 0 || length <= bytesKeptMax)) return;
+    const spare = spares.at(-1);
+    if (spare && spare.out.length <= this.bytesMax) this.use(spares.pop()!);
+    else this.use(newSheet(Math.min(bytesAtFirst, this.bytesMax)));
   }
 
   grow(o: number, more: number, row: number): Uint8Array {
@@ -129,14 +137,18 @@ class Target implements JsonTarget {
   }
 
   take(): Uint8Array<ArrayBuffer> {
-    const { out, view, end } = this;
+    const { out, end } = this;
+    this.end = 0;
+    return out.subarray(0, end);
+  }
+
+  release(): void {
+    const { out, view } = this;
     this.end = 0;
     this.use(noSheet);
-    // A copy of what is there costs less than another buffer of the greatest size so far, which would
-    // lie in memory until the engine collects it.
-    if (out.length > bytesKeptMax) return out.subarray(0, end);
-    if (out.length > (spare?.out.length ?? 0)) spare = { out, view };
-    return out.slice(0, end);
+    if (out.length > 0 && out.length <= bytesKeptMax && spares.length < sparesMax) {
+      spares.push({ out, view });
+    }
   }
 
   private use({ out, view }: Sheet): void {

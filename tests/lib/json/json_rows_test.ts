@@ -35,13 +35,26 @@ Deno.test("JsonRows puts commas between rows, across chunks and takes", () => {
   equal(rows.rows, 4);
 });
 
-Deno.test("JsonRows leaves what was taken as it is", () => {
-  const rows = new JsonRows(fields, { unrepresentable: "error" });
-  rows.push(data.chunk(row(1)));
-  const taken = rows.take();
-  rows.push(data.chunk(row(2), row(3)));
-  rows.take();
+Deno.test("JsonRows leaves what others have taken as it is, until they release it", () => {
+  const [one, other] = [1, 2].map(() => new JsonRows(fields, { unrepresentable: "error" }));
+  one!.push(data.chunk(row(1)));
+  const taken = one!.take();
+  other!.push(data.chunk(row(2), row(3)));
+  equal(decode(other!.take()), '{"id":2,"due":null},{"id":3,"due":null}');
   equal(decode(taken), '{"id":1,"due":null}');
+  one!.release();
+  other!.push(data.chunk(row(4)));
+  equal(decode(other!.take()), ',{"id":4,"due":null}');
+});
+
+Deno.test("JsonRows goes on after its room was lent to another", () => {
+  const [one, other] = [1, 2].map(() => new JsonRows(fields, { unrepresentable: "error" }));
+  one!.push(data.chunk(row(1)));
+  one!.release();
+  other!.push(data.chunk(row(2)));
+  one!.push(data.chunk(row(3)));
+  equal(decode(other!.take()), '{"id":2,"due":null}');
+  equal(decode(one!.take()), ',{"id":3,"due":null}');
 });
 
 Deno.test("JsonRows keeps the rows before one that it refuses", () => {

@@ -53,11 +53,13 @@ async function withEngine(
 
 async function run(engine: QueryEngine, plan: Plan): Promise<Record<string, unknown>> {
   const document = new JsonDocument(plan.roots, "error");
-  const pieces: Uint8Array[] = [];
+  const decoder = new TextDecoder();
+  const text = (pieces: readonly Uint8Array[]) =>
+    pieces.map((piece) => decoder.decode(piece, { stream: true })).join("");
+  let json = "";
   const signal = AbortSignal.timeout(60_000);
-  for await (const chunk of engine.rows(plan, { signal })) pieces.push(...document.push(chunk));
-  pieces.push(...document.end());
-  return JSON.parse(await new Blob(pieces as BlobPart[]).text()).data;
+  for await (const chunk of engine.rows(plan, { signal })) json += text(document.push(chunk));
+  return JSON.parse(json + text(document.end())).data;
 }
 
 const everyUrl = await server.createDatabase();
