@@ -72,6 +72,42 @@ export async function main(args: readonly string[]): Promise<number> {
     () => async (config, signal) =>
       (await import("./commands/sample.ts")).sampleShop(config, shop.opts(), signal),
   );
+  const migrate = program.command("migrate")
+    .description("make or upgrade what the database must hold for events")
+    .option("--down", "remove every trace of it instead");
+  run(
+    migrate,
+    () => async (config, signal) =>
+      (await import("./commands/migrate.ts")).migrate(config, migrate.opts(), signal),
+  );
+  const capture = program.command("capture").description("which tables' writes become events");
+  const add = capture.command("add").argument("[table]", "the table, or schema.table")
+    .description("capture the writes of a table, or of all tables in a schema, from now on")
+    .option("--all-in <schema>", "all tables of this schema that have a key")
+    .option("--entity <Name>", "entity type of a table that GraphQL does not expose")
+    .option("--key <columns>", "columns that tell rows apart (default: the primary key)")
+    .option("--only <columns>", "capture these and the key")
+    .option("--except <columns>", "capture all but these and those named like a secret")
+    .option("--user-column <column>", "who wrote (default: the setting fraiseql.user_id)")
+    .option("--org-column <column>", "whose row it is (default: the setting fraiseql.org_id)")
+    .option("--timestamp-column <column>", "the row's own time, for rows that are there already");
+  run(
+    add,
+    (table) => async (config, signal) =>
+      (await import("./commands/capture.ts")).addCapture(config, table, add.opts(), signal),
+  );
+  run(
+    capture.command("list").description("what is captured, and what keeps writes from being so"),
+    () => async (config, signal) =>
+      (await import("./commands/capture.ts")).listCapture(config, signal),
+  );
+  const remove = capture.command("remove").argument("[table]", "the table, or schema.table")
+    .description("capture the writes of a table no longer").option("--all", "of every table");
+  run(
+    remove,
+    (table) => async (config, signal) =>
+      (await import("./commands/capture.ts")).removeCaptures(config, table, remove.opts(), signal),
+  );
   run(
     program.command("url").argument("<service>", "postgres")
       .description("print the URL of an embedded service, password included"),

@@ -10,6 +10,7 @@ import { type LimitName, LIMITS, type Limits } from "./limits.ts";
 
 export type Topology = "http" | "dual" | "arrow" | "full";
 export type Unrepresentable = "error" | "null";
+export type ChangeLogFull = "stop-capturing" | "refuse-writes";
 
 /** What the program was told, complete and checked. */
 export interface Config {
@@ -32,6 +33,8 @@ export interface Config {
   readonly resultCacheSeconds: number;
   /** Relations whose results may be kept, or `*`. */
   readonly resultCache: readonly string[];
+  /** What writers do while the change log is at its limit. */
+  readonly changeLogFull: ChangeLogFull;
   readonly logLevel: "debug" | "info" | "warn" | "error";
   readonly limits: Limits;
 }
@@ -133,7 +136,7 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
   { key: "elasticsearch_user", env: "FRAISEQL_ELASTICSEARCH_USER", default: "", later: events, help: "Elasticsearch user" },
   { key: "elasticsearch_password", env: "FRAISEQL_ELASTICSEARCH_PASSWORD", default: "", secret: true, later: events, help: "Elasticsearch password" },
   { key: "sinks", env: "FRAISEQL_SINKS", default: "", later: events, help: "sinks that must confirm" },
-  { key: "change_log_full", env: "FRAISEQL_CHANGE_LOG_FULL", default: "", later: events, help: "stop-capturing or refuse-writes" },
+  { key: "change_log_full", env: "FRAISEQL_CHANGE_LOG_FULL", default: "stop-capturing", read: oneOf("stop-capturing", "refuse-writes"), help: "what writers do when the change log is full: stop-capturing or refuse-writes" },
   { key: "event_retention_days", env: "FRAISEQL_EVENT_RETENTION_DAYS", default: "", later: events, help: "days that events are kept" },
   { key: "jwt_secret", env: "FRAISEQL_JWT_SECRET", default: "", secret: true, later: auth, help: "secret of HS256 tokens" },
   { key: "jwks_url", env: "FRAISEQL_JWKS_URL", default: "", later: auth, help: "keys of tokens" },
@@ -230,6 +233,7 @@ export function readConfig(sources: ConfigSources): Config {
     flightViews: (given("flight_views") ?? []) as string[],
     resultCacheSeconds: values.result_cache_seconds as number,
     resultCache: (given("result_cache") ?? []) as string[],
+    changeLogFull: values.change_log_full as ChangeLogFull,
     logLevel: values.log_level as Config["logLevel"],
     limits,
   };

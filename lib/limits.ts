@@ -277,6 +277,37 @@ export const LIMITS = {
     max: 1024 * MiB,
     why: "a larger result is sent as it comes and not kept: it would push out many small ones",
   },
+  changeLogBytesMax: {
+    value: 10 * 1024 * MiB,
+    min: 16 * MiB,
+    max: 1024 * 1024 * 1024 * MiB,
+    why:
+      "a change log that nobody empties must not fill PostgreSQL's disk; set by fraiseql migrate",
+  },
+  eventBytesMax: {
+    value: 4 * MiB,
+    min: 16 * KiB,
+    max: 64 * MiB,
+    why: "an event's line; below NATS's usual max_payload of 8 MiB; set by fraiseql migrate",
+  },
+  truncateRowsMax: {
+    value: 10_000,
+    min: 0,
+    max: 10_000_000,
+    why: "rows of a TRUNCATE that get an event each, about 50 us; set by fraiseql migrate",
+  },
+  changeLogPageRowsMax: {
+    value: 10_000,
+    min: 1,
+    max: 1_000_000,
+    why: "events read from the change log at a time; they lie in memory",
+  },
+  changeLogPageBytesMax: {
+    value: 8 * MiB,
+    min: 64 * KiB,
+    max: 1024 * MiB,
+    why: "bytes of events read at a time, but for a single larger one",
+  },
 } as const satisfies Readonly<Record<string, LimitRow>>;
 
 export type LimitName = keyof typeof LIMITS;

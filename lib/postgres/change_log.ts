@@ -1,0 +1,239 @@
+/**
+ * The change log as its reader sees it: polls by snapshot windows, and slots that are emptied.
+ *
+ * A poll is what became visible between two snapshots. A reader that keeps the last snapshot whose
+ * rows it has dealt with, and the last position within an unfinished window, misses nothing and
+ * reads nothing twice: transactions that commit late are in a later window, and none is waited for.
+ * Within a window rows come in order of their positions, which is the order of the writes of a row.
+ */
+
+import { AppError } from "../errors.ts";
+import type { Connection } from "./connection.ts";
+import { decodeTextRow } from "./connection.ts";
+import { FROM_SERVER, Messages } from "./messages.ts";
+
+/** What is visible: `pg_snapshot` as PostgreSQL writes it, `xmin:xmax:xip,xip`. */
+export type Snapshot = string;
+
+/** Before everything: the window after it holds all that the log has. */
+export const FIRST_SNAPSHOT: Snapshot = "1:1:";
+
+/** The rows to read: visible in `to`, not in `from`, and behind `position` where reading stopped. */
+export interface Window {
+  readonly from: Snapshot;
+  readonly to: Snapshot;
+  /** 0 for the beginning. */
+  readonly position: bigint;
+}
+
+export interface LoggedEvent {
+  readonly position: bigint;
+  readonly eventId: string;
+  readonly entityType: string;
+  /** The event as JSON, without a line end. */
+  readonly line: string;
+  readonly traceparent: string | null;
+  /** What the limit on a line took away. */
+  readonly cut: "nothing" | "changes" | "data";
+  /** Null for a captured write. */
+  readonly origin: string | null;
+}
+
+export interface PageLimits {
+  readonly rows: number;
+  /** Of the lines; a single larger one is a page of its own. */
+  readonly bytes: number;
+}
+
+/** How full the log is. */
+export interface ChangeLogState {
+  readonly bytes: number;
+  readonly bytesMax: number;
+  /** The share of the log that cannot be emptied yet, since writers use it. */
+  readonly currentSlot: number;
+  readonly isFull: boolean;
+  readonly lastPosition: bigint;
+  readonly openGaps: readonly Gap[];
+}
+
+/** Writes that are not in the log. */
+export interface Gap {
+  /** Null: of every entity type. */
+  readonly entityType: string | null;
+  readonly reason: string;
+  readonly beganAt: string;
+}
+
+/** The snapshot now: the end of the next window. */
+export async function currentSnapshot(connection: Connection): Promise<Snapshot> {
+  const [row] = await connection.query("select pg_catalog.pg_current_snapshot()");
+  return row?.[0] ?? "";
+}
+
+/**
+ * The window's events in pages, as they come: not asking for the next page holds PostgreSQL back.
+ * Leaving early closes the connection, since the rest is on its way. The same window gives the same
+ * events again, for as long as none of its rows was emptied.
+ */
+export async function* readWindow(
+  connection: Connection,
+  window: Window,
+  limits: PageLimits,
+): AsyncGenerator<LoggedEvent[]> {
+  if (window.from === window.to) return;
+  let page: LoggedEvent[] = [];
+  let bytes = 0;
+  for await (const row of streamRows(connection, WINDOW, windowParameters(window))) {
+    const event = toEvent(row);
+    if (page.length > 0 && bytes + event.line.length > limits.bytes || page.length >= limits.rows) {
+      yield page;
+      [page, bytes] = [[], 0];
+    }
+    page.push(event);
+    bytes += event.line.length;
+  }
+  if (page.length > 0) yield page;
+}
+
+/**
+ * Visible in the later snapshot and not in the earlier: of the transactions that were in progress
+ * then, and of those that had not begun. `xid` is qualified, so that the index on it is used.
+ */
+const WINDOW = `
+  select l.position, l.event_id, l.entity_type, l.traceparent, l.cut, l.origin,
+    fraiseql.event_line(l)
+  from fraiseql.change_log l
+  where (l.xid = any ($1::pg_catalog.xid8[])
+      or l.xid >= $2::pg_catalog.xid8 and l.xid < $3::pg_catalog.xid8)
+    and pg_catalog.pg_visible_in_snapshot(l.xid, $4::pg_catalog.pg_snapshot)
+    and l.position > $5::pg_catalog.int8
+  order by l.position`;
+
+function windowParameters({ from, to, position }: Window): string[] {
+  const old = parseSnapshot(from);
+  return [`{${old.inProgress.join(",")}}`, old.xmax, parseSnapshot(to).xmax, to, String(position)];
+}
+
+function parseSnapshot(text: Snapshot): { xmax: string; inProgress: string[] } {
+  const match = /^\d+:(\d+):([\d,]*)$/.exec(text);
+  if (!match) throw new AppError("BAD_INPUT", `not a snapshot: ${JSON.stringify(text)}`);
+  const [, xmax = "", inProgress = ""] = match;
+  return { xmax, inProgress: inProgress.split(",").filter((xid) => xid) };
+}
+
+const CUTS = ["nothing", "changes", "data"] as const;
+
+function toEvent(row: readonly (string | null)[]): LoggedEvent {
+  const [position, eventId, entityType, traceparent, cut, origin, line] = row;
+  return {
+    position: BigInt(position ?? 0),
+    eventId: eventId ?? "",
+    entityType: entityType ?? "",
+    line: line ?? "",
+    traceparent: traceparent ?? null,
+    cut: CUTS[Number(cut)] ?? "nothing",
+    origin: origin ?? null,
+  };
+}
+
+/** Rows as they come off the wire, one at a time in memory. */
+async function* streamRows(
+  connection: Connection,
+  text: string,
+  parameters: readonly string[],
+): AsyncGenerator<(string | null)[]> {
+  const messages = new Messages().parse("", text).bind("", parameters, "text").execute().sync();
+  const written = connection.send(messages, 1);
+  let failure: AppError | null = null;
+  try {
+    while (connection.unanswered > 0) {
+      const letter = await connection.next(failure);
+      if (letter === FROM_SERVER.dataRow) yield decodeTextRow(connection.wire.body());
+      else if (letter === FROM_SERVER.error) failure ??= connection.failure();
+      else connection.take(letter);
+    }
+  } finally {
+    if (connection.unanswered > 0) connection.abandon();
+  }
+  await written;
+  if (failure) throw failure;
+}
+
+/**
+ * Says that the reader sleeps, and so is to be woken by NOTIFY on `fraiseql_events`. A writer that
+ * looked just before does not know yet: poll once more after this, and seldom while asleep, since
+ * its transaction can end later.
+ */
+export async function fallAsleep(connection: Connection): Promise<void> {
+  await connection.query("select pg_catalog.setval('fraiseql.reader_asleep', 2)");
+}
+
+/** Says that the reader polls by itself; notifications make commits wait for each other. */
+export async function wakeUp(connection: Connection): Promise<void> {
+  await connection.query("select pg_catalog.setval('fraiseql.reader_asleep', 1)");
+}
+
+/** Moves writers to the next slot when theirs is large or old, so that it can be emptied later. */
+export async function advanceSlot(
+  connection: Connection,
+  slot: { readonly bytesMax: number; readonly secondsMax: number },
+): Promise<boolean> {
+  const [row] = await connection.query(
+    `select fraiseql.advance_slot($1::pg_catalog.int8,
+      pg_catalog.make_interval(secs => $2::pg_catalog.float8))`,
+    [String(slot.bytesMax), String(slot.secondsMax)],
+  );
+  return row?.[0] === "t";
+}
+
+/** What may leave the log: every row that is visible in the snapshot and was written before. */
+export interface Confirmed {
+  readonly snapshot: Snapshot;
+  readonly before: Date;
+}
+
+/**
+ * Empties each slot whose rows may all leave, and keeps their digest. A slot that somebody uses is
+ * left for the next time. Gives the number of rows that left.
+ */
+export async function emptySlots(connection: Connection, confirmed: Confirmed): Promise<number> {
+  let rows = 0;
+  for (let slot = 0; slot < slotCount; slot++) {
+    const [row] = await connection.query(
+      `select fraiseql.empty_slot($1::pg_catalog.int2, $2::pg_catalog.pg_snapshot,
+        $3::pg_catalog.timestamptz, $4::pg_catalog.int4)`,
+      [String(slot), confirmed.snapshot, confirmed.before.toISOString(), String(lockMsMax)],
+    );
+    rows += Number(row?.[0] ?? 0);
+  }
+  return rows;
+}
+
+/** As tables.sql makes them. */
+const slotCount = 16;
+
+/** Writers whose old snapshot leads them to the slot wait this long at most. */
+const lockMsMax = 50;
+
+/** Reads how full the log is, and what it misses. */
+export async function readState(connection: Connection): Promise<ChangeLogState> {
+  const [row = []] = await connection.query(`
+    select fraiseql.change_log_bytes(), s.log_bytes_max, s.current_slot, f.last_value = 2,
+      case when p.is_called then p.last_value else 0 end
+    from fraiseql.capture_settings s, fraiseql.change_log_full f, fraiseql.change_log_position p`);
+  const gaps = await connection.query(`
+    select entity_type, reason, fraiseql.event_time(pg_catalog.min(began_at))
+    from fraiseql.change_gaps where ended_at is null group by 1, 2 order by 1, 2`);
+  return {
+    bytes: Number(row[0]),
+    bytesMax: Number(row[1]),
+    currentSlot: Number(row[2]),
+    isFull: row[3] === "t",
+    lastPosition: BigInt(row[4] ?? 0),
+    openGaps: gaps.map(([entityType, reason, beganAt]) => ({
+      entityType: entityType ?? null,
+      reason: reason ?? "",
+      beganAt: beganAt ?? "",
+    })),
+  };
+}

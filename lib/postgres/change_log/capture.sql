@@ -1,0 +1,457 @@
+-- The trigger functions: part of every write to a captured table. What can make them fail makes the
+-- user's write fail, so they take no lock, read no table of the user's (but for TRUNCATE) and depend
+-- on no setting of the session's.
+
+do $$
+begin
+  -- What a trigger function must know; read once for each statement.
+  create type fraiseql.capturing as (
+    entity_type text,
+    key_columns text[],
+    key_is_unique boolean,
+    left_out text[],
+    -- It has virtual generated columns (PostgreSQL 18), which transition tables do not show.
+    is_computed boolean,
+    user_column text,
+    org_column text,
+    -- Null: nothing is to be captured.
+    slot smallint,
+    database_bits integer,
+    event_bytes_max integer,
+    truncate_rows_max bigint,
+    log_bytes_max bigint,
+    refuse_writes boolean,
+    -- The last position drawn before this statement's.
+    last_position bigint,
+    user_id text,
+    org_id text,
+    traceparent text,
+    -- An earlier trigger of the same statement captured this entity type too: a row trigger of the
+    -- user's, a cascade, or another part of MERGE, ON CONFLICT or WITH.
+    is_again boolean
+  );
+exception when duplicate_object then null;
+end $$;
+
+create or replace function fraiseql.capturing(relation_ oid)
+returns fraiseql.capturing language plpgsql as $$
+declare
+  captured fraiseql.captured_tables;
+  found fraiseql.capturing;
+  asleep bigint;
+  is_full bigint;
+  bytes bigint;
+  marker text;
+  mark text;
+begin
+  select c.* into captured
+  from fraiseql.captured_relations m join fraiseql.captured_tables c on c.relation = m.root
+  where m.relation = relation_;
+  if captured.relation is null then
+    perform fraiseql.mark_gap(null, 'no entry for ' || relation_::regclass);
+    return null;
+  end if;
+  if captured.relation::oid <> captured.relation_oid then
+    captured := fraiseql.by_names(captured);
+  end if;
+
+  select s.current_slot, s.database_bits, s.event_bytes_max, s.truncate_rows_max, s.log_bytes_max,
+    s.refuse_writes, p.last_value, r.last_value, f.last_value
+  into found.slot, found.database_bits, found.event_bytes_max, found.truncate_rows_max,
+    found.log_bytes_max, found.refuse_writes, found.last_position, asleep, is_full
+  from fraiseql.capture_settings s, fraiseql.change_log_position p, fraiseql.reader_asleep r,
+    fraiseql.change_log_full f;
+
+  if is_full = 2 then
+    if not found.refuse_writes then
+      perform fraiseql.mark_gap(null, 'full');
+      return null;
+    end if;
+    if fraiseql.check_full(found.log_bytes_max) then
+      raise exception using errcode = 'configuration_limit_exceeded',
+        message = format('the change log of FraiseQL is full, and so %s cannot be written',
+          relation_::regclass),
+        hint = 'see that fraiseql observe runs and its sinks answer, raise change_log_bytes_max, or '
+          'set FRAISEQL_CHANGE_LOG_FULL=stop-capturing and run fraiseql migrate';
+    end if;
+  end if;
+
+  select
+    array_agg(a.attname::text order by array_position(captured.key_numbers, a.attnum))
+      filter (where a.attnum = any (captured.key_numbers)),
+    array_agg(a.attname::text) filter (where a.attnum <> all (captured.key_numbers) and
+      case captured.listed when 'only' then a.attnum <> all (captured.column_numbers)
+      else a.attnum = any (captured.column_numbers) or fraiseql.secret_name(a.attname) end),
+    bool_or(a.attgenerated = 'v'),
+    max(a.attname::text) filter (where a.attnum = captured.user_number),
+    max(a.attname::text) filter (where a.attnum = captured.org_number)
+  into found.key_columns, found.left_out, found.is_computed, found.user_column, found.org_column
+  from pg_attribute a
+  where a.attrelid = captured.relation and a.attnum > 0 and not a.attisdropped;
+  if cardinality(found.key_columns) is distinct from cardinality(captured.key_numbers) then
+    perform fraiseql.mark_gap(captured.entity_type, 'key column dropped');
+    return null;
+  end if;
+
+  if relation_ <> captured.relation then
+    -- What inherits has columns of its own, which a write by way of the root does not show.
+    found.left_out := nullif(coalesce(found.left_out, '{}') || array(
+      select a.attname::text from pg_attribute a
+      where a.attrelid = relation_ and a.attnum > 0 and not a.attisdropped and not exists (
+        select from pg_attribute r
+        where r.attrelid = captured.relation and r.attname = a.attname)), '{}');
+  end if;
+
+  found.entity_type := captured.entity_type;
+  found.key_is_unique := captured.key_is_unique;
+  found.user_id := nullif(current_setting('fraiseql.user_id', true), '');
+  found.org_id := nullif(current_setting('fraiseql.org_id', true), '');
+  found.traceparent := nullif(current_setting('fraiseql.traceparent', true), '');
+
+  -- Names of all entity types that this statement of the client captured so far.
+  mark := '|' || captured.entity_type || '|';
+  marker := coalesce(current_setting('fraiseql.captured', true), '');
+  if strpos(marker, statement_timestamp()::text) <> 1 then marker := statement_timestamp()::text; end if;
+  found.is_again := strpos(marker, mark) > 0;
+  if not found.is_again then perform set_config('fraiseql.captured', marker || mark, true); end if;
+
+  -- A notification in every transaction would make commits wait for each other.
+  if asleep = 2 then perform pg_notify('fraiseql_events', ''); end if;
+  return found;
+end $$;
+
+-- Measures the log, but not with each statement: it takes as long as a small write.
+create or replace function fraiseql.after_capture(capture fraiseql.capturing, bytes bigint)
+returns void language plpgsql as $$
+begin
+  if bytes >= 262144
+    or (select p.last_value from fraiseql.change_log_position p) / 256 <> capture.last_position / 256
+  then
+    if fraiseql.check_full(capture.log_bytes_max) and not capture.refuse_writes then
+      perform fraiseql.mark_gap(null, 'full');
+    end if;
+  end if;
+end $$;
+
+-- The keys, by their hashes, of this statement's events that have earlier events in this transaction.
+create or replace function fraiseql.keys_again(capture fraiseql.capturing)
+returns bigint[] language sql as $$
+  select array_agg(distinct mine.key_hash)
+  from fraiseql.change_log mine
+  join fraiseql.change_log earlier on earlier.xid = mine.xid and earlier.key_hash = mine.key_hash
+  where mine.xid = pg_current_xact_id() and mine.position > capture.last_position
+    and earlier.position < mine.position and mine.entity_type = capture.entity_type
+$$;
+
+-- SQL that gives the present rows of the keys in `rows` (a query of the statement's transition
+-- tables) as {key hash: row hash}; null where we may not read the table.
+create or replace function fraiseql.present_rows(
+  capture fraiseql.capturing, relation_ regclass, rows_ text)
+returns text language plpgsql as $$
+declare
+  same text;
+begin
+  if not has_table_privilege(relation_, 'select') or row_security_active(relation_) then
+    return null;
+  end if;
+  select string_agg(
+    -- Operators of types that are not PostgreSQL's own are not in the search path.
+    case when t.typnamespace = 'pg_catalog'::regnamespace and t.typtype = 'b'
+        and t.typcategory in ('N', 'S', 'D', 'B') or t.typname = 'uuid'
+      then format('t.%1$I = r.%1$I', a.attname)
+      else format('t.%1$I::text = r.%1$I::text', a.attname) end, ' and ')
+  into same
+  from pg_attribute a join pg_type t on t.oid = a.atttypid
+  where a.attrelid = relation_ and a.attname = any (capture.key_columns) and not a.attisdropped;
+  return format($q$
+    select jsonb_object_agg(
+      hashtextextended($1 || ' ' || case when cardinality($2) = 1 then j ->> $2[1]
+        else fraiseql.composite_key(j, $2) end, 0),
+      hashtextextended(case when $3 is null then j else fraiseql.without(j, $3) end::text, 0))
+    from (
+      select fraiseql.clean_json(row_to_json(t.*)::text)::json as j
+      from %s t where exists (select from (%s) r where %s)
+    ) i $q$, relation_, rows_, same);
+end $$;
+
+-- Puts the events of a key in this transaction in the order in which their values follow each other
+-- and end with the present row. Triggers do not fire in that order: what a row trigger writes is
+-- captured before the statement that fired it, and the parts of MERGE and WITH come by kind. The
+-- positions, times and ids stay those that were drawn, and are dealt out again.
+create or replace function fraiseql.put_in_order(keys bigint[], present jsonb)
+returns void language plpgsql as $$
+declare
+  key bigint;
+  positions bigint[]; ids uuid[]; times timestamptz[];
+  olds text[]; news text[];
+  used boolean[];
+  way integer[]; at_stack text[]; edge_stack integer[];
+  next integer;
+begin
+  foreach key in array keys loop
+    select array_agg(l.position order by l.position), array_agg(l.event_id order by l.position),
+      array_agg(l.recorded_at order by l.position),
+      array_agg(coalesce(l.old_hash::text, '') order by l.position),
+      array_agg(coalesce(l.new_hash::text, '') order by l.position)
+    into positions, ids, times, olds, news
+    from fraiseql.change_log l where l.xid = pg_current_xact_id() and l.key_hash = key;
+
+    -- Each event leads from a row's value to its next, so the order is a way that takes each once
+    -- (Hierholzer's algorithm), looked for from its end.
+    used := array_fill(false, array[cardinality(ids)]);
+    way := '{}';
+    at_stack := array[coalesce(present ->> key::text, '')];
+    edge_stack := array[0];
+    while cardinality(at_stack) > 0 loop
+      select max(n) into next from generate_subscripts(ids, 1) n
+      where not used[n] and news[n] = at_stack[cardinality(at_stack)];
+      if next is not null then
+        used[next] := true;
+        at_stack := at_stack || olds[next];
+        edge_stack := edge_stack || next;
+      else
+        next := edge_stack[cardinality(edge_stack)];
+        if next > 0 then way := way || next; end if;
+        at_stack := at_stack[:cardinality(at_stack) - 1];
+        edge_stack := edge_stack[:cardinality(edge_stack) - 1];
+      end if;
+    end loop;
+    -- There is none where an event is yet to come, of the statement that this one is part of.
+    continue when cardinality(way) < cardinality(ids)
+      or way = array(select generate_subscripts(ids, 1))
+      or news[way[cardinality(way)]] <> coalesce(present ->> key::text, '')
+      or exists (select from generate_series(2, cardinality(way)) n
+        where olds[way[n]] <> news[way[n - 1]]);
+    update fraiseql.change_log l
+    set position = positions[w.rank], event_id = ids[w.rank], recorded_at = times[w.rank]
+    from unnest(way) with ordinality as w(place, rank)
+    where l.xid = pg_current_xact_id() and l.key_hash = key and l.event_id = ids[w.place]
+      and w.place <> w.rank;
+  end loop;
+end $$;
+
+-- SQL that gives a transition table's rows with their virtual columns. What these are made of can only
+-- be of PostgreSQL's own types and functions.
+create or replace function fraiseql.computed_rows(relation_ regclass, rows_ text)
+returns text language sql stable as $$
+  select format('select coalesce(array_agg(row_to_json(r.*)::text), ''{}'') from (select %s from %s n) r',
+    string_agg(case when a.attgenerated = 'v'
+      then format('(%s) as %I', pg_get_expr(d.adbin, d.adrelid), a.attname)
+      else format('n.%I', a.attname) end, ', ' order by a.attnum), rows_)
+  from pg_attribute a
+  left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+  where a.attrelid = relation_ and a.attnum > 0 and not a.attisdropped
+$$;
+
+-- One event for all rows of the table: `*`. Where it is a part of what is captured, `data` names it.
+create or replace function fraiseql.capture_truncated(capture fraiseql.capturing, relation_ regclass)
+returns void language sql as $$
+  insert into fraiseql.change_log (slot, position, xid, key_hash, event_id, event_type, entity_type,
+    entity_id, recorded_at, data, user_id, org_id, traceparent)
+  select capture.slot, t.position, pg_current_xact_id(),
+    hashtextextended(capture.entity_type || ' *', 0),
+    fraiseql.event_id(t.at, t.position, capture.database_bits), 'Deleted', capture.entity_type, '*',
+    t.at, case when m.root = m.relation then '{}'
+      else json_build_object('$partition', m.relation::text)::text end,
+    capture.user_id, capture.org_id, capture.traceparent
+  from (
+    select nextval('fraiseql.change_log_position') as position, clock_timestamp() as at offset 0
+  ) t, fraiseql.captured_relations m where m.relation = relation_
+$$;
+
+-- One function for each kind of write, since each has other transition tables. `pairs` are the rows
+-- before and after as JSON text, null where there is none, in the order of the events.
+do $install$
+declare
+  template text := $template$
+create or replace function fraiseql.capture_%name%()
+returns trigger language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set "TimeZone" = 'UTC' set "DateStyle" = 'ISO, YMD' set "IntervalStyle" = 'iso_8601'
+set bytea_output = 'hex' set extra_float_digits = '1' set lc_monetary = 'C'
+set xmlbinary = 'base64' set lock_timeout = '0' set jit = 'off'
+-- A plan is kept, and one that was made for a single row must do for a million.
+set enable_nestloop = 'off' set enable_mergejoin = 'off' as $$
+<<mine>>
+declare
+  capture fraiseql.capturing := fraiseql.capturing(tg_relid);
+  bytes bigint;
+  keys bigint[];
+  present_rows text;
+  present jsonb;
+  -- The rows, where the transition tables do not have all of their columns. Named with the block
+  -- where a column of the user's could have the same name.
+  old_texts text[];
+  new_texts text[];
+%declare%begin
+  if capture.slot is null then return null; end if;
+%before%  with %with% logged as (
+    insert into fraiseql.change_log (slot, position, xid, key_hash, old_hash, new_hash, event_id,
+      event_type, entity_type, entity_id, recorded_at, data, changes, user_id, org_id, traceparent,
+      cut)
+    select capture.slot, e.position, pg_current_xact_id(),
+      hashtextextended(capture.entity_type || ' ' || e.entity_id, 0),
+      hashtextextended(e.old::text, 0), hashtextextended(e.new::text, 0),
+      fraiseql.event_id(e.at, e.position, capture.database_bits),
+      case when e.old is null then 'Created' when e.new is null then 'Deleted' else 'Updated' end,
+      capture.entity_type, e.entity_id, e.at,
+      case when e.room < octet_length(e.data)
+        then fraiseql.truncated(e.data::json, capture.key_columns) else e.data end,
+      case when e.room >= octet_length(e.data) + octet_length(e.changes) then e.changes end,
+      e.user_id, e.org_id, capture.traceparent,
+      case when e.room < octet_length(e.data) then 2
+        when e.room < octet_length(e.data) + octet_length(e.changes) then 1 else 0 end
+    from (
+      select i.*, nextval('fraiseql.change_log_position') as position, clock_timestamp() as at,
+        coalesce(i.new, i.old)::text as data,
+        -- What the other keys of the line leave; a letter takes six bytes at most.
+        capture.event_bytes_max - 300 - 6 * (octet_length(capture.entity_type)
+          + octet_length(i.entity_id) + coalesce(octet_length(i.user_id), 0)
+          + coalesce(octet_length(i.org_id), 0)) as room,
+        case when i.old is null or i.new is null then null
+          when i.old::text = i.new::text then '{}'
+          else fraiseql.changes(i.old, i.new, capture.key_columns) end as changes
+      from (
+        select
+          case when capture.left_out is null then j.old else fraiseql.without(j.old, capture.left_out)
+            end as old,
+          case when capture.left_out is null then j.new else fraiseql.without(j.new, capture.left_out)
+            end as new,
+          case when cardinality(capture.key_columns) = 1 then j.this ->> capture.key_columns[1]
+            else fraiseql.composite_key(j.this, capture.key_columns) end as entity_id,
+          coalesce(j.this ->> capture.user_column, capture.user_id) as user_id,
+          coalesce(j.this ->> capture.org_column, capture.org_id) as org_id
+        from (
+          select p.old::json, p.new::json, coalesce(p.new, p.old)::json as this from (%pairs%) p
+          offset 0
+        ) j
+        offset 0
+      ) i
+      offset 0
+    ) e
+    returning octet_length(data) + coalesce(octet_length(changes), 0) as bytes
+  )
+  select sum(l.bytes) into bytes from logged l;
+%after%  if bytes is null then return null; end if;
+  if capture.is_again and tg_op <> 'TRUNCATE' then
+    keys := fraiseql.keys_again(capture);
+    if keys is not null then
+      present_rows := fraiseql.present_rows(capture, tg_relid, '%rows%');
+      if present_rows is not null then
+        perform set_config('enable_nestloop', 'on', true);
+        execute present_rows into present using
+          capture.entity_type, capture.key_columns, capture.left_out;
+        perform fraiseql.put_in_order(keys, present);
+      end if;
+    end if;
+  end if;
+  perform fraiseql.after_capture(capture, bytes);
+  return null;
+end $$
+$template$;
+  write record;
+begin
+  for write in select * from (values
+    ('insert', '', $q$
+  if capture.is_computed then
+    execute fraiseql.computed_rows(tg_relid, 'new_rows') into new_texts;
+  end if;
+$q$, '', $q$
+      select null::text as old, fraiseql.clean_json(t.new) as new from (
+        select row_to_json(n.*)::text as new from new_rows n where mine.new_texts is null
+        union all select unnest(new_texts) offset 0) t$q$,
+      '', 'select * from new_rows'),
+    ('delete', '', $q$
+  if capture.is_computed then
+    execute fraiseql.computed_rows(tg_relid, 'old_rows') into old_texts;
+  end if;
+$q$, '', $q$
+      select fraiseql.clean_json(t.old) as old, null::text as new from (
+        select row_to_json(o.*)::text as old from old_rows o where mine.old_texts is null
+        union all select unnest(old_texts) offset 0) t$q$,
+      '', 'select * from old_rows'),
+    ('update', $q$  is_careful boolean;
+$q$, $q$
+  if capture.is_computed then
+    execute fraiseql.computed_rows(tg_relid, 'old_rows') into old_texts;
+    execute fraiseql.computed_rows(tg_relid, 'new_rows') into new_texts;
+  end if;
+  -- A row can be written several times in one statement: by cascades of two foreign keys, and where
+  -- the key is none that PostgreSQL holds.
+  is_careful := not capture.key_is_unique or exists (
+    select from pg_constraint c where c.conrelid = tg_relid and c.contype = 'f'
+      and (c.confupdtype in ('c', 'n', 'd') or c.confdeltype in ('n', 'd')));
+$q$, $q$
+    old_images as materialized (
+      select row_number() over () as n, t.j, case when cardinality(capture.key_columns) = 1
+        then t.j::json ->> capture.key_columns[1]
+        else fraiseql.composite_key(t.j::json, capture.key_columns) end as key
+      from (
+        select fraiseql.clean_json(r.j) as j
+        from (
+          select row_to_json(o.*)::text as j from old_rows o where mine.old_texts is null
+          union all select unnest(old_texts) offset 0) r
+        offset 0) t
+    ),
+    new_images as materialized (
+      select row_number() over () as n, t.j, case when cardinality(capture.key_columns) = 1
+        then t.j::json ->> capture.key_columns[1]
+        else fraiseql.composite_key(t.j::json, capture.key_columns) end as key
+      from (
+        select fraiseql.clean_json(r.j) as j
+        from (
+          select row_to_json(o.*)::text as j from new_rows o where mine.new_texts is null
+          union all select unnest(new_texts) offset 0) r
+        offset 0) t
+    ),
+    -- What one write made and a later one of the same statement took away was never there.
+    olds as materialized (
+      select 1::bigint as nth, o.n, o.j, o.key from old_images o where not is_careful
+      union all
+      select row_number() over (partition by o.key order by o.n), o.n, o.j, o.key from old_images o
+      where is_careful and not exists (
+        select from new_images n where n.key = o.key and n.j = o.j and n.n < o.n)
+    ),
+    news as materialized (
+      select 1::bigint as nth, n.n, n.j, n.key from new_images n where not is_careful
+      union all
+      select row_number() over (partition by n.key order by n.n), n.n, n.j, n.key from new_images n
+      where is_careful and not exists (
+        select from old_images o where o.key = n.key and o.j = n.j and n.n < o.n)
+    ),
+$q$, $q$
+      -- A changed key is Deleted, then Created; all Deleted first, since keys can be handed on.
+      select o.j as old, null::text as new from olds o
+      where not exists (select from news n where n.key = o.key and n.nth = o.nth)
+      union all
+      select o.j, n.j from news n left join olds o on n.key = o.key and n.nth = o.nth$q$,
+      '', 'select * from old_rows union all select * from new_rows'),
+    -- Root, partitions and children each fire, and so each reads its own rows only.
+    ('truncate', $q$  doomed record;
+  is_one boolean;
+$q$, $q$  if (select c.relkind from pg_class c where c.oid = tg_relid) = 'p' then return null; end if;
+  -- Rows that this transaction's snapshot does not show are truncated too.
+  is_one := current_setting('transaction_isolation') <> 'read committed'
+    or not has_table_privilege(tg_relid, 'select') or row_security_active(tg_relid);
+  if not is_one then
+    execute format('select count(*) > $1 from (select from only %s limit $1 + 1) t',
+      tg_relid::regclass) into is_one using capture.truncate_rows_max;
+  end if;
+  if is_one then
+    perform fraiseql.capture_truncated(capture, tg_relid);
+    return null;
+  end if;
+  for doomed in execute format(
+    'select fraiseql.clean_json(t.old) as old from (
+      select row_to_json(t.*)::text as old from only %s t offset 0) t', tg_relid::regclass)
+  loop
+$q$, '', 'select doomed.old::text as old, null::text as new', $q$  end loop;
+$q$, '')
+  ) as w(name, declare_, before_, with_, pairs, after_, rows_)
+  loop
+    execute replace(replace(replace(replace(replace(replace(replace(template,
+      '%declare%', write.declare_), '%before%', write.before_), '%with%', write.with_),
+      '%pairs%', write.pairs), '%after%', write.after_), '%rows%', write.rows_),
+      '%name%', write.name);
+  end loop;
+end $install$;

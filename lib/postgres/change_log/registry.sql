@@ -1,0 +1,103 @@
+-- Which tables are captured: the registry and the triggers.
+
+-- What the table consists of: itself, its partitions, and tables that inherit from it.
+create or replace function fraiseql.members(root regclass)
+returns table (relation regclass) language sql stable as $$
+  with recursive family as (
+    select root::oid as relation
+    union
+    select i.inhrelid from pg_inherits i join family f on i.inhparent = f.relation
+  )
+  select f.relation::regclass from family f join pg_class c on c.oid = f.relation
+  where c.relkind in ('r', 'p')
+$$;
+
+-- Whether no two rows can have the same key at any time, in any part of the table.
+create or replace function fraiseql.is_unique(relation_ regclass, numbers smallint[])
+returns boolean language sql stable as $$
+  select exists (
+    select from pg_index i where i.indrelid = relation_ and i.indisunique and i.indimmediate
+      and i.indisvalid and i.indpred is null and i.indexprs is null
+      and (i.indkey::smallint[])[0:i.indnkeyatts - 1] <@ numbers
+  ) and not exists (
+    select from pg_inherits h join pg_class c on c.oid = h.inhparent
+    where h.inhparent = relation_ and c.relkind = 'r'
+  )
+$$;
+
+create or replace function fraiseql.attach(relation regclass)
+returns void language plpgsql as $$
+declare
+  part record;
+begin
+  perform fraiseql.detach(relation);
+  for part in select * from (values
+    ('insert', 'after insert', 'referencing new table as new_rows'),
+    ('update', 'after update', 'referencing old table as old_rows new table as new_rows'),
+    ('delete', 'after delete', 'referencing old table as old_rows'),
+    ('truncate', 'before truncate', '')) as p(name, time_, tables)
+  loop
+    execute format(
+      'create trigger fraiseql_%1$s %2$s on %3$s %4$s for each statement
+       execute function fraiseql.capture_%1$s()', part.name, part.time_, relation, part.tables);
+  end loop;
+end $$;
+
+create or replace function fraiseql.detach(relation regclass)
+returns void language plpgsql as $$
+declare
+  trigger_name text;
+begin
+  for trigger_name in
+    select t.tgname from pg_trigger t join pg_proc p on p.oid = t.tgfoid
+    where t.tgrelid = relation and p.pronamespace = 'fraiseql'::regnamespace and not t.tgisinternal
+  loop
+    execute format('drop trigger %I on %s', trigger_name, relation);
+  end loop;
+end $$;
+
+-- Captures a table from now on, with all its parts; what was said of it before is replaced. Columns
+-- are named as in the table; `listed` is `only` or `except`.
+create or replace function fraiseql.capture(
+  relation_ regclass, entity_type_ text, key_ text[], listed_ text default 'except',
+  columns_ text[] default '{}', user_column text default null, org_column text default null,
+  timestamp_column text default null)
+returns void language plpgsql as $$
+declare
+  numbers jsonb;
+  member regclass;
+begin
+  select jsonb_object_agg(attname, attnum) into numbers from pg_attribute
+  where attrelid = relation_ and attnum > 0 and not attisdropped;
+  delete from fraiseql.captured_tables where relation = relation_;
+  insert into fraiseql.captured_tables (relation, relation_oid, entity_type, key_names, key_numbers,
+    key_is_unique, listed, column_names, column_numbers, user_name, user_number, org_name, org_number,
+    timestamp_name, timestamp_number)
+  select relation_, relation_, entity_type_, key_, key_numbers,
+    fraiseql.is_unique(relation_, key_numbers), listed_, columns_,
+    array(select (numbers ->> n)::smallint from unnest(columns_) n),
+    user_column, (numbers ->> user_column)::smallint, org_column, (numbers ->> org_column)::smallint,
+    timestamp_column, (numbers ->> timestamp_column)::smallint
+  from (select array(select (numbers ->> n)::smallint from unnest(key_) n) as key_numbers) k;
+  for member in select relation from fraiseql.members(relation_) loop
+    insert into fraiseql.captured_relations values (member, relation_)
+    on conflict (relation) do update set root = excluded.root;
+    perform fraiseql.attach(member);
+  end loop;
+end $$;
+
+create or replace function fraiseql.uncapture(relation_ regclass)
+returns void language plpgsql as $$
+declare
+  member regclass;
+begin
+  for member in
+    select m.relation from fraiseql.captured_relations m join pg_class c on c.oid = m.relation
+    where m.root = relation_
+  loop
+    perform fraiseql.detach(member);
+  end loop;
+  delete from fraiseql.captured_tables where relation = relation_;
+end $$;
+
+revoke all on all functions in schema fraiseql from public;
