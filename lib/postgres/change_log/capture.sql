@@ -12,6 +12,8 @@ begin
     left_out text[],
     -- It has virtual generated columns (PostgreSQL 18), which transition tables do not show.
     is_computed boolean,
+    -- No column can hold JSON as a user wrote it; see clean_json().
+    is_plain boolean,
     user_column text,
     org_column text,
     -- Null: nothing is to be captured.
@@ -36,44 +38,45 @@ end $$;
 create or replace function fraiseql.capturing(relation_ oid)
 returns fraiseql.capturing language plpgsql as $$
 declare
-  captured fraiseql.captured_tables;
   found fraiseql.capturing;
-  asleep bigint;
-  is_full bigint;
-  bytes bigint;
+  captured record;
+  renumbered fraiseql.captured_tables;
   marker text;
-  mark text;
 begin
-  select c.* into captured
-  from fraiseql.captured_relations m join fraiseql.captured_tables c on c.relation = m.root
+  select c.*, s.current_slot, s.database_bits, s.event_bytes_max, s.truncate_rows_max,
+    s.log_bytes_max, s.refuse_writes,
+    current_setting('fraiseql.captured', true) as marker,
+    (select p.last_value from fraiseql.change_log_position p) as last_position,
+    (select r.last_value from fraiseql.reader_asleep r) as asleep,
+    (select f.last_value from fraiseql.change_log_full f) as is_full
+  into captured
+  from fraiseql.captured_relations m
+  join fraiseql.captured_tables c on c.relation = m.root, fraiseql.capture_settings s
   where m.relation = relation_;
   if captured.relation is null then
     perform fraiseql.mark_gap(null, 'no entry for ' || relation_::regclass);
     return null;
   end if;
-  if captured.relation::oid <> captured.relation_oid then
-    captured := fraiseql.by_names(captured);
-  end if;
-
-  select s.current_slot, s.database_bits, s.event_bytes_max, s.truncate_rows_max, s.log_bytes_max,
-    s.refuse_writes, p.last_value, r.last_value, f.last_value
-  into found.slot, found.database_bits, found.event_bytes_max, found.truncate_rows_max,
-    found.log_bytes_max, found.refuse_writes, found.last_position, asleep, is_full
-  from fraiseql.capture_settings s, fraiseql.change_log_position p, fraiseql.reader_asleep r,
-    fraiseql.change_log_full f;
-
-  if is_full = 2 then
-    if not found.refuse_writes then
+  if captured.is_full = 2 then
+    if not captured.refuse_writes then
       perform fraiseql.mark_gap(null, 'full');
       return null;
     end if;
-    if fraiseql.check_full(found.log_bytes_max) then
+    if fraiseql.check_full(captured.log_bytes_max) then
       raise exception using errcode = 'configuration_limit_exceeded',
         message = format('the change log of FraiseQL is full, and so %s cannot be written',
           relation_::regclass),
         hint = 'see that fraiseql observe runs and its sinks answer, raise change_log_bytes_max, or '
           'set FRAISEQL_CHANGE_LOG_FULL=stop-capturing and run fraiseql migrate';
     end if;
+  end if;
+  if captured.relation::oid <> captured.relation_oid then
+    select c.* into strict renumbered
+    from fraiseql.captured_tables t, fraiseql.by_names(t) c where t.relation = captured.relation;
+    captured.key_numbers := renumbered.key_numbers;
+    captured.column_numbers := renumbered.column_numbers;
+    captured.user_number := renumbered.user_number;
+    captured.org_number := renumbered.org_number;
   end if;
 
   select
@@ -83,16 +86,18 @@ begin
       case captured.listed when 'only' then a.attnum <> all (captured.column_numbers)
       else a.attnum = any (captured.column_numbers) or fraiseql.secret_name(a.attname) end),
     bool_or(a.attgenerated = 'v'),
+    -- json and its arrays; a type of the user's can be made of them.
+    not bool_or(a.atttypid in (114, 199) or a.atttypid >= 16384),
     max(a.attname::text) filter (where a.attnum = captured.user_number),
     max(a.attname::text) filter (where a.attnum = captured.org_number)
-  into found.key_columns, found.left_out, found.is_computed, found.user_column, found.org_column
+  into found.key_columns, found.left_out, found.is_computed, found.is_plain, found.user_column,
+    found.org_column
   from pg_attribute a
   where a.attrelid = captured.relation and a.attnum > 0 and not a.attisdropped;
   if cardinality(found.key_columns) is distinct from cardinality(captured.key_numbers) then
     perform fraiseql.mark_gap(captured.entity_type, 'key column dropped');
     return null;
   end if;
-
   if relation_ <> captured.relation then
     -- What inherits has columns of its own, which a write by way of the root does not show.
     found.left_out := nullif(coalesce(found.left_out, '{}') || array(
@@ -102,45 +107,54 @@ begin
         where r.attrelid = captured.relation and r.attname = a.attname)), '{}');
   end if;
 
+  found.slot := captured.current_slot;
+  found.database_bits := captured.database_bits;
+  found.event_bytes_max := captured.event_bytes_max;
+  found.truncate_rows_max := captured.truncate_rows_max;
+  found.log_bytes_max := captured.log_bytes_max;
+  found.refuse_writes := captured.refuse_writes;
+  found.last_position := captured.last_position;
   found.entity_type := captured.entity_type;
   found.key_is_unique := captured.key_is_unique;
   found.user_id := nullif(current_setting('fraiseql.user_id', true), '');
   found.org_id := nullif(current_setting('fraiseql.org_id', true), '');
   found.traceparent := nullif(current_setting('fraiseql.traceparent', true), '');
 
-  -- Names of all entity types that this statement of the client captured so far.
-  mark := '|' || captured.entity_type || '|';
-  marker := coalesce(current_setting('fraiseql.captured', true), '');
-  if strpos(marker, statement_timestamp()::text) <> 1 then marker := statement_timestamp()::text; end if;
-  found.is_again := strpos(marker, mark) > 0;
-  if not found.is_again then perform set_config('fraiseql.captured', marker || mark, true); end if;
+  -- The setting lists the entity types that this statement of the client captured so far.
+  marker := captured.marker;
+  if strpos(marker, statement_timestamp()::text) = 1 then
+    found.is_again := strpos(marker, '|' || found.entity_type || '|') > 0;
+  else
+    found.is_again := false;
+    marker := statement_timestamp();
+  end if;
+  if not found.is_again then
+    perform set_config('fraiseql.captured', marker || '|' || found.entity_type || '|', true);
+  end if;
 
   -- A notification in every transaction would make commits wait for each other.
-  if asleep = 2 then perform pg_notify('fraiseql_events', ''); end if;
+  if captured.asleep = 2 then perform pg_notify('fraiseql_events', ''); end if;
   return found;
 end $$;
 
--- Measures the log, but not with each statement: it takes as long as a small write.
-create or replace function fraiseql.after_capture(capture fraiseql.capturing, bytes bigint)
+-- Measures the log, and marks it where writes are no longer captured from now on.
+create or replace function fraiseql.measure(capture fraiseql.capturing)
 returns void language plpgsql as $$
 begin
-  if bytes >= 262144
-    or (select p.last_value from fraiseql.change_log_position p) / 256 <> capture.last_position / 256
-  then
-    if fraiseql.check_full(capture.log_bytes_max) and not capture.refuse_writes then
-      perform fraiseql.mark_gap(null, 'full');
-    end if;
+  if fraiseql.check_full(capture.log_bytes_max) and not capture.refuse_writes then
+    perform fraiseql.mark_gap(null, 'full');
   end if;
 end $$;
 
--- The keys, by their hashes, of this statement's events that have earlier events in this transaction.
-create or replace function fraiseql.keys_again(capture fraiseql.capturing)
+-- Those of the keys, by their hashes, that have more than one event in this transaction.
+create or replace function fraiseql.keys_again(keys bigint[])
 returns bigint[] language sql as $$
-  select array_agg(distinct mine.key_hash)
-  from fraiseql.change_log mine
-  join fraiseql.change_log earlier on earlier.xid = mine.xid and earlier.key_hash = mine.key_hash
-  where mine.xid = pg_current_xact_id() and mine.position > capture.last_position
-    and earlier.position < mine.position and mine.entity_type = capture.entity_type
+  select array_agg(key) from (select distinct unnest(keys) as key) k
+  where (
+    select count(*) from (
+      select from fraiseql.change_log l where l.xid = pg_current_xact_id() and l.key_hash = key
+      limit 2) two
+  ) = 2
 $$;
 
 -- SQL that gives the present rows of the keys in `rows` (a query of the statement's transition
@@ -169,7 +183,7 @@ begin
         else fraiseql.composite_key(j, $2) end, 0),
       hashtextextended(case when $3 is null then j else fraiseql.without(j, $3) end::text, 0))
     from (
-      select fraiseql.clean_json(row_to_json(t.*)::text)::json as j
+      select fraiseql.clean_json(row_to_json(t.*)) as j
       from %s t where exists (select from (%s) r where %s)
     ) i $q$, relation_, rows_, same);
 end $$;
@@ -234,7 +248,7 @@ end $$;
 -- be of PostgreSQL's own types and functions.
 create or replace function fraiseql.computed_rows(relation_ regclass, rows_ text)
 returns text language sql stable as $$
-  select format('select coalesce(array_agg(row_to_json(r.*)::text), ''{}'') from (select %s from %s n) r',
+  select format('select coalesce(array_agg(row_to_json(r.*)), ''{}'') from (select %s from %s n) r',
     string_agg(case when a.attgenerated = 'v'
       then format('(%s) as %I', pg_get_expr(d.adbin, d.adrelid), a.attname)
       else format('n.%I', a.attname) end, ', ' order by a.attnum), rows_)
@@ -271,18 +285,19 @@ set "TimeZone" = 'UTC' set "DateStyle" = 'ISO, YMD' set "IntervalStyle" = 'iso_8
 set bytea_output = 'hex' set extra_float_digits = '1' set lc_monetary = 'C'
 set xmlbinary = 'base64' set lock_timeout = '0' set jit = 'off'
 -- A plan is kept, and one that was made for a single row must do for a million.
-set enable_nestloop = 'off' set enable_mergejoin = 'off' as $$
+set plan_cache_mode = 'force_generic_plan' set enable_nestloop = 'off' set enable_mergejoin = 'off' as $$
 <<mine>>
 declare
   capture fraiseql.capturing := fraiseql.capturing(tg_relid);
   bytes bigint;
+  last_position bigint;
   keys bigint[];
   present_rows text;
   present jsonb;
   -- The rows, where the transition tables do not have all of their columns. Named with the block
   -- where a column of the user's could have the same name.
-  old_texts text[];
-  new_texts text[];
+  old_texts json[];
+  new_texts json[];
 %declare%begin
   if capture.slot is null then return null; end if;
 %before%  with %with% logged as (
@@ -313,28 +328,27 @@ declare
           else fraiseql.changes(i.old, i.new, capture.key_columns) end as changes
       from (
         select
-          case when capture.left_out is null then j.old else fraiseql.without(j.old, capture.left_out)
+          case when capture.left_out is null then p.old else fraiseql.without(p.old, capture.left_out)
             end as old,
-          case when capture.left_out is null then j.new else fraiseql.without(j.new, capture.left_out)
+          case when capture.left_out is null then p.new else fraiseql.without(p.new, capture.left_out)
             end as new,
-          case when cardinality(capture.key_columns) = 1 then j.this ->> capture.key_columns[1]
-            else fraiseql.composite_key(j.this, capture.key_columns) end as entity_id,
-          coalesce(j.this ->> capture.user_column, capture.user_id) as user_id,
-          coalesce(j.this ->> capture.org_column, capture.org_id) as org_id
-        from (
-          select p.old::json, p.new::json, coalesce(p.new, p.old)::json as this from (%pairs%) p
-          offset 0
-        ) j
+          case when cardinality(capture.key_columns) = 1
+            then coalesce(p.new, p.old) ->> capture.key_columns[1]
+            else fraiseql.composite_key(coalesce(p.new, p.old), capture.key_columns) end as entity_id,
+          coalesce(coalesce(p.new, p.old) ->> capture.user_column, capture.user_id) as user_id,
+          coalesce(coalesce(p.new, p.old) ->> capture.org_column, capture.org_id) as org_id
+        from (%pairs%) p
         offset 0
       ) i
       offset 0
     ) e
-    returning octet_length(data) + coalesce(octet_length(changes), 0) as bytes
+    returning key_hash, position, octet_length(data) + coalesce(octet_length(changes), 0) as bytes
   )
-  select sum(l.bytes) into bytes from logged l;
+  select sum(l.bytes), max(l.position), case when capture.is_again then array_agg(l.key_hash) end
+  into bytes, last_position, keys from logged l;
 %after%  if bytes is null then return null; end if;
   if capture.is_again and tg_op <> 'TRUNCATE' then
-    keys := fraiseql.keys_again(capture);
+    keys := fraiseql.keys_again(keys);
     if keys is not null then
       present_rows := fraiseql.present_rows(capture, tg_relid, '%rows%');
       if present_rows is not null then
@@ -345,7 +359,10 @@ declare
       end if;
     end if;
   end if;
-  perform fraiseql.after_capture(capture, bytes);
+  -- Not with each statement, since it takes as long as a small write.
+  if bytes >= 262144 or last_position / 256 <> capture.last_position / 256 then
+    perform fraiseql.measure(capture);
+  end if;
   return null;
 end $$
 $template$;
@@ -357,8 +374,10 @@ begin
     execute fraiseql.computed_rows(tg_relid, 'new_rows') into new_texts;
   end if;
 $q$, '', $q$
-      select null::text as old, fraiseql.clean_json(t.new) as new from (
-        select row_to_json(n.*)::text as new from new_rows n where mine.new_texts is null
+      select null::json as old, case when capture.is_plain then t.new
+        else fraiseql.clean_json(t.new) end as new
+      from (
+        select row_to_json(n.*) as new from new_rows n where mine.new_texts is null
         union all select unnest(new_texts) offset 0) t$q$,
       '', 'select * from new_rows'),
     ('delete', '', $q$
@@ -366,8 +385,10 @@ $q$, '', $q$
     execute fraiseql.computed_rows(tg_relid, 'old_rows') into old_texts;
   end if;
 $q$, '', $q$
-      select fraiseql.clean_json(t.old) as old, null::text as new from (
-        select row_to_json(o.*)::text as old from old_rows o where mine.old_texts is null
+      select case when capture.is_plain then t.old else fraiseql.clean_json(t.old) end as old,
+        null::json as new
+      from (
+        select row_to_json(o.*) as old from old_rows o where mine.old_texts is null
         union all select unnest(old_texts) offset 0) t$q$,
       '', 'select * from old_rows'),
     ('update', $q$  is_careful boolean;
@@ -384,23 +405,23 @@ $q$, $q$
 $q$, $q$
     old_images as materialized (
       select row_number() over () as n, t.j, case when cardinality(capture.key_columns) = 1
-        then t.j::json ->> capture.key_columns[1]
-        else fraiseql.composite_key(t.j::json, capture.key_columns) end as key
+        then t.j ->> capture.key_columns[1]
+        else fraiseql.composite_key(t.j, capture.key_columns) end as key
       from (
-        select fraiseql.clean_json(r.j) as j
+        select case when capture.is_plain then r.j else fraiseql.clean_json(r.j) end as j
         from (
-          select row_to_json(o.*)::text as j from old_rows o where mine.old_texts is null
+          select row_to_json(o.*) as j from old_rows o where mine.old_texts is null
           union all select unnest(old_texts) offset 0) r
         offset 0) t
     ),
     new_images as materialized (
       select row_number() over () as n, t.j, case when cardinality(capture.key_columns) = 1
-        then t.j::json ->> capture.key_columns[1]
-        else fraiseql.composite_key(t.j::json, capture.key_columns) end as key
+        then t.j ->> capture.key_columns[1]
+        else fraiseql.composite_key(t.j, capture.key_columns) end as key
       from (
-        select fraiseql.clean_json(r.j) as j
+        select case when capture.is_plain then r.j else fraiseql.clean_json(r.j) end as j
         from (
-          select row_to_json(o.*)::text as j from new_rows o where mine.new_texts is null
+          select row_to_json(o.*) as j from new_rows o where mine.new_texts is null
           union all select unnest(new_texts) offset 0) r
         offset 0) t
     ),
@@ -410,18 +431,18 @@ $q$, $q$
       union all
       select row_number() over (partition by o.key order by o.n), o.n, o.j, o.key from old_images o
       where is_careful and not exists (
-        select from new_images n where n.key = o.key and n.j = o.j and n.n < o.n)
+        select from new_images n where n.key = o.key and n.j::text = o.j::text and n.n < o.n)
     ),
     news as materialized (
       select 1::bigint as nth, n.n, n.j, n.key from new_images n where not is_careful
       union all
       select row_number() over (partition by n.key order by n.n), n.n, n.j, n.key from new_images n
       where is_careful and not exists (
-        select from old_images o where o.key = n.key and o.j = n.j and n.n < o.n)
+        select from old_images o where o.key = n.key and o.j::text = n.j::text and n.n < o.n)
     ),
 $q$, $q$
       -- A changed key is Deleted, then Created; all Deleted first, since keys can be handed on.
-      select o.j as old, null::text as new from olds o
+      select o.j as old, null::json as new from olds o
       where not exists (select from news n where n.key = o.key and n.nth = o.nth)
       union all
       select o.j, n.j from news n left join olds o on n.key = o.key and n.nth = o.nth$q$,
@@ -442,10 +463,9 @@ $q$, $q$  if (select c.relkind from pg_class c where c.oid = tg_relid) = 'p' the
     return null;
   end if;
   for doomed in execute format(
-    'select fraiseql.clean_json(t.old) as old from (
-      select row_to_json(t.*)::text as old from only %s t offset 0) t', tg_relid::regclass)
+    'select fraiseql.clean_json(row_to_json(t.*)) as old from only %s t', tg_relid::regclass)
   loop
-$q$, '', 'select doomed.old::text as old, null::text as new', $q$  end loop;
+$q$, '', 'select doomed.old::json as old, null::json as new', $q$  end loop;
 $q$, '')
   ) as w(name, declare_, before_, with_, pairs, after_, rows_)
   loop

@@ -4,9 +4,10 @@
 -- Sorted by (time, id), events of one time are in order of their positions.
 create or replace function fraiseql.event_id(at timestamptz, log_position bigint, database_bits integer)
 returns uuid language sql stable parallel safe as $$
+  -- A millisecond has 4096 parts: microseconds * 4096 / 1000 are its digits and theirs, 12 and 3.
   select (
-    lpad(to_hex((extract(epoch from $1) * 1000000)::bigint / 1000), 12, '0') || '7'
-    || lpad(to_hex((extract(epoch from $1) * 1000000)::bigint % 1000 * 4096 / 1000), 3, '0')
+    overlay(lpad(to_hex((extract(epoch from $1) * 1000000)::bigint * 512 / 125), 15, '0')
+      placing '7' from 13 for 0)
     || to_hex(32768 | $3) || lpad(to_hex($2), 12, '0')
   )::uuid
 $$;
@@ -23,19 +24,21 @@ $$;
 
 create or replace function fraiseql.event_time(at timestamptz)
 returns text language sql stable parallel safe as $$
-  select to_char($1 at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+  select pg_catalog.to_char($1 at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
 $$;
 
--- The event's line, keys in the promised order.
+-- The event's line, keys in the promised order. It is inlined into the reader's query, and so names
+-- its functions in full.
 create or replace function fraiseql.event_line(log fraiseql.change_log)
 returns text language sql stable parallel safe as $$
-  select concat(
+  select pg_catalog.concat(
     '{"id":"', log.event_id, '","event_type":"', log.event_type,
-    '","entity_type":', to_json(log.entity_type), ',"entity_id":', to_json(log.entity_id),
+    '","entity_type":', pg_catalog.to_json(log.entity_type),
+    ',"entity_id":', pg_catalog.to_json(log.entity_id),
     ',"timestamp":"', fraiseql.event_time(log.recorded_at), '","data":', log.data,
-    ',"user_id":', coalesce(to_json(log.user_id)::text, 'null'),
-    ',"org_id":', coalesce(to_json(log.org_id)::text, 'null'),
-    ',"changes":' || log.changes, '}')
+    ',"user_id":', coalesce(pg_catalog.to_json(log.user_id)::pg_catalog.text, 'null'),
+    ',"org_id":', coalesce(pg_catalog.to_json(log.org_id)::pg_catalog.text, 'null'),
+    ',"changes":' operator(pg_catalog.||) log.changes, '}')
 $$;
 
 -- Zero characters and halves of pairs become the text of their escape.
@@ -50,14 +53,16 @@ $$;
 
 -- A row's JSON on one line that every JSON reader takes. row_to_json() writes columns of type json
 -- as they are: with line breaks, and with escapes that stand for no character.
-create or replace function fraiseql.clean_json(text)
-returns text language sql immutable parallel safe as $$
-  select case
-    when strpos($1, chr(10)) = 0 and strpos($1, chr(13)) = 0
-      and strpos($1, '\u0000') = 0 and strpos($1, '\ud') = 0 and strpos($1, '\uD') = 0 then $1
-    else fraiseql.mended_json($1)
-  end
-$$;
+create or replace function fraiseql.clean_json(data json)
+returns json language plpgsql immutable parallel safe as $$
+begin
+  return case
+    when strpos(data::text, chr(10)) = 0 and strpos(data::text, chr(13)) = 0
+      and strpos(data::text, '\u0000') = 0 and strpos(data::text, '\ud') = 0
+      and strpos(data::text, '\uD') = 0 then data
+    else fraiseql.mended_json(data::text)::json
+  end;
+end $$;
 
 -- A composite key: a JSON array of texts.
 create or replace function fraiseql.composite_key(data json, key_columns text[])
@@ -124,7 +129,8 @@ end $$;
 
 -- Brings names and numbers of the registry up to date: after renames, and after a restored dump.
 create or replace function fraiseql.refresh_captured()
-returns void language plpgsql as $$
+returns void language plpgsql
+set search_path = pg_catalog, pg_temp as $$
 declare
   captured fraiseql.captured_tables;
 begin
@@ -186,7 +192,8 @@ end $$;
 -- Lets writers go on where the log was full and has room again; a tenth is kept free, so that it
 -- does not stop again at once.
 create or replace function fraiseql.resume_capture()
-returns boolean language plpgsql as $$
+returns boolean language plpgsql
+set search_path = pg_catalog, pg_temp as $$
 declare
   bytes_max bigint := (select s.log_bytes_max from fraiseql.capture_settings s);
 begin
@@ -203,7 +210,8 @@ end $$;
 -- Moves writers to an empty slot once the current one is large or old, where there is one. Gives
 -- whether they were moved.
 create or replace function fraiseql.advance_slot(slot_bytes_max bigint, slot_age_max interval)
-returns boolean language plpgsql as $$
+returns boolean language plpgsql
+set search_path = pg_catalog, pg_temp as $$
 declare
   settings fraiseql.capture_settings;
   next_slot smallint;
@@ -227,7 +235,8 @@ end $$;
 -- digest. Gives the number of rows, or null where the slot is still needed or somebody uses it.
 create or replace function fraiseql.empty_slot(
   slot smallint, confirmed pg_snapshot, before timestamptz, lock_ms integer)
-returns bigint language plpgsql as $$
+returns bigint language plpgsql
+set search_path = pg_catalog, pg_temp as $$
 declare
   name text := 'fraiseql.change_log_' || slot;
   seen pg_snapshot;

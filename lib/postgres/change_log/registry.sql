@@ -26,7 +26,8 @@ returns boolean language sql stable as $$
 $$;
 
 create or replace function fraiseql.attach(relation regclass)
-returns void language plpgsql as $$
+returns void language plpgsql
+set search_path = pg_catalog, pg_temp as $$
 declare
   part record;
 begin
@@ -44,7 +45,8 @@ begin
 end $$;
 
 create or replace function fraiseql.detach(relation regclass)
-returns void language plpgsql as $$
+returns void language plpgsql
+set search_path = pg_catalog, pg_temp as $$
 declare
   trigger_name text;
 begin
@@ -62,7 +64,8 @@ create or replace function fraiseql.capture(
   relation_ regclass, entity_type_ text, key_ text[], listed_ text default 'except',
   columns_ text[] default '{}', user_column text default null, org_column text default null,
   timestamp_column text default null)
-returns void language plpgsql as $$
+returns void language plpgsql
+set search_path = pg_catalog, pg_temp as $$
 declare
   numbers jsonb;
   member regclass;
@@ -87,7 +90,8 @@ begin
 end $$;
 
 create or replace function fraiseql.uncapture(relation_ regclass)
-returns void language plpgsql as $$
+returns void language plpgsql
+set search_path = pg_catalog, pg_temp as $$
 declare
   member regclass;
 begin

@@ -97,10 +97,10 @@ const WRITES: readonly Write[] = [
       plainRows(r)
     } on conflict (id) do update set a = plain.a + 1, b = excluded.b`,
   (r) => `update plain set b = ${text(r)}, n = ${id(r)} where id < ${id(r)}`,
-  (r) => `update plain set b = b`,
+  () => `update plain set b = b`,
   (r) => `update plain set id = id + ${r.one([1, 8, -8])} where id >= ${id(r)}`,
   (r) => `delete from plain where id in (${ids(r)})`,
-  (r) => `truncate plain`,
+  () => `truncate plain`,
   (r) =>
     `with d as (delete from plain where id in (${ids(r)}) returning *)
      insert into plain select id, a + 1, b, n from d`,
@@ -140,7 +140,7 @@ const WRITES: readonly Write[] = [
   (r) => `update parents set id = id + ${r.one([1, 8, -8])} where id in (${ids(r)})`,
   (r) => `update children set other_id = parent_id, v = ${text(r)}`,
   (r) => `delete from parents where id in (${ids(r)})`,
-  (r) => `truncate parents cascade`,
+  () => `truncate parents cascade`,
   (r) => `insert into shifting values ${rows(r, (key) => row(r, key, text(r)))}`,
   (r) => `update shifting set id = id + ${r.one([1, 2, -1])}`,
   (r) => `update shifting set id = ${r.one([7, 9])} - id`,
@@ -155,9 +155,9 @@ const WRITES: readonly Write[] = [
       noisyRows(r)
     } on conflict (id) do update set v = noisy.v + 1, note = excluded.note`,
   (r) => `update noisy set v = v + 1, note = ${note(r)} where id < ${id(r)}`,
-  (r) => `update noisy set v = v, note = note`,
+  () => `update noisy set v = v, note = note`,
   (r) => `delete from noisy where id in (${ids(r)})`,
-  (r) => `truncate noisy`,
+  () => `truncate noisy`,
   (r) => `insert into animals values ${rows(r, (key) => row(r, key, text(r)))}`,
   (r) => `insert into dogs values ${rows(r, (key) => row(r, 100 + key, text(r), "'woof'"))}`,
   (r) => `update animals set name = ${text(r)} where id % 100 < ${id(r)}`,

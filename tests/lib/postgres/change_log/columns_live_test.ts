@@ -1,0 +1,170 @@
+/** Which columns are captured, and what tables may be like. */
+
+import { deepEqual, match } from "node:assert/strict";
+import { testPostgres } from "../../../services/postgres.ts";
+import { Scene } from "./scene.ts";
+
+const server = await testPostgres();
+
+Deno.test("capture leaves out the columns it is told to, and those named like a secret", async () => {
+  const sql = `create table t (id int primary key, v text, password_hash text, "apiToken" text)`;
+  await Scene.run(server, { sql, tables: ["t"], how: { except: ["v"] } }, async (scene) => {
+    await scene.query(
+      "insert into t values (1, 'a', 'b', 'c'); update t set v = 'x', password_hash = 'y'",
+    );
+    deepEqual(await scene.said(), [`Created 1 {"id":1}`, `Updated 1 {"id":1} {}`]);
+  });
+});
+
+Deno.test("capture takes a column named like a secret when it is named", async () => {
+  const sql = `create table t (id int primary key, v text, password text)`;
+  await Scene.run(server, { sql, tables: ["t"], how: { only: ["password"] } }, async (scene) => {
+    await scene.query(
+      "insert into t values (1, 'a', 'b'); alter table t add w int; update t set w = 1",
+    );
+    deepEqual(await scene.said(), [
+      `Created 1 {"id":1,"password":"b"}`,
+      `Updated 1 {"id":1,"password":"b"} {}`,
+    ]);
+  });
+});
+
+Deno.test("capture takes user and organization from columns, else from the settings", async () => {
+  const sql = `create table t (id int primary key, by_user int, org text)`;
+  const how = { userColumn: "by_user", orgColumn: "org", except: ["by_user"] };
+  await Scene.run(server, { sql, tables: ["t"], how }, async (scene) => {
+    await scene.query(`
+      set fraiseql.user_id = 'setting'; insert into t values (1, 7, 'o'), (2, null, null)`);
+    const events = await scene.events();
+    deepEqual(events.map(({ text }) => /"user_id".*(?=\})/.exec(text)?.[0]), [
+      `"user_id":"7","org_id":"o"`,
+      `"user_id":"setting","org_id":null`,
+    ]);
+  });
+});
+
+Deno.test("capture knows virtual columns, which transition tables do not show", async () => {
+  const sql =
+    `create table t (id int primary key, a int, b int generated always as (a * 2) stored)`;
+  await Scene.run(server, { sql, tables: ["t"] }, async (scene) => {
+    const [version] = await scene.query("select current_setting('server_version_num')");
+    const kind = Number(version?.[0]) >= 180_000 ? "virtual" : "stored";
+    await scene.query(`alter table t add c int generated always as (a + 1) ${kind}`);
+    await scene.query("insert into t values (1, 2); update t set a = 3; delete from t");
+    deepEqual(await scene.said(), [
+      `Created 1 {"id":1,"a":2,"b":4,"c":3}`,
+      `Updated 1 {"id":1,"a":3,"b":6,"c":4} ` +
+      `{"a":{"old":2,"new":3},"b":{"old":4,"new":6},"c":{"old":3,"new":4}}`,
+      `Deleted 1 {"id":1,"a":3,"b":6,"c":4}`,
+    ]);
+  });
+});
+
+Deno.test("capture is not confused by columns that are named like its own", async () => {
+  const names = [
+    "n",
+    "o",
+    "t",
+    "old_rows",
+    "new_rows",
+    "old_texts",
+    "new_texts",
+    "mine",
+    "capture",
+  ];
+  const sql = `create table t (id int primary key, ${names.map((name) => `"${name}" int`)})`;
+  await Scene.run(server, { sql, tables: ["t"] }, async (scene) => {
+    await scene.query(`insert into t values (1, ${names.map((_, i) => i)}); update t set n = 9`);
+    const row = (n: number) =>
+      `{"id":1,${names.map((name, i) => `"${name}":${name === "n" ? n : i}`).join(",")}}`;
+    deepEqual(await scene.said(), [
+      `Created 1 ${row(0)}`,
+      `Updated 1 ${row(9)} {"n":{"old":0,"new":9}}`,
+    ]);
+  });
+});
+
+Deno.test("capture works for a writer who has rights on the table alone", async () => {
+  const sql = `create table t (id int primary key)`;
+  const role = `writer_${crypto.randomUUID().slice(0, 8)}`;
+  await Scene.run(server, { sql, tables: ["t"] }, async (scene) => {
+    await scene.query(`create role ${role}; grant insert on t to ${role}`);
+    try {
+      await scene.query(`set role ${role}; insert into t values (1); reset role`);
+      deepEqual(await scene.said(), [`Created 1 {"id":1}`]);
+    } finally {
+      await scene.query(`reset role; drop owned by ${role}; drop role ${role}`);
+    }
+  });
+});
+
+Deno.test("capture sees a partition's own statements, and reports those attached later", async () => {
+  const sql = `
+    create table t (id int, p int, primary key (id, p)) partition by list (p);
+    create table t1 partition of t for values in (1)`;
+  await Scene.run(server, { sql, tables: ["t"] }, async (scene) => {
+    await scene.query(`
+      create table t2 partition of t for values in (2);
+      insert into t values (1, 1), (2, 2); insert into t1 values (3, 1);
+      update t set p = 2 where id = 1; truncate t1`);
+    deepEqual(await scene.said(), [
+      `Created ["1","1"] {"id":1,"p":1}`,
+      `Created ["2","2"] {"id":2,"p":2}`,
+      `Created ["3","1"] {"id":3,"p":1}`,
+      `Deleted ["1","1"] {"id":1,"p":1}`,
+      `Created ["1","2"] {"id":1,"p":2}`,
+      `Deleted ["3","1"] {"id":3,"p":1}`,
+    ]);
+    const [t] = await scene.list();
+    match(
+      t!.faults.join(),
+      /^public\.t2 has no triggers, so direct writes to it are not captured: capture public\.t again$/,
+    );
+  });
+});
+
+const noticed: [what: string, sql: string, fault: RegExp][] = [
+  [
+    "a disabled trigger",
+    "alter table t disable trigger fraiseql_update",
+    /^trigger fraiseql_update of public\.t is disabled: alter table public\.t enable trigger/,
+  ],
+  ["a dropped trigger", "drop trigger fraiseql_insert on t", /^public\.t has no triggers/],
+  [
+    "a key column that is gone",
+    "alter table t drop column id cascade",
+    /^its key column id is gone$/,
+  ],
+  [
+    "an excepted column that is gone",
+    "alter table t drop column w",
+    /^its except column w is gone$/,
+  ],
+];
+
+for (const [what, sql, fault] of noticed) {
+  Deno.test(`listCaptures() reports ${what}`, async () => {
+    const tables = `create table t (id int primary key, v int, w int)`;
+    await Scene.run(
+      server,
+      { sql: tables, tables: ["t"], how: { except: ["w"] } },
+      async (scene) => {
+        deepEqual((await scene.list())[0]?.faults, []);
+        await scene.query(sql);
+        match((await scene.list())[0]?.faults.join() ?? "", fault);
+      },
+    );
+  });
+}
+
+Deno.test("capture without the key's column marks a gap, and the write goes on", async () => {
+  const sql = `create table t (id int primary key, v int)`;
+  await Scene.run(server, { sql, tables: ["t"] }, async (scene) => {
+    await scene.query("alter table t drop column id; insert into t values (1), (2)");
+    await scene.query("insert into t values (3)");
+    deepEqual(await scene.said(), []);
+    deepEqual(await scene.query("select entity_type, reason from fraiseql.change_gaps"), [
+      ["t", "key column dropped"],
+    ]);
+  });
+});
