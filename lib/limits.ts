@@ -296,18 +296,6 @@ export const LIMITS = {
     max: 10_000_000,
     why: "rows of a TRUNCATE that get an event each, about 50 us; set by fraiseql migrate",
   },
-  changeLogPageRowsMax: {
-    value: 10_000,
-    min: 1,
-    max: 1_000_000,
-    why: "events read from the change log at a time; they lie in memory",
-  },
-  changeLogPageBytesMax: {
-    value: 8 * MiB,
-    min: 64 * KiB,
-    max: 1024 * MiB,
-    why: "bytes of events read at a time, but for a single larger one",
-  },
 } as const satisfies Readonly<Record<string, LimitRow>>;
 
 export type LimitName = keyof typeof LIMITS;

@@ -315,7 +315,8 @@ declare
       case when e.room >= octet_length(e.data) + octet_length(e.changes) then e.changes end,
       e.user_id, e.org_id, capture.traceparent,
       case when e.room < octet_length(e.data) then 2
-        when e.room < octet_length(e.data) + octet_length(e.changes) then 1 else 0 end
+        when e.changes is null and e.old is not null and e.new is not null
+          or e.room < octet_length(e.data) + octet_length(e.changes) then 1 else 0 end
     from (
       select i.*, nextval('fraiseql.change_log_position') as position, clock_timestamp() as at,
         coalesce(i.new, i.old)::text as data,
@@ -325,6 +326,9 @@ declare
           + coalesce(octet_length(i.org_id), 0)) as room,
         case when i.old is null or i.new is null then null
           when i.old::text = i.new::text then '{}'
+          -- They would be cut, and making them of rows of 100 MB takes a minute.
+          when greatest(octet_length(i.old::text), octet_length(i.new::text))
+            > capture.event_bytes_max then null
           else fraiseql.changes(i.old, i.new, capture.key_columns) end as changes
       from (
         select
@@ -332,7 +336,8 @@ declare
             end as old,
           case when capture.left_out is null then p.new else fraiseql.without(p.new, capture.left_out)
             end as new,
-          case when cardinality(capture.key_columns) = 1
+          case when p.key is not null then p.key
+            when cardinality(capture.key_columns) = 1
             then coalesce(p.new, p.old) ->> capture.key_columns[1]
             else fraiseql.composite_key(coalesce(p.new, p.old), capture.key_columns) end as entity_id,
           coalesce(coalesce(p.new, p.old) ->> capture.user_column, capture.user_id) as user_id,
@@ -375,7 +380,7 @@ begin
   end if;
 $q$, '', $q$
       select null::json as old, case when capture.is_plain then t.new
-        else fraiseql.clean_json(t.new) end as new
+        else fraiseql.clean_json(t.new) end as new, null::text as key
       from (
         select row_to_json(n.*) as new from new_rows n where mine.new_texts is null
         union all select unnest(new_texts) offset 0) t$q$,
@@ -386,7 +391,7 @@ $q$, '', $q$
   end if;
 $q$, '', $q$
       select case when capture.is_plain then t.old else fraiseql.clean_json(t.old) end as old,
-        null::json as new
+        null::json as new, null::text as key
       from (
         select row_to_json(o.*) as old from old_rows o where mine.old_texts is null
         union all select unnest(old_texts) offset 0) t$q$,
@@ -442,10 +447,10 @@ $q$, $q$
     ),
 $q$, $q$
       -- A changed key is Deleted, then Created; all Deleted first, since keys can be handed on.
-      select o.j as old, null::json as new from olds o
+      select o.j as old, null::json as new, o.key from olds o
       where not exists (select from news n where n.key = o.key and n.nth = o.nth)
       union all
-      select o.j, n.j from news n left join olds o on n.key = o.key and n.nth = o.nth$q$,
+      select o.j, n.j, n.key from news n left join olds o on n.key = o.key and n.nth = o.nth$q$,
       '', 'select * from old_rows union all select * from new_rows'),
     -- Root, partitions and children each fire, and so each reads its own rows only.
     ('truncate', $q$  doomed record;
@@ -465,7 +470,7 @@ $q$, $q$  if (select c.relkind from pg_class c where c.oid = tg_relid) = 'p' the
   for doomed in execute format(
     'select fraiseql.clean_json(row_to_json(t.*)) as old from only %s t', tg_relid::regclass)
   loop
-$q$, '', 'select doomed.old::json as old, null::json as new', $q$  end loop;
+$q$, '', 'select doomed.old::json as old, null::json as new, null::text as key', $q$  end loop;
 $q$, '')
   ) as w(name, declare_, before_, with_, pairs, after_, rows_)
   loop

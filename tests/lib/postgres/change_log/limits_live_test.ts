@@ -48,9 +48,11 @@ Deno.test("capture cuts rows of 100 MB, and the write goes on", async () => {
   await Scene.run(server, { sql, tables: ["t"] }, async (scene) => {
     await scene.query(`
       insert into t values (1, repeat('a"', 50000000), null);
-      update t set v = null, b = decode(repeat('00', 100000000), 'hex')`);
+      update t set v = repeat('b', 5000000), b = null;
+      update t set v = null, b = decode(repeat('00', 5000000), 'hex')`);
     const events = await scene.events();
     deepEqual(events.map(({ line }) => line.data), [
+      { id: 1, $truncated: ["v", "b"] },
       { id: 1, $truncated: ["v", "b"] },
       { id: 1, $truncated: ["v", "b"] },
     ]);
