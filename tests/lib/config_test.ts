@@ -57,6 +57,7 @@ Deno.test("readConfig() has a default for everything", () => {
     dataDir: ".fraiseql",
     unrepresentable: "error",
     sample: null,
+    changeLogFull: "stop-capturing",
     corsOrigins: [],
     flightViews: [],
     resultCacheSeconds: 0,

@@ -72,7 +72,7 @@ const note = (random: Random) =>
     "'others'",
     "'again'",
   ]);
-const row = (random: Random, ...items: (string | number)[]) => `(${items.join(", ")})`;
+const row = (...items: (string | number)[]) => `(${items.join(", ")})`;
 const ids = (random: Random) => random.list(1, 3, () => id(random)).join(", ");
 
 /** Rows with keys that differ, so that most statements succeed. */
@@ -84,10 +84,9 @@ function rows(random: Random, make: (key: number) => string): string {
 const plainRows = (random: Random) =>
   rows(
     random,
-    (key) => row(random, key, id(random), text(random), random.one(["1.50", "'NaN'", "null"])),
+    (key) => row(key, id(random), text(random), random.one(["1.50", "'NaN'", "null"])),
   );
-const noisyRows = (random: Random) =>
-  rows(random, (key) => row(random, key, id(random), note(random)));
+const noisyRows = (random: Random) => rows(random, (key) => row(key, id(random), note(random)));
 
 const WRITES: readonly Write[] = [
   (r) => `insert into plain values ${plainRows(r)}`,
@@ -116,13 +115,13 @@ const WRITES: readonly Write[] = [
     `merge into plain t using (values (${id(r)}), (${id(r)})) as s(id) on t.id = s.id
      when matched then update set id = t.id + 30
      when not matched then insert values (s.id + 30, 0, 'new', 0)`,
-  (r) => `insert into pairs values ${rows(r, (key) => row(r, key, text(r), "'v'"))}`,
+  (r) => `insert into pairs values ${rows(r, (key) => row(key, text(r), "'v'"))}`,
   (r) => `update pairs set v = v || 'x', y = y || ${r.one(["''", "'z'"])} where x < ${id(r)}`,
   (r) => `delete from pairs where x in (${ids(r)})`,
-  (r) => `insert into parted values ${rows(r, (key) => row(r, key, region(r), text(r)))}`,
-  (r) => `insert into parted_east values ${rows(r, (key) => row(r, key, "'east'", text(r)))}`,
+  (r) => `insert into parted values ${rows(r, (key) => row(key, region(r), text(r)))}`,
+  (r) => `insert into parted_east values ${rows(r, (key) => row(key, "'east'", text(r)))}`,
   (r) =>
-    `insert into parted values ${rows(r, (key) => row(r, key, region(r), text(r)))}
+    `insert into parted values ${rows(r, (key) => row(key, region(r), text(r)))}
      on conflict (id, region) do update set v = 'upserted'`,
   (r) => `update parted set region = ${region(r)} where id in (${ids(r)})`,
   (r) => `update parted set v = ${text(r)} where id < ${id(r)}`,
@@ -132,8 +131,8 @@ const WRITES: readonly Write[] = [
     `delete from ${r.one(["parted", "parted_west", "parted_rest", "only parted_west_1"])}
      where id in (${ids(r)})`,
   (r) => `truncate ${r.one(["parted", "parted_west", "parted_east", "only parted_west_0"])}`,
-  (r) => `insert into parents values ${rows(r, (key) => row(r, key, text(r)))}`,
-  (r) => `insert into children values ${rows(r, (key) => row(r, key, id(r), id(r), text(r)))}`,
+  (r) => `insert into parents values ${rows(r, (key) => row(key, text(r)))}`,
+  (r) => `insert into children values ${rows(r, (key) => row(key, id(r), id(r), text(r)))}`,
   (r) =>
     `insert into children select ${id(r)} + n, p.id, p.id, 'same' from generate_series(10, 12) n,
      (select id from parents limit 1) p on conflict do nothing`,
@@ -141,7 +140,7 @@ const WRITES: readonly Write[] = [
   (r) => `update children set other_id = parent_id, v = ${text(r)}`,
   (r) => `delete from parents where id in (${ids(r)})`,
   () => `truncate parents cascade`,
-  (r) => `insert into shifting values ${rows(r, (key) => row(r, key, text(r)))}`,
+  (r) => `insert into shifting values ${rows(r, (key) => row(key, text(r)))}`,
   (r) => `update shifting set id = id + ${r.one([1, 2, -1])}`,
   (r) => `update shifting set id = ${r.one([7, 9])} - id`,
   (r) => `update shifting set id = id + 1, v = 'same' where id < ${id(r)}`,
@@ -158,8 +157,8 @@ const WRITES: readonly Write[] = [
   () => `update noisy set v = v, note = note`,
   (r) => `delete from noisy where id in (${ids(r)})`,
   () => `truncate noisy`,
-  (r) => `insert into animals values ${rows(r, (key) => row(r, key, text(r)))}`,
-  (r) => `insert into dogs values ${rows(r, (key) => row(r, 100 + key, text(r), "'woof'"))}`,
+  (r) => `insert into animals values ${rows(r, (key) => row(key, text(r)))}`,
+  (r) => `insert into dogs values ${rows(r, (key) => row(100 + key, text(r), "'woof'"))}`,
   (r) => `update animals set name = ${text(r)} where id % 100 < ${id(r)}`,
   (r) => `update dogs set bark = 'wau', name = ${text(r)} where id < 100 + ${id(r)}`,
   (r) => `delete from ${r.one(["animals", "only animals", "dogs"])} where id % 100 in (${ids(r)})`,

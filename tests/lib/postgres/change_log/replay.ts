@@ -2,9 +2,9 @@
 
 export interface EventLine {
   readonly id: string;
-  readonly event_type: "Created" | "Updated" | "Deleted";
-  readonly entity_type: string;
-  readonly entity_id: string;
+  readonly "event_type": "Created" | "Updated" | "Deleted";
+  readonly "entity_type": string;
+  readonly "entity_id": string;
   readonly timestamp: string;
   readonly data: Record<string, unknown>;
   readonly changes?: Record<string, { readonly old: unknown; readonly new: unknown }>;
