@@ -35,12 +35,87 @@ begin
 exception when duplicate_object then null;
 end $$;
 
+-- Whether an earlier trigger of this statement of the client captured the entity type too. The
+-- setting, which is passed in, lists those that did, and is set.
+create or replace function fraiseql.is_again(entity_type text, marker text)
+returns boolean language sql volatile as $$
+  select case
+    when strpos($2, statement_timestamp()::text) = 1 and strpos($2, '|' || $1 || '|') > 0 then true
+    else set_config('fraiseql.captured', case when strpos($2, statement_timestamp()::text) = 1
+      then $2 || $1 || '|' else statement_timestamp()::text || '|' || $1 || '|' end, true) is null
+  end
+$$;
+
+-- Which columns are which just now, in a table or a part of one; no key_columns where one is gone.
+create or replace function fraiseql.describe(relation_ oid, captured fraiseql.captured_tables)
+returns fraiseql.capturing language plpgsql stable as $$
+declare
+  found fraiseql.capturing;
+begin
+  if captured.relation::oid <> captured.relation_oid then
+    captured := fraiseql.by_names(captured);
+  end if;
+  select
+    array_agg(a.attname::text order by array_position(captured.key_numbers, a.attnum))
+      filter (where a.attnum = any (captured.key_numbers)),
+    array_agg(a.attname::text) filter (where a.attnum <> all (captured.key_numbers) and
+      case captured.listed when 'only' then a.attnum <> all (captured.column_numbers)
+      else a.attnum = any (captured.column_numbers) or fraiseql.secret_name(a.attname) end),
+    bool_or(a.attgenerated = 'v'),
+    -- json and its arrays; a type of the user's can be made of them.
+    not bool_or(a.atttypid in (114, 199) or a.atttypid >= 16384),
+    max(a.attname::text) filter (where a.attnum = captured.user_number),
+    max(a.attname::text) filter (where a.attnum = captured.org_number)
+  into found.key_columns, found.left_out, found.is_computed, found.is_plain, found.user_column,
+    found.org_column
+  from pg_attribute a
+  where a.attrelid = captured.relation and a.attnum > 0 and not a.attisdropped;
+  if relation_ <> captured.relation then
+    -- What inherits has columns of its own, which a write by way of the root does not show.
+    found.left_out := nullif(coalesce(found.left_out, '{}') || array(
+      select a.attname::text from pg_attribute a
+      where a.attrelid = relation_ and a.attnum > 0 and not a.attisdropped and not exists (
+        select from pg_attribute r
+        where r.attrelid = captured.relation and r.attname = a.attname)), '{}');
+  end if;
+  if cardinality(found.key_columns) is distinct from cardinality(captured.key_numbers) then
+    found.key_columns := null;
+  end if;
+  return found;
+end $$;
+
+-- Changes with every change of the columns' names, numbers, types and kinds.
+create or replace function fraiseql.fingerprint(relation_ oid, root oid)
+returns numeric language sql stable as $$
+  select sum(hashtextextended(a.attname::text || a.attgenerated::text, a.attnum) # a.atttypid::bigint)
+  from pg_attribute a
+  where a.attrelid = any (array[relation_, root]) and a.attnum > 0 and not a.attisdropped
+$$;
+
+-- Keeps what describe() finds for the next writes.
+create or replace function fraiseql.describe_captured()
+returns void language sql as $$
+  update fraiseql.captured_relations m set
+    columns_fingerprint = case when d.key_columns is not null
+      then fraiseql.fingerprint(m.relation, m.root) end,
+    entity_type = c.entity_type, key_is_unique = c.key_is_unique,
+    key_columns = d.key_columns, left_out = d.left_out, is_computed = d.is_computed,
+    is_plain = d.is_plain, user_column = d.user_column, org_column = d.org_column
+  from fraiseql.captured_relations r
+  join fraiseql.captured_tables c on c.relation = r.root
+  join pg_class p on p.oid = r.relation
+  cross join lateral fraiseql.describe(r.relation, c) d
+  where m.relation = r.relation
+$$;
+
+-- What a trigger function must know, where something is out of the ordinary: the columns changed, the
+-- log is full, the reader sleeps.
 create or replace function fraiseql.capturing(relation_ oid)
 returns fraiseql.capturing language plpgsql as $$
 declare
   found fraiseql.capturing;
   captured record;
-  renumbered fraiseql.captured_tables;
+  registered fraiseql.captured_tables;
   marker text;
 begin
   select c.*, s.current_slot, s.database_bits, s.event_bytes_max, s.truncate_rows_max,
@@ -70,43 +145,12 @@ begin
           'set FRAISEQL_CHANGE_LOG_FULL=stop-capturing and run fraiseql migrate';
     end if;
   end if;
-  if captured.relation::oid <> captured.relation_oid then
-    select c.* into strict renumbered
-    from fraiseql.captured_tables t, fraiseql.by_names(t) c where t.relation = captured.relation;
-    captured.key_numbers := renumbered.key_numbers;
-    captured.column_numbers := renumbered.column_numbers;
-    captured.user_number := renumbered.user_number;
-    captured.org_number := renumbered.org_number;
-  end if;
-
-  select
-    array_agg(a.attname::text order by array_position(captured.key_numbers, a.attnum))
-      filter (where a.attnum = any (captured.key_numbers)),
-    array_agg(a.attname::text) filter (where a.attnum <> all (captured.key_numbers) and
-      case captured.listed when 'only' then a.attnum <> all (captured.column_numbers)
-      else a.attnum = any (captured.column_numbers) or fraiseql.secret_name(a.attname) end),
-    bool_or(a.attgenerated = 'v'),
-    -- json and its arrays; a type of the user's can be made of them.
-    not bool_or(a.atttypid in (114, 199) or a.atttypid >= 16384),
-    max(a.attname::text) filter (where a.attnum = captured.user_number),
-    max(a.attname::text) filter (where a.attnum = captured.org_number)
-  into found.key_columns, found.left_out, found.is_computed, found.is_plain, found.user_column,
-    found.org_column
-  from pg_attribute a
-  where a.attrelid = captured.relation and a.attnum > 0 and not a.attisdropped;
-  if cardinality(found.key_columns) is distinct from cardinality(captured.key_numbers) then
+  select * into registered from fraiseql.captured_tables t where t.relation = captured.relation;
+  found := fraiseql.describe(relation_, registered);
+  if found.key_columns is null then
     perform fraiseql.mark_gap(captured.entity_type, 'key column dropped');
     return null;
   end if;
-  if relation_ <> captured.relation then
-    -- What inherits has columns of its own, which a write by way of the root does not show.
-    found.left_out := nullif(coalesce(found.left_out, '{}') || array(
-      select a.attname::text from pg_attribute a
-      where a.attrelid = relation_ and a.attnum > 0 and not a.attisdropped and not exists (
-        select from pg_attribute r
-        where r.attrelid = captured.relation and r.attname = a.attname)), '{}');
-  end if;
-
   found.slot := captured.current_slot;
   found.database_bits := captured.database_bits;
   found.event_bytes_max := captured.event_bytes_max;
@@ -120,17 +164,7 @@ begin
   found.org_id := nullif(current_setting('fraiseql.org_id', true), '');
   found.traceparent := nullif(current_setting('fraiseql.traceparent', true), '');
 
-  -- The setting lists the entity types that this statement of the client captured so far.
-  marker := captured.marker;
-  if strpos(marker, statement_timestamp()::text) = 1 then
-    found.is_again := strpos(marker, '|' || found.entity_type || '|') > 0;
-  else
-    found.is_again := false;
-    marker := statement_timestamp();
-  end if;
-  if not found.is_again then
-    perform set_config('fraiseql.captured', marker || '|' || found.entity_type || '|', true);
-  end if;
+  found.is_again := fraiseql.is_again(found.entity_type, captured.marker);
 
   -- A notification in every transaction would make commits wait for each other.
   if captured.asleep = 2 then perform pg_notify('fraiseql_events', ''); end if;
@@ -288,7 +322,7 @@ set xmlbinary = 'base64' set lock_timeout = '0' set jit = 'off'
 set plan_cache_mode = 'force_generic_plan' set enable_nestloop = 'off' set enable_mergejoin = 'off' as $$
 <<mine>>
 declare
-  capture fraiseql.capturing := fraiseql.capturing(tg_relid);
+  capture fraiseql.capturing;
   bytes bigint;
   last_position bigint;
   keys bigint[];
@@ -299,6 +333,25 @@ declare
   old_texts json[];
   new_texts json[];
 %declare%begin
+  -- One query for what nearly every write needs to know, since each costs as much as a small write.
+  select m.entity_type, m.key_columns, m.key_is_unique, m.left_out, m.is_computed, m.is_plain,
+    m.user_column, m.org_column, s.current_slot, s.database_bits, s.event_bytes_max,
+    s.truncate_rows_max, s.log_bytes_max, s.refuse_writes,
+    (select p.last_value from fraiseql.change_log_position p),
+    nullif(current_setting('fraiseql.user_id', true), ''),
+    nullif(current_setting('fraiseql.org_id', true), ''),
+    nullif(current_setting('fraiseql.traceparent', true), ''),
+    fraiseql.is_again(m.entity_type, current_setting('fraiseql.captured', true))
+  into capture
+  from fraiseql.captured_relations m, fraiseql.capture_settings s
+  where m.relation = tg_relid
+    and (select f.last_value from fraiseql.change_log_full f) = 1
+    and (select r.last_value from fraiseql.reader_asleep r) = 1
+    and m.columns_fingerprint = (
+      select sum(hashtextextended(a.attname::text || a.attgenerated::text, a.attnum) # a.atttypid::bigint)
+      from pg_attribute a
+      where a.attrelid = any (array[m.relation, m.root]) and a.attnum > 0 and not a.attisdropped);
+  if not found then capture := fraiseql.capturing(tg_relid); end if;
   if capture.slot is null then return null; end if;
 %before%  with %with% logged as (
     insert into fraiseql.change_log (slot, position, xid, key_hash, old_hash, new_hash, event_id,
@@ -329,7 +382,13 @@ declare
           -- They would be cut, and making them of rows of 100 MB takes a minute.
           when greatest(octet_length(i.old::text), octet_length(i.new::text))
             > capture.event_bytes_max then null
-          else fraiseql.changes(i.old, i.new, capture.key_columns) end as changes
+          -- Here and not in a function, which would be started anew for each row.
+          else (
+            select concat('{', string_agg(
+              concat(to_json(c.name), ':{"old":', c.was, ',"new":', c.becomes, '}'), ','), '}')
+            from rows from (json_each(i.old), json_each(i.new)) as c(name, was, name_too, becomes)
+            where c.was::text <> c.becomes::text and c.name <> all (capture.key_columns)
+          ) end as changes
       from (
         select
           case when capture.left_out is null then p.old else fraiseql.without(p.old, capture.left_out)

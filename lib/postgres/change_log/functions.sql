@@ -89,15 +89,6 @@ returns text language sql immutable parallel safe as $$
   from json_each(data)
 $$;
 
--- The columns that differ, their values as written; never a key's.
-create or replace function fraiseql.changes(old json, new json, key_columns text[])
-returns text language sql immutable parallel safe as $$
-  select concat('{', string_agg(
-    concat(to_json(name), ':{"old":', was, ',"new":', becomes, '}'), ','), '}')
-  from rows from (json_each(old), json_each(new)) as t(name, was, new_name, becomes)
-  where was::text <> becomes::text and name <> all (key_columns)
-$$;
-
 create or replace function fraiseql.secret_name(name text)
 returns boolean language sql immutable parallel safe as $$
   select name ~* 'passw(or)?d|passphrase|secret|token|api_?key|private_?key'
@@ -156,6 +147,7 @@ begin
         captured.relation, array[captured.timestamp_number], array[captured.timestamp_name]))[1]
     where t.relation = captured.relation;
   end loop;
+  perform fraiseql.describe_captured();
 end $$;
 
 -- Names of columns by number; the name that was known for those which are gone.

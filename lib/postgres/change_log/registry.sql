@@ -83,10 +83,11 @@ begin
     timestamp_column, (numbers ->> timestamp_column)::smallint
   from (select array(select (numbers ->> n)::smallint from unnest(key_) n) as key_numbers) k;
   for member in select relation from fraiseql.members(relation_) loop
-    insert into fraiseql.captured_relations values (member, relation_)
+    insert into fraiseql.captured_relations (relation, root) values (member, relation_)
     on conflict (relation) do update set root = excluded.root;
     perform fraiseql.attach(member);
   end loop;
+  perform fraiseql.describe_captured();
 end $$;
 
 create or replace function fraiseql.uncapture(relation_ regclass)

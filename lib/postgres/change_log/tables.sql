@@ -58,7 +58,6 @@ create table fraiseql.change_log (
 ) partition by list (slot);
 
 create index on fraiseql.change_log (xid, key_hash);
-create index on fraiseql.change_log using brin (position);
 
 do $$
 begin
@@ -106,7 +105,18 @@ create table fraiseql.captured_tables (
 -- The table itself, its partitions and what inherits from it: whatever has triggers.
 create table fraiseql.captured_relations (
   relation regclass primary key,
-  root regclass not null references fraiseql.captured_tables on delete cascade
+  root regclass not null references fraiseql.captured_tables on delete cascade,
+  -- What describe() found, so that a write needs not look again while the columns are the same;
+  -- see fingerprint().
+  columns_fingerprint numeric,
+  entity_type text,
+  key_is_unique boolean,
+  key_columns text[],
+  left_out text[],
+  is_computed boolean,
+  is_plain boolean,
+  user_column text,
+  org_column text
 );
 
 -- Writes that are not in the log. A writer that leaves one out makes the row in its own transaction,
