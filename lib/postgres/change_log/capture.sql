@@ -144,6 +144,7 @@ begin
         hint = 'see that fraiseql observe runs and its sinks answer, raise change_log_bytes_max, or '
           'set FRAISEQL_CHANGE_LOG_FULL=stop-capturing and run fraiseql migrate';
     end if;
+    perform setval('fraiseql.change_log_full', 1);
   end if;
   select * into registered from fraiseql.captured_tables t where t.relation = captured.relation;
   found := fraiseql.describe(relation_, registered);
@@ -166,8 +167,11 @@ begin
 
   found.is_again := fraiseql.is_again(found.entity_type, captured.marker);
 
-  -- A notification in every transaction would make commits wait for each other.
-  if captured.asleep = 2 then perform pg_notify('fraiseql_events', ''); end if;
+  -- A notification in every transaction would make commits wait for each other. A transaction with one
+  -- cannot be prepared, so where there may be such the reader finds out by itself.
+  if captured.asleep = 2 and current_setting('max_prepared_transactions') = '0' then
+    perform pg_notify('fraiseql_events', '');
+  end if;
   return found;
 end $$;
 
@@ -213,7 +217,7 @@ begin
   where a.attrelid = relation_ and a.attname = any (capture.key_columns) and not a.attisdropped;
   return format($q$
     select jsonb_object_agg(
-      hashtextextended($1 || ' ' || case when cardinality($2) = 1 then j ->> $2[1]
+      hashtextextended($1 || ' ' || case when cardinality($2) = 1 then coalesce(j ->> $2[1], '')
         else fraiseql.composite_key(j, $2) end, 0),
       hashtextextended(case when $3 is null then j else fraiseql.without(j, $3) end::text, 0))
     from (
@@ -353,7 +357,27 @@ declare
       where a.attrelid = any (array[m.relation, m.root]) and a.attnum > 0 and not a.attisdropped);
   if not found then capture := fraiseql.capturing(tg_relid); end if;
   if capture.slot is null then return null; end if;
-%before%  with %with% logged as (
+%before%%statement%%after%  if bytes is null then return null; end if;
+  if capture.is_again and tg_op <> 'TRUNCATE' then
+    keys := fraiseql.keys_again(keys);
+    if keys is not null then
+      present_rows := fraiseql.present_rows(capture, tg_relid, '%rows%');
+      if present_rows is not null then
+        perform set_config('enable_nestloop', 'on', true);
+        execute present_rows into present using
+          capture.entity_type, capture.key_columns, capture.left_out;
+        perform fraiseql.put_in_order(keys, present);
+      end if;
+    end if;
+  end if;
+  -- Not with each statement, since it takes as long as a small write.
+  if bytes >= 262144 or last_position / 256 <> capture.last_position / 256 then
+    perform fraiseql.measure(capture);
+  end if;
+  return null;
+end $$
+$template$;
+  statement text := $statement$  with %with% logged as (
     insert into fraiseql.change_log (slot, position, xid, key_hash, old_hash, new_hash, event_id,
       event_type, entity_type, entity_id, recorded_at, data, changes, user_id, org_id, traceparent,
       cut)
@@ -397,7 +421,7 @@ declare
             end as new,
           case when p.key is not null then p.key
             when cardinality(capture.key_columns) = 1
-            then coalesce(p.new, p.old) ->> capture.key_columns[1]
+            then coalesce(coalesce(p.new, p.old) ->> capture.key_columns[1], '')
             else fraiseql.composite_key(coalesce(p.new, p.old), capture.key_columns) end as entity_id,
           coalesce(coalesce(p.new, p.old) ->> capture.user_column, capture.user_id) as user_id,
           coalesce(coalesce(p.new, p.old) ->> capture.org_column, capture.org_id) as org_id
@@ -410,26 +434,27 @@ declare
   )
   select sum(l.bytes), max(l.position), case when capture.is_again then array_agg(l.key_hash) end
   into bytes, last_position, keys from logged l;
-%after%  if bytes is null then return null; end if;
-  if capture.is_again and tg_op <> 'TRUNCATE' then
-    keys := fraiseql.keys_again(keys);
-    if keys is not null then
-      present_rows := fraiseql.present_rows(capture, tg_relid, '%rows%');
-      if present_rows is not null then
-        perform set_config('enable_nestloop', 'on', true);
-        execute present_rows into present using
-          capture.entity_type, capture.key_columns, capture.left_out;
-        perform fraiseql.put_in_order(keys, present);
-      end if;
-    end if;
-  end if;
-  -- Not with each statement, since it takes as long as a small write.
-  if bytes >= 262144 or last_position / 256 <> capture.last_position / 256 then
-    perform fraiseql.measure(capture);
-  end if;
-  return null;
-end $$
-$template$;
+$statement$;
+  -- What one write made and a later one of the same statement took away was never there.
+  careful_with text := $q$
+    olds as materialized (
+      select row_number() over (partition by o.key order by o.n) as nth, o.j, o.key
+      from old_images o
+      where not exists (
+        select from new_images n where n.key = o.key and n.j::text = o.j::text and n.n < o.n)
+    ),
+    news as materialized (
+      select row_number() over (partition by n.key order by n.n) as nth, n.j, n.key
+      from new_images n
+      where not exists (
+        select from old_images o where o.key = n.key and o.j::text = n.j::text and n.n < o.n)
+    ),
+$q$;
+  careful_pairs text := $q$
+      select o.j as old, null::json as new, o.key from olds o
+      where not exists (select from news n where n.key = o.key and n.nth = o.nth)
+      union all
+      select o.j, n.j, n.key from news n left join olds o on n.key = o.key and n.nth = o.nth$q$;
   write record;
 begin
   for write in select * from (values
@@ -468,8 +493,8 @@ $q$, $q$
       and (c.confupdtype in ('c', 'n', 'd') or c.confdeltype in ('n', 'd')));
 $q$, $q$
     old_images as materialized (
-      select row_number() over () as n, t.j, case when cardinality(capture.key_columns) = 1
-        then t.j ->> capture.key_columns[1]
+      select %n% t.j, case when cardinality(capture.key_columns) = 1
+        then coalesce(t.j ->> capture.key_columns[1], '')
         else fraiseql.composite_key(t.j, capture.key_columns) end as key
       from (
         select case when capture.is_plain then r.j else fraiseql.clean_json(r.j) end as j
@@ -479,8 +504,8 @@ $q$, $q$
         offset 0) t
     ),
     new_images as materialized (
-      select row_number() over () as n, t.j, case when cardinality(capture.key_columns) = 1
-        then t.j ->> capture.key_columns[1]
+      select %n% t.j, case when cardinality(capture.key_columns) = 1
+        then coalesce(t.j ->> capture.key_columns[1], '')
         else fraiseql.composite_key(t.j, capture.key_columns) end as key
       from (
         select case when capture.is_plain then r.j else fraiseql.clean_json(r.j) end as j
@@ -489,27 +514,12 @@ $q$, $q$
           union all select unnest(new_texts) offset 0) r
         offset 0) t
     ),
-    -- What one write made and a later one of the same statement took away was never there.
-    olds as materialized (
-      select 1::bigint as nth, o.n, o.j, o.key from old_images o where not is_careful
-      union all
-      select row_number() over (partition by o.key order by o.n), o.n, o.j, o.key from old_images o
-      where is_careful and not exists (
-        select from new_images n where n.key = o.key and n.j::text = o.j::text and n.n < o.n)
-    ),
-    news as materialized (
-      select 1::bigint as nth, n.n, n.j, n.key from new_images n where not is_careful
-      union all
-      select row_number() over (partition by n.key order by n.n), n.n, n.j, n.key from new_images n
-      where is_careful and not exists (
-        select from old_images o where o.key = n.key and o.j::text = n.j::text and n.n < o.n)
-    ),
 $q$, $q$
       -- A changed key is Deleted, then Created; all Deleted first, since keys can be handed on.
-      select o.j as old, null::json as new, o.key from olds o
-      where not exists (select from news n where n.key = o.key and n.nth = o.nth)
+      select o.j as old, null::json as new, o.key from old_images o
+      where not exists (select from new_images n where n.key = o.key)
       union all
-      select o.j, n.j, n.key from news n left join olds o on n.key = o.key and n.nth = o.nth$q$,
+      select o.j, n.j, n.key from new_images n left join old_images o on n.key = o.key$q$,
       '', 'select * from old_rows union all select * from new_rows'),
     -- Root, partitions and children each fire, and so each reads its own rows only.
     ('truncate', $q$  doomed record;
@@ -533,9 +543,15 @@ $q$, '', 'select doomed.old::json as old, null::json as new, null::text as key',
 $q$, '')
   ) as w(name, declare_, before_, with_, pairs, after_, rows_)
   loop
-    execute replace(replace(replace(replace(replace(replace(replace(template,
-      '%declare%', write.declare_), '%before%', write.before_), '%with%', write.with_),
-      '%pairs%', write.pairs), '%after%', write.after_), '%rows%', write.rows_),
-      '%name%', write.name);
+    execute replace(replace(replace(replace(replace(replace(template,
+      '%declare%', write.declare_), '%before%', write.before_),
+      '%statement%', case when write.name = 'update'
+        then 'if is_careful then' || replace(replace(replace(statement, '%with%',
+            replace(write.with_, '%n%', 'row_number() over () as n,') || careful_with), '%pairs%',
+            careful_pairs), '%n%', '')
+          || 'else' || replace(replace(replace(statement, '%with%', write.with_), '%pairs%',
+            write.pairs), '%n%', '') || 'end if;'
+        else replace(replace(statement, '%with%', write.with_), '%pairs%', write.pairs) end),
+      '%after%', write.after_), '%rows%', write.rows_), '%name%', write.name);
   end loop;
 end $install$;

@@ -144,6 +144,7 @@ async function refuseTakenNames(
   connection: Connection,
   requests: readonly CaptureRequest[],
 ): Promise<void> {
+  await connection.query("select fraiseql.refresh_captured()");
   const rows = await connection.query(
     "select entity_type, relation::pg_catalog.oid, relation::pg_catalog.text from fraiseql.captured_tables",
   );
@@ -215,6 +216,12 @@ const FAULTS = `
   ) or not exists (
     select from fraiseql.captured_relations m where m.relation = f.relation and m.root = c.relation
   )
+  union all
+  select c.relation::pg_catalog.oid, pg_catalog.format(
+    '%s is no part of it any longer, and is captured still: capture %s again', m.relation, c.relation)
+  from fraiseql.captured_tables c
+  join fraiseql.captured_relations m on m.root = c.relation
+  where not exists (select from fraiseql.members(c.relation) f where f.relation = m.relation)
   union all
   select c.relation::pg_catalog.oid, pg_catalog.format('its %s column %s is gone', w.what, w.name)
   from fraiseql.captured_tables c

@@ -125,6 +125,10 @@ set search_path = pg_catalog, pg_temp as $$
 declare
   captured fraiseql.captured_tables;
 begin
+  -- Tables that were dropped.
+  delete from fraiseql.captured_tables t where not exists (select from pg_class where oid = t.relation);
+  delete from fraiseql.captured_relations m
+  where not exists (select from pg_class where oid = m.relation);
   for captured in select * from fraiseql.captured_tables loop
     if captured.relation::oid <> captured.relation_oid then
       captured := fraiseql.by_names(captured);
@@ -171,14 +175,13 @@ returns void language sql as $$
     where g.ended_at is null and g.reason = why and g.entity_type is not distinct from entity)
 $$;
 
--- Sets the flag that the log is full; gives whether it is.
+-- Measures the log, and sets the flag where it is full; gives whether it is.
 create or replace function fraiseql.check_full(bytes_max bigint)
 returns boolean language plpgsql as $$
-declare
-  is_full boolean := fraiseql.change_log_bytes() >= bytes_max;
 begin
-  perform setval('fraiseql.change_log_full', case when is_full then 2 else 1 end);
-  return is_full;
+  if fraiseql.change_log_bytes() < bytes_max then return false; end if;
+  perform setval('fraiseql.change_log_full', 2);
+  return true;
 end $$;
 
 -- Lets writers go on where the log was full and has room again; a tenth is kept free, so that it

@@ -72,7 +72,8 @@ declare
 begin
   select jsonb_object_agg(attname, attnum) into numbers from pg_attribute
   where attrelid = relation_ and attnum > 0 and not attisdropped;
-  delete from fraiseql.captured_tables where relation = relation_;
+  -- With the triggers of what is no longer a part of it.
+  perform fraiseql.uncapture(relation_);
   insert into fraiseql.captured_tables (relation, relation_oid, entity_type, key_names, key_numbers,
     key_is_unique, listed, column_names, column_numbers, user_name, user_number, org_name, org_number,
     timestamp_name, timestamp_number)

@@ -213,3 +213,20 @@ Deno.test("capture goes on while columns are added, renamed and dropped, in sess
     ]);
   });
 });
+
+Deno.test("capture by a key that PostgreSQL does not hold takes nulls and rows of one key", async () => {
+  const sql = "create table t (k text, v int)";
+  await Scene.run(server, { sql, tables: ["t"], how: { key: ["k"] } }, async (scene) => {
+    await scene.query(`
+      insert into t values (null, 1), ('a', 1), ('a', 2);
+      update t set v = v + 1; delete from t where k is null`);
+    deepEqual((await scene.said()).sort(), [
+      `Created  {"k":null,"v":1}`,
+      `Created a {"k":"a","v":1}`,
+      `Created a {"k":"a","v":2}`,
+      `Deleted  {"k":null,"v":2}`,
+      `Updated  {"k":null,"v":2} {"v":{"old":1,"new":2}}`,
+      `Updated a {"k":"a","v":3} {"v":{"old":1,"new":3}}`,
+    ]);
+  });
+});

@@ -2,6 +2,7 @@
 
 import { deepEqual, match } from "node:assert/strict";
 import { testPostgres } from "../../../services/postgres.ts";
+import { captured } from "./captured.ts";
 import { Scene } from "./scene.ts";
 
 const server = await testPostgres();
@@ -166,5 +167,39 @@ Deno.test("capture without the key's column marks a gap, and the write goes on",
     deepEqual(await scene.query("select entity_type, reason from fraiseql.change_gaps"), [
       ["t", "key column dropped"],
     ]);
+  });
+});
+
+Deno.test("capture again takes up the parts that came, and lets go of those that left", async () => {
+  const sql = `
+    create table t (id int primary key) partition by range (id);
+    create table t1 partition of t for values from (0) to (10);
+    create table t2 partition of t for values from (10) to (20)`;
+  await Scene.run(server, { sql, tables: ["t"] }, async (scene) => {
+    await scene.query(`
+      alter table t detach partition t1;
+      create table t3 partition of t for values from (20) to (30)`);
+    deepEqual((await scene.list())[0]?.faults, [
+      "public.t3 has no triggers, so direct writes to it are not captured: capture public.t again",
+      "public.t1 is no part of it any longer, and is captured still: capture public.t again",
+    ]);
+    await captured(scene.url, ["t"]);
+    deepEqual((await scene.list())[0]?.faults, []);
+    await scene.query(
+      "insert into t1 values (1); insert into t2 values (11); insert into t3 values (21)",
+    );
+    deepEqual(await scene.said(), [`Created 11 {"id":11}`, `Created 21 {"id":21}`]);
+  });
+});
+
+Deno.test("a captured table that was dropped leaves its entity type to another", async () => {
+  const sql = "create table t (id int primary key)";
+  await Scene.run(server, { sql, tables: ["t"] }, async (scene) => {
+    await scene.query("drop table t");
+    deepEqual(await scene.list(), []);
+    await scene.query("create table t (id int primary key, v text)");
+    await captured(scene.url, ["t"]);
+    await scene.query("insert into t values (1, 'a')");
+    deepEqual(await scene.said(), [`Created 1 {"id":1,"v":"a"}`]);
   });
 });
