@@ -240,6 +240,17 @@ declare
   way integer[]; at_stack text[]; edge_stack integer[];
   next integer;
 begin
+  -- Most are in order, and are found to be so at once.
+  keys := array(
+    select distinct e.key_hash from (
+      select l.key_hash, l.old_hash, l.new_hash, lag(l.new_hash) over each_key as before,
+        row_number() over each_key as place, lead(1) over each_key is null as is_last
+      from fraiseql.change_log l
+      where l.xid = pg_current_xact_id() and l.key_hash = any (keys)
+      window each_key as (partition by l.key_hash order by l.position)
+    ) e
+    where e.place > 1 and e.old_hash is distinct from e.before
+      or e.is_last and coalesce(e.new_hash::text, '') <> coalesce(present ->> e.key_hash::text, ''));
   foreach key in array keys loop
     select array_agg(l.position order by l.position), array_agg(l.event_id order by l.position),
       array_agg(l.recorded_at order by l.position),
