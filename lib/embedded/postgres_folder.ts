@@ -1,8 +1,8 @@
 /** The folder of the embedded PostgreSQL: where it lies, whose it is, and that one program uses it. */
 
 import { dirname, join, resolve } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { AppError } from "../errors.ts";
+import { holdLock } from "./folder_lock.ts";
 import { giveTo, otherOwner, type Owner } from "./owner.ts";
 
 /** Who runs PostgreSQL; it refuses to run as root. */
@@ -26,7 +26,7 @@ export interface PostgresFolder {
 /** Makes the folder where there is none and holds it; throws when another program keeps it. */
 export async function openFolder(
   dataDir: string,
-  inUseMsMax = defaultInUseMsMax,
+  inUseMsMax?: number,
 ): Promise<PostgresFolder> {
   const asked = resolve(dataDir);
   try {
@@ -68,38 +68,6 @@ export async function openFolder(
     });
   }
 }
-
-/**
- * The kernel ends the lock with the program, however that ends, so a lock left behind does not
- * exist. The file's text only tells people who holds it.
- */
-async function holdLock(home: string, inUseMsMax: number): Promise<Deno.FsFile> {
-  const path = join(home, "lock");
-  const file = await Deno.open(path, { read: true, write: true, create: true });
-  if (!await lockSoon(file, inUseMsMax)) {
-    file.close();
-    const holder = (await Deno.readTextFile(path)).trim();
-    throw new AppError("UNAVAILABLE", `${dirname(home)} is in use by process ${holder}`, {
-      hint: `stop process ${holder}, or name another folder with FRAISEQL_DATA_DIR`,
-    });
-  }
-  await file.truncate(0);
-  await file.write(new TextEncoder().encode(`${Deno.pid}\n`));
-  return file;
-}
-
-/** Waits a while, because the program before us may be about to end: a restart is common. */
-async function lockSoon(file: Deno.FsFile, inUseMsMax: number): Promise<boolean> {
-  const end = Date.now() + inUseMsMax;
-  for (;;) {
-    if (await file.tryLock(true)) return true;
-    if (Date.now() >= end) return false;
-    await delay(lockPollMs);
-  }
-}
-
-const defaultInUseMsMax = 3000;
-const lockPollMs = 100;
 
 /**
  * For root who owns the folder, so that it stays that user's to start; in root's own folder the user

@@ -3,6 +3,7 @@
 import { abortError, AppError } from "../errors.ts";
 import type { PostgresBinaries } from "./postgres_binaries.ts";
 import { command } from "./postgres_command.ts";
+import { choosePort, linesOf } from "./ports_and_lines.ts";
 import type { PostgresFolder } from "./postgres_folder.ts";
 
 export interface LaunchOptions {
@@ -104,28 +105,6 @@ function flags(options: LaunchOptions): string[] {
   return all.flatMap((setting) => ["-c", setting]);
 }
 
-function choosePort(asked: number | undefined, last: number | undefined): number {
-  if (asked !== undefined) {
-    if (isFree(asked)) return asked;
-    throw new AppError("UNAVAILABLE", `port ${asked} is in use`, {
-      hint: "name another port, or none for a free one",
-    });
-  }
-  if (last && isFree(last)) return last;
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  listener.close();
-  return listener.addr.port;
-}
-
-function isFree(port: number): boolean {
-  try {
-    Deno.listen({ hostname: "127.0.0.1", port }).close();
-    return true;
-  } catch {
-    return false; // in use, or not ours to take
-  }
-}
-
 /**
  * Nothing when the server is ready, else all it said before it ended. There is no limit of time:
  * it may be replaying its log after a crash, and ending that would only start it over.
@@ -138,17 +117,4 @@ async function untilReady(lines: AsyncIterator<string>): Promise<string[]> {
     if (value.includes("database system is ready to accept connections")) return [];
     said.push(value);
   }
-}
-
-async function* linesOf(
-  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
-): AsyncGenerator<string, undefined> {
-  let rest = "";
-  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
-    const lines = (rest + text).split("\n");
-    rest = lines.pop() ?? "";
-    yield* lines;
-  }
-  if (rest) yield rest;
-  return undefined;
 }

@@ -5,6 +5,7 @@ import { AppError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { programsPrefix } from "./postgres_binaries.ts";
 import type { PostgresFolder } from "./postgres_folder.ts";
+import { commandOf, endsWithin } from "./processes.ts";
 
 /**
  * Ends the server that a killed fraiseql left on this data, and clears the way where another
@@ -43,28 +44,3 @@ export async function endOrphan(
 
 /** What a fast shutdown of an idle server may take on a busy disk. */
 const orphanMsMax = 10_000;
-
-/** Not our child, so nothing tells when it ends: it has to be looked at. */
-async function endsWithin(pid: number, ms: number): Promise<boolean> {
-  for (const end = performance.now() + ms; performance.now() < end;) {
-    if (await commandOf(pid) === null) return true;
-    await new Promise((done) => setTimeout(done, 20));
-  }
-  return false;
-}
-
-/** The command line of a living process, else null. */
-async function commandOf(pid: number): Promise<string | null> {
-  const [program, ...args] = Deno.build.os === "windows"
-    ? [
-      "powershell",
-      "-Command",
-      `(Get-CimInstance Win32_Process -Filter 'ProcessId=${pid}').CommandLine`,
-    ]
-    : Deno.build.os === "linux"
-    // Small containers have no `ps`, and Deno itself may not read `/proc` without every permission.
-    ? ["cat", `/proc/${pid}/cmdline`]
-    : ["ps", "-p", String(pid), "-o", "command="];
-  const { stdout } = await new Deno.Command(program ?? "", { args, stderr: "null" }).output();
-  return new TextDecoder().decode(stdout).replaceAll("\0", " ").trim() || null;
-}

@@ -13,11 +13,16 @@ export interface Watchdog {
   release(): Promise<void>;
 }
 
-/** The number in the file is compared, since another program may have got it in the meantime. */
+/**
+ * The number in the file is compared, since another program may have got it in the meantime. Not
+ * every service ends the file's line, for which `read` gives a number and fails.
+ */
 const script = `
 trap '' HUP INT TERM
 read -r _ && exit
-read -r pid < "$2" && [ "$pid" = "$1" ] && kill -INT "$1"
+pid=
+read -r pid < "$2"
+[ "$pid" = "$1" ] && kill -INT "$1"
 `;
 
 /** Watches over the process whose number stands in the first line of `pidFile`. */
@@ -26,6 +31,7 @@ export function startWatchdog(
   pidFile: string,
   runAs: { uid: number; gid: number } | null,
   log: Log,
+  service = "PostgreSQL",
 ): Watchdog {
   // Without a shell a service that was left is ended by the next start.
   if (Deno.build.os === "windows") return { release: () => Promise.resolve() };
@@ -42,7 +48,7 @@ export function startWatchdog(
       ...runAs,
     }).spawn();
   } catch (error) {
-    log.warn("no watchdog: a killed fraiseql will leave PostgreSQL running", { error });
+    log.warn(`no watchdog: a killed fraiseql will leave ${service} running`, { error });
     return { release: () => Promise.resolve() };
   }
   child.unref(); // it must not keep a program alive that has nothing else to do
