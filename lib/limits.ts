@@ -15,6 +15,7 @@ export interface LimitRow {
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
+const GiB = 1024 * MiB;
 
 export const LIMITS = {
   bodyBytesMax: {
@@ -295,6 +296,60 @@ export const LIMITS = {
     min: 0,
     max: 10_000_000,
     why: "rows of a TRUNCATE that get an event each, about 50 us; set by fraiseql migrate",
+  },
+  eventStreamBytesMax: {
+    value: 8 * GiB,
+    min: MiB,
+    max: 1024 * 1024 * GiB,
+    why: "events in NATS until every sink has them; a full stream holds the publisher back",
+  },
+  batchStreamBytesMax: {
+    value: 8 * GiB,
+    min: MiB,
+    max: 1024 * 1024 * GiB,
+    why: "record batches in NATS until every sink has them; a full stream holds the bridge back",
+  },
+  ingestStreamBytesMax: {
+    value: GiB,
+    min: MiB,
+    max: 1024 * 1024 * GiB,
+    why: "events of other producers on their way; a full stream refuses further ones",
+  },
+  deadStreamBytesMax: {
+    value: GiB,
+    min: MiB,
+    max: 1024 * 1024 * GiB,
+    why: "what workers refused, until somebody decides; a full stream makes them wait",
+  },
+  natsMessageBytesMax: {
+    value: 8 * MiB,
+    min: MiB,
+    max: 64 * MiB,
+    why: "max_payload of the embedded nats-server: an event may have 4 MiB, a record batch 2 MiB",
+  },
+  pullBytesMax: {
+    value: 8 * MiB,
+    min: 64 * KiB,
+    max: 256 * MiB,
+    why: "what a worker takes at once and holds in memory; a larger single message comes alone",
+  },
+  pullMessagesMax: {
+    value: 1000,
+    min: 1,
+    max: 100_000,
+    why: "messages that a worker takes at once; each of them may be many events",
+  },
+  retryWaitMsMax: {
+    value: 15_000,
+    min: 100,
+    max: 600_000,
+    why: "the longest a worker waits between two tries while the other side is down",
+  },
+  deadListMax: {
+    value: 10_000,
+    min: 1,
+    max: 10_000_000,
+    why: "parked messages that one dead list, replay or discard looks at unless told otherwise",
   },
 } as const satisfies Readonly<Record<string, LimitRow>>;
 

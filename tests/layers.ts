@@ -30,7 +30,7 @@ const LAYERS: readonly Layer[] = [
   { name: "lib/postgres", imports: [...formats, "lib/query"], why: "it fulfils what lib/query asks for and knows nobody above" },
   { name: "lib/events", imports: formats, why: "events know their formats only" },
   { name: "lib/auth", imports: ground, why: "rules know no transport" },
-  { name: "lib/embedded", imports: [...ground, "lib/postgres"], why: "it starts services and knows no one who uses them" },
+  { name: "lib/embedded", imports: [...ground, "lib/postgres", "lib/events"], why: "it starts services and knows no one who uses them" },
   { name: "lib/json", imports: [...ground, "lib/arrow"], why: "it shares the table of types, and knows no socket" },
   { name: "lib/arrow", imports: ground, why: "columns know no socket and no query" },
   { name: "lib", imports: [], why: "the ground that all stand on imports nobody" },
@@ -39,6 +39,8 @@ const LAYERS: readonly Layer[] = [
 /** The only places that import a package; nobody but tests and benches where there is none. */
 const DOORS: Readonly<Record<string, readonly string[]>> = {
   "@grpc/grpc-js": ["flight"],
+  "@nats-io/jetstream": ["lib/events"],
+  "@nats-io/transport-node": ["lib/events"],
   "apache-arrow": ["lib/arrow"],
   commander: ["main.ts", "commands"],
   graphql: ["lib/query"],
@@ -51,6 +53,18 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
 
 /** Run by hand when a dependency changes, and by nobody else. */
 const TOOLS: readonly string[] = ["lib/http/graphiql/vendor.ts"];
+
+/**
+ * Ground that tests stand on and no worker yet: the first worker that does takes its file from this
+ * list, which is to be empty.
+ */
+const AWAITED: readonly string[] = [
+  "lib/embedded/nats_keep.ts",
+  "lib/events/recorded_feed.ts",
+  "lib/events/untracked_feed.ts",
+  "lib/events/acknowledged_feed.ts",
+  "sinks/deliver.ts",
+];
 
 /** What is wrong, and where. */
 export interface Violation {
@@ -94,7 +108,7 @@ function checkImport(path: string, layer: Layer, specifier: string): string | nu
 function deadFiles(files: ReadonlyMap<string, string>): Violation[] {
   const start = "main.ts";
   if (!files.has(start)) return [];
-  const reached = new Set([start]);
+  const reached = new Set([start, ...AWAITED.filter((path) => files.has(path))]);
   for (const path of reached) { // a Set goes on with what is added meanwhile
     for (const { specifier } of importsOf(files.get(path) ?? "")) {
       if (specifier.startsWith(".")) reached.add(resolve(path, specifier));

@@ -5,6 +5,7 @@
 
 import { stripVTControlCharacters } from "node:util";
 import { preparePython } from "./clients/python.ts";
+import { startTestNats } from "./services/nats.ts";
 import { dropLeftovers, startTestServer } from "./services/postgres.ts";
 
 /** Counts of one run. */
@@ -74,16 +75,23 @@ async function runTests(args: string[], env: Record<string, string>) {
 const tailCharsMax = 10_000;
 
 async function startServices() {
-  const note = (line: string) => Deno.stderr.writeSync(new TextEncoder().encode(`${line}\n`));
+  const note = (line: string) => void Deno.stderr.writeSync(new TextEncoder().encode(`${line}\n`));
   // The tests that want it say the same, and the others can still run.
   await preparePython(note).catch((error) => note(`no Python: ${error.message}`));
+  const nats = Deno.env.get("FRAISEQL_TEST_NATS_URL")
+    ? null
+    : await startTestNats(note).catch((error) => note(`no NATS: ${error.message}`) ?? null);
+  const natsEnv = nats ? { TEST_NATS_FOLDER: nats.folder } : {};
   const given = Deno.env.get("DATABASE_URL");
   if (given) {
     await dropLeftovers(given);
-    return { env: {}, stop: () => Promise.resolve() };
+    return { env: natsEnv, stop: async () => await nats?.stop() };
   }
   const server = await startTestServer(note);
-  return { env: { TEST_POSTGRES_URL: server.url }, stop: () => server.stop() };
+  return {
+    env: { ...natsEnv, TEST_POSTGRES_URL: server.url },
+    stop: async () => void await Promise.all([nats?.stop(), server.stop()]),
+  };
 }
 
 function hasLiveTests(places: readonly string[]): boolean {

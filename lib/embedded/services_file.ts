@@ -7,7 +7,8 @@ import { join } from "node:path";
 import { AppError } from "../errors.ts";
 import { giveTo, otherOwner } from "./owner.ts";
 
-export type ServiceName = "postgres" | "nats" | "clickhouse" | "search";
+/** `nats` is the administrator's, `nats.<user>` of the users with fewer rights. */
+export type ServiceName = "postgres" | "nats" | `nats.${string}` | "clickhouse" | "search";
 
 /** The URLs that the file holds; empty where there is no file. */
 export async function readServices(dataDir: string): Promise<Record<string, string>> {
@@ -29,9 +30,27 @@ export async function readServices(dataDir: string): Promise<Record<string, stri
   });
 }
 
-/** Sets one service's URL and keeps the others. The file is replaced whole, never half written. */
-export async function writeService(dataDir: string, name: ServiceName, url: string): Promise<void> {
-  const services = { ...await readServices(dataDir), [name]: url };
+/** Sets one service's URL and keeps the others. */
+export function writeService(dataDir: string, name: ServiceName, url: string): Promise<void> {
+  return writeServices(dataDir, { [name]: url });
+}
+
+/** Sets the URLs of some services and keeps the others. */
+export function writeServices(
+  dataDir: string,
+  urls: Readonly<Record<string, string>>,
+): Promise<void> {
+  // In turn, since services that start at once would each write the file without the others.
+  const written = lastWrite.then(() => replaceFile(dataDir, urls));
+  lastWrite = written.catch(() => {}); // whoever asked for it is told
+  return written;
+}
+
+let lastWrite: Promise<void> = Promise.resolve();
+
+/** The file is replaced whole, never half written. */
+async function replaceFile(dataDir: string, urls: Readonly<Record<string, string>>): Promise<void> {
+  const services = { ...await readServices(dataDir), ...urls };
   const path = servicesPath(dataDir);
   const written = `${path}.${crypto.randomUUID()}`;
   try {
@@ -55,31 +74,41 @@ export async function writeService(dataDir: string, name: ServiceName, url: stri
 /** The URL of an embedded service that answers right now, else null. */
 export async function runningUrl(
   dataDir: string,
-  name: "postgres",
+  name: "postgres" | "nats",
   signal: AbortSignal = AbortSignal.timeout(answerMsMax),
 ): Promise<string | null> {
   const url = (await readServices(dataDir))[name];
-  return url !== undefined && URL.canParse(url) && await answersAsPostgres(new URL(url), signal)
-    ? url
-    : null;
+  if (url === undefined || !URL.canParse(url)) return null;
+  return await answers(new URL(url), GREETINGS[name], signal) ? url : null;
 }
 
 /** A server on this machine answers within a millisecond; a stopped process never does. */
 const answerMsMax = 2000;
 
-/** PostgreSQL answers the question for TLS, before any password, with one letter. */
-const sslRequest = Uint8Array.of(0, 0, 0, 8, 4, 210, 22, 47);
+interface Greeting {
+  /** Sent first; nothing where the server speaks first. */
+  readonly hello: Uint8Array<ArrayBuffer>;
+  /** What the answer may begin with. */
+  readonly answers: readonly string[];
+}
 
-async function answersAsPostgres(url: URL, signal: AbortSignal): Promise<boolean> {
+/** What a server says before it asks for any password. */
+const GREETINGS: Readonly<Record<"postgres" | "nats", Greeting>> = {
+  // The question for TLS, which is answered with one letter.
+  postgres: { hello: Uint8Array.of(0, 0, 0, 8, 4, 210, 22, 47), answers: ["N", "S"] },
+  nats: { hello: new Uint8Array(), answers: ["I"] }, // INFO {...}
+};
+
+async function answers(url: URL, greeting: Greeting, signal: AbortSignal): Promise<boolean> {
   let connection: Deno.TcpConn | undefined;
   const close = () => connection?.close();
   try {
     connection = await Deno.connect({ hostname: url.hostname, port: Number(url.port), signal });
     signal.addEventListener("abort", close, { once: true });
     const answer = new Uint8Array(1);
-    await connection.write(sslRequest);
+    if (greeting.hello.length > 0) await connection.write(greeting.hello);
     const count = await connection.read(answer);
-    return count === 1 && (answer[0] === 0x4e || answer[0] === 0x53); // N or S
+    return count === 1 && greeting.answers.includes(String.fromCharCode(answer[0] ?? 0));
   } catch {
     return false; // refused, cut or too slow: it does not answer, whatever the reason
   } finally {
