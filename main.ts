@@ -5,6 +5,7 @@
 
 import { Command, CommanderError } from "commander";
 import { addConfigFlags, configOf, withoutValues } from "./commands/options.ts";
+import { addDeadFlags } from "./commands/dead_flags.ts";
 import { watchNpx } from "./commands/npx_end.ts";
 import { answer, say } from "./commands/say.ts";
 import { CONTROL_ENV } from "./flight/control.ts";
@@ -30,7 +31,7 @@ export async function main(args: readonly string[]): Promise<number> {
 
   const run = (command: Command, action: (...given: string[]) => Run): Command =>
     addConfigFlags(command).action(async (...given: unknown[]) => {
-      const words = given.filter((word) => typeof word === "string");
+      const words = given.flat().filter((word) => typeof word === "string");
       const config = configOf(command.opts());
       // Under `serve` the parent decides when Flight ends: a terminal signals both.
       const unlisten = Deno.env.has(CONTROL_ENV) ? () => {} : listen(stop);
@@ -109,10 +110,49 @@ export async function main(args: readonly string[]): Promise<number> {
       (await import("./commands/capture.ts")).removeCaptures(config, table, remove.opts(), signal),
   );
   run(
-    program.command("url").argument("<service>", "postgres")
+    program.command("url").argument("<service>", "postgres, nats or nats.<user>")
       .description("print the URL of an embedded service, password included"),
     (service) => async (config) =>
       (await import("./commands/url.ts")).printUrl(config, service ?? ""),
+  );
+  const tail = program.command("tail").description("print events as they come, a line each")
+    .option("--entity <type>", "of one entity type, such as Order (default: all)")
+    .option("--from <start>", "first, a stream sequence, or a moment (default: now)");
+  run(
+    tail,
+    () => async (config, signal) =>
+      (await import("./commands/tail.ts")).tail(config, tail.opts(), signal),
+  );
+  const dead = program.command("dead").description("what workers refused for good");
+  const list = addDeadFlags(dead.command("list").description("list it, oldest first"))
+    .option("--json", "as JSON, a line each, contents included");
+  run(
+    list,
+    () => async (config, signal) =>
+      (await import("./commands/dead.ts")).listParked(config, list.opts(), signal),
+  );
+  run(
+    dead.command("show").argument("<number>", "from dead list").description("show one whole"),
+    (number) => async (config, signal) =>
+      (await import("./commands/dead.ts")).showParked(config, number ?? "", signal),
+  );
+  const replay = addDeadFlags(
+    dead.command("replay").argument("[numbers...]", "from dead list")
+      .description("give it to its worker once more, and to nobody else"),
+  ).option("--all", "all that is parked");
+  run(
+    replay,
+    (...numbers) => async (config, signal) =>
+      (await import("./commands/dead.ts")).replayParked(config, numbers, replay.opts(), signal),
+  );
+  const discard = addDeadFlags(
+    dead.command("discard").argument("[numbers...]", "from dead list")
+      .description("remove it for good"),
+  ).option("--all", "all that is parked");
+  run(
+    discard,
+    (...numbers) => async (config, signal) =>
+      (await import("./commands/dead.ts")).discardParked(config, numbers, discard.opts(), signal),
   );
   program.command("limits").description("list every limit with its default and its reason")
     .action(() => answer(limitsText()));

@@ -10,6 +10,7 @@ import {
   snakeCase,
 } from "../lib/config.ts";
 import { LIMITS } from "../lib/limits.ts";
+import { natsUrlFaults } from "../lib/events/nats_url.ts";
 import { urlFaults } from "../lib/postgres/url.ts";
 
 const dashed = (key: string) => key.replaceAll("_", "-");
@@ -47,7 +48,7 @@ export function configOf(flags: Readonly<Record<string, unknown>>): Config {
     env,
     file: readFile(named ?? "fraiseql.toml", named === undefined),
     readSecret: (path) => Deno.readTextFileSync(path),
-    checks: { database_url: urlFaults },
+    checks: { database_url: urlFaults, nats_url: natsUrlFaults },
   });
 }
 

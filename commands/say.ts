@@ -9,8 +9,14 @@ export function say(line: string): void {
 
 /** Writes what was asked for to standard output, whole. */
 export function answer(text: string): void {
-  let bytes = encoder.encode(text);
-  while (bytes.length > 0) bytes = bytes.subarray(Deno.stdout.writeSync(bytes));
+  answerBytes(encoder.encode(text));
+}
+
+/** The same for bytes, one after the other. */
+export function answerBytes(...parts: readonly Uint8Array[]): void {
+  for (let bytes of parts) {
+    while (bytes.length > 0) bytes = bytes.subarray(Deno.stdout.writeSync(bytes));
+  }
 }
 
 /**

@@ -16,6 +16,8 @@ export type ChangeLogFull = "stop-capturing" | "refuse-writes";
 export interface Config {
   /** Null: the embedded PostgreSQL. */
   readonly databaseUrl: string | null;
+  /** Null: the embedded NATS. */
+  readonly natsUrl: string | null;
   readonly topology: Topology;
   readonly bindAddr: Address;
   readonly flightBindAddr: Address;
@@ -107,6 +109,10 @@ function databaseUrl(text: string): string | Fault {
     : new Fault("must begin with postgres:// or postgresql://");
 }
 
+function natsUrl(text: string): string | Fault {
+  return /^(nats|tls):\/\//.test(text) ? text : new Fault("must begin with nats:// or tls://");
+}
+
 const events = "the event path";
 const auth = "authentication";
 
@@ -126,7 +132,7 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
   { key: "result_cache", env: "FRAISEQL_RESULT_CACHE", default: "", read: list, help: "relations whose results may be kept, comma separated; * for all (default: none)" },
   { key: "result_cache_seconds", env: "FRAISEQL_RESULT_CACHE_SECONDS", default: "0", read: seconds, help: "how old an answer from the result cache may be; 0: none is kept" },
   { key: "log_level", env: "FRAISEQL_LOG_LEVEL", default: "info", read: oneOf("debug", "info", "warn", "error"), help: "debug, info, warn or error" },
-  { key: "nats_url", env: "FRAISEQL_NATS_URL", default: "", later: events, help: "NATS server" },
+  { key: "nats_url", env: "FRAISEQL_NATS_URL", default: "", secret: true, read: natsUrl, help: "the NATS server of events, nats://user:password@host:port (default: the embedded one)" },
   { key: "clickhouse_url", env: "FRAISEQL_CLICKHOUSE_URL", default: "", later: events, help: "ClickHouse server" },
   { key: "clickhouse_user", env: "FRAISEQL_CLICKHOUSE_USER", default: "", later: events, help: "ClickHouse user" },
   { key: "clickhouse_password", env: "FRAISEQL_CLICKHOUSE_PASSWORD", default: "", secret: true, later: events, help: "ClickHouse password" },
@@ -221,7 +227,9 @@ export function readConfig(sources: ConfigSources): Config {
   const given = (key: string) => values[key] === "" ? null : values[key];
   return {
     databaseUrl: given("database_url") as string | null,
-    topology: (given("topology") ?? (values.database_url ? "dual" : "full")) as Topology,
+    natsUrl: given("nats_url") as string | null,
+    topology: (given("topology") ??
+      (values.database_url && !values.nats_url ? "dual" : "full")) as Topology,
     bindAddr: values.bind_addr as Address,
     flightBindAddr: values.flight_bind_addr as Address,
     dbSchemas: values.db_schemas as string[],

@@ -49,6 +49,7 @@ Deno.test("readConfig() has a default for everything", () => {
   const config = read({});
   deepEqual({ ...config, limits: null }, {
     databaseUrl: null,
+    natsUrl: null,
     topology: "full",
     bindAddr: { hostname: "127.0.0.1", port: 8080 },
     flightBindAddr: { hostname: "127.0.0.1", port: 50051 },
@@ -86,6 +87,8 @@ Deno.test("readConfig() takes a flag before the environment, that before the fil
 
 Deno.test("readConfig() serves HTTP and Flight where a database is named, all where none is", () => {
   equal(read({ env: { DATABASE_URL: "postgres://h/d" } }).topology, "dual");
+  const both = { DATABASE_URL: "postgres://h/d", FRAISEQL_NATS_URL: "nats://h" };
+  equal(read({ env: both }).topology, "full");
   equal(read({}).topology, "full");
   equal(
     read({ env: { DATABASE_URL: "postgres://h/d", FRAISEQL_TOPOLOGY: "http" } }).topology,

@@ -110,7 +110,7 @@ Deno.test("serve lists every fault of its configuration at once and exits 2", as
     FRAISEQL_TOPOLOGY: "ring",
     FRAISEQL_BIND_ADDR: "nowhere",
     FRAISEQL_LIMITS_BODY_BYTES_MAX: "-1",
-    FRAISEQL_NATS_URL: "nats://localhost",
+    FRAISEQL_NATS_URL: `nats://a:${secret}@localhost:port`,
     FRAISEQL_JWT_SECRET: secret,
     FRAISEQL_UNKNOWN: "1",
   }, dir.path);
@@ -124,7 +124,8 @@ Deno.test("serve lists every fault of its configuration at once and exits 2", as
 
 const commands = [[], ["serve"], ["flight"], ["schema"], ["schema", "print"], ["sample"]];
 commands.push(["schema", "check"]);
-commands.push(["sample", "shop"], ["url"], ["limits"]);
+commands.push(["sample", "shop"], ["url"], ["limits"], ["tail"], ["dead"]);
+commands.push(["dead", "list"], ["dead", "show"], ["dead", "replay"], ["dead", "discard"]);
 
 for (const words of commands) {
   Deno.test(`${["fraiseql", ...words].join(" ")} --help explains itself on standard output`, async () => {
@@ -140,7 +141,7 @@ const misused: [words: string[], told: RegExp][] = [
   [["sample", "shop", "--orders", "many"], /--orders/],
   [["sample", "shop", "--orders", "-5"], /orders/],
   [["url"], /service/],
-  [["url", "nats"], /"nats"\nhint: known: postgres/],
+  [["url", "nats.nobody"], /"nats.nobody"\nhint: known: postgres, nats, nats.publisher/],
   [["url", "x"], /known: postgres/],
 ];
 
