@@ -78,7 +78,7 @@ async function startServices() {
   const note = (line: string) => void Deno.stderr.writeSync(new TextEncoder().encode(`${line}\n`));
   // The tests that want it say the same, and the others can still run.
   await preparePython(note).catch((error) => note(`no Python: ${error.message}`));
-  const nats = Deno.env.get("FRAISEQL_TEST_NATS_URL")
+  const nats = Deno.env.get("TEST_NATS_URL")
     ? null
     : await startTestNats(note).catch((error) => note(`no NATS: ${error.message}`) ?? null);
   const natsEnv = nats ? { TEST_NATS_FOLDER: nats.folder } : {};

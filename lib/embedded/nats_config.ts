@@ -21,8 +21,8 @@ export interface NatsConfig {
 /**
  * What is acknowledged lies in the kernel's cache and survives a killed server; a machine that
  * loses power loses what was not synced. Every second instead of the server's two minutes costs
- * nothing that shows, and `always` would wait for the disk at every page. The publisher finds a
- * lost tail and publishes it again from the change log, so a second is enough.
+ * nothing that shows; `always` waits for the disk at every page and every record. The publisher
+ * finds a lost tail and publishes it again from the change log, so a second is enough.
  */
 const syncInterval = "1s";
 

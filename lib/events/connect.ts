@@ -142,7 +142,8 @@ function clientOptions(settings: NatsSettings): ConnectionOptions {
 /** What is wrong with a try to connect, in words for people. */
 function connectError(error: unknown, place: string): unknown {
   const text = error instanceof Error ? error.message : String(error);
-  if (error instanceof errors.AuthorizationError || /authorization|authentication/i.test(text)) {
+  const isSlow = /timeout/i.test(text); // also of the login, on a server that is busy
+  if (!isSlow && (error instanceof errors.AuthorizationError || /authorization/i.test(text))) {
     return new AppError("UNAUTHENTICATED", `NATS at ${place} refuses user or password: ${text}`, {
       hint: "name a user of the server in FRAISEQL_NATS_URL: nats://user:password@host:port",
       cause: error,

@@ -104,7 +104,7 @@ export class Puller {
     try {
       this.nats.connection.publish(subject, JSON.stringify(body), { reply: request.inbox });
       return await request.finished(() =>
-        this.fail(`${this.stream} does not answer for ${silenceMsMax / 1000} s`)
+        this.fail(`${this.stream} does not answer for ${silentTicksMax * heartbeatMs / 1000} s`)
       );
     } finally {
       signal.removeEventListener("abort", abort);
@@ -166,15 +166,17 @@ class Request {
   isTooLarge = false;
   private readonly messages: EventMessage[] = [];
   private readonly settled = Promise.withResolvers<EventMessage[]>();
-  private heardAt = performance.now();
+  /** How often the clock came since the server was last heard. */
+  private silentTicks = 0;
 
   constructor(readonly inbox: string, private readonly wanted: number) {
     this.settled.promise.catch(() => {}); // whoever waits for it is told
   }
 
   async finished(onSilence: () => void): Promise<EventMessage[]> {
+    // Ticks and not time: while this program itself was busy nothing could be heard.
     const timer = setInterval(() => {
-      if (performance.now() - this.heardAt > silenceMsMax) onSilence();
+      if (++this.silentTicks > silentTicksMax) onSilence();
     }, heartbeatMs);
     try {
       return await this.settled.promise;
@@ -184,7 +186,7 @@ class Request {
   }
 
   heard(): void {
-    this.heardAt = performance.now();
+    this.silentTicks = 0;
   }
 
   add(message: EventMessage): void {
@@ -210,8 +212,8 @@ const nanosPerMs = 1_000_000;
 /** The server ends a request that waits for longer, and we ask again. */
 const waitMsMax = 30_000;
 const heartbeatMs = 2000;
-/** Three heartbeats that did not come. */
-const silenceMsMax = 3 * heartbeatMs;
+/** Heartbeats that did not come. */
+const silentTicksMax = 3;
 
 const [acknowledgement, inProgress] = ["+ACK", "+WPI"].map((word) =>
   new TextEncoder().encode(word)
@@ -230,6 +232,10 @@ function toEventMessage(
   const at = parts.length >= 11 ? 6 : 4;
   const [deliveries, sequence, delivered, nanos, pending] = parts.slice(at, at + 5);
   if (!reply.startsWith("$JS.ACK.") || pending === undefined) return null;
+  // Unsaid on a closed connection: the message comes again.
+  const say = (word: Uint8Array | undefined) => {
+    if (word && !connection.isClosed()) connection.publish(reply, word);
+  };
   return {
     stream: parts[at - 2] ?? "",
     subject: message.subject,
@@ -240,7 +246,7 @@ function toEventMessage(
     deliveries: Number(deliveries),
     pending: Number(pending),
     header: (name) => message.headers?.get(name) || null,
-    acknowledge: () => connection.publish(reply, acknowledgement),
-    working: () => connection.publish(reply, inProgress),
+    acknowledge: () => say(acknowledgement),
+    working: () => say(inProgress),
   };
 }

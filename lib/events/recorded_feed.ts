@@ -76,6 +76,7 @@ export function recordedFeed(options: RecordedOptions): Feed {
   let created = "";
   /** The end of a range that has to be formed again. */
   let until: number | null = null;
+  let goodbye: Promise<void> = Promise.resolve();
   /** Taken already, behind such a range. */
   let rest: EventMessage[] = [];
 
@@ -141,13 +142,14 @@ export function recordedFeed(options: RecordedOptions): Feed {
     },
 
     async close() {
-      const wasOpen = reader !== null;
-      reset();
       const record = last;
-      if (!wasOpen || record === null || record.instance !== instance) return;
-      // A courtesy: without it the next worker waits a few seconds.
-      const written = write({ ...record, stopped: true }).catch(() => {});
-      await Promise.race([written, delay(goodbyeMsMax)]);
+      if (reader !== null && record?.instance === instance) {
+        // A courtesy: without it the next worker waits a few seconds.
+        const written = write({ ...record, stopped: true }).catch(() => {});
+        goodbye = Promise.race([written, delay(goodbyeMsMax)]);
+      }
+      reset();
+      await goodbye; // also of a close before this one
     },
   };
 

@@ -2,7 +2,7 @@
  * A nats-server for tests.
  *
  * `deno task test` starts one for the whole run and names its data folder in `TEST_NATS_FOLDER`;
- * with `FRAISEQL_TEST_NATS_URL` tests use that server and account instead, whose FRAISEQL_ streams
+ * with `TEST_NATS_URL` tests use that server and account instead, whose FRAISEQL_ streams
  * they remove. A test file run alone starts one for itself, which ends with it.
  *
  * Call it at the top of a test file, outside of any test, since the server outlives the test.
@@ -41,7 +41,7 @@ export function testNats(): Promise<TestNats> {
 let started: Promise<TestNats> | undefined;
 
 async function start(): Promise<TestNats> {
-  const url = Deno.env.get("FRAISEQL_TEST_NATS_URL");
+  const url = Deno.env.get("TEST_NATS_URL");
   if (url) return { createAccount: () => emptied(url) };
   const folder = Deno.env.get("TEST_NATS_FOLDER") ?? (await startTestNats()).folder;
   return { createAccount: () => createAccount(folder) };

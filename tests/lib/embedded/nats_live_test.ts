@@ -112,6 +112,34 @@ Deno.test("startNats() refuses a folder that a living program uses, and names it
   });
 });
 
+Deno.test("startNats() run by root leaves the folder of another user that user's", async () => {
+  // Nobody else can give files away.
+  if (Deno.uid() !== 0) {
+    return await withServer(dataDir, async ({ url }) => await (await connectTo(url)).close());
+  }
+  const folder = await Deno.makeTempDir({ dir: "/tmp", prefix: "fraiseql_nats_" });
+  await Deno.chown(folder, 65_534, 65_534);
+  await withServer(folder, async ({ url, pid }) => {
+    const nats = await connectTo(url);
+    await migrateNats(nats, limits());
+    await nats.close();
+    equal((await Deno.stat(`/proc/${pid}`)).uid, 65_534, "it runs as that user");
+  });
+  for (const path of await everythingIn(folder)) {
+    equal((await Deno.lstat(path)).uid, 65_534, path);
+  }
+  await Deno.remove(folder, { recursive: true });
+});
+
+async function everythingIn(folder: string): Promise<string[]> {
+  const found: string[] = [];
+  for await (const { name, isDirectory } of Deno.readDir(folder)) {
+    found.push(`${folder}/${name}`);
+    if (isDirectory) found.push(...await everythingIn(`${folder}/${name}`));
+  }
+  return found;
+}
+
 Deno.test("startNats() ends within the start when it is told to", async () => {
   await rejects(startNats(options(dataDir, { signal: AbortSignal.abort() })), {
     code: "CANCELLED",
