@@ -80,7 +80,8 @@ const PUBLISH: Readonly<Record<NatsUser, readonly string[]>> = {
     ...look(STREAM.events),
     ...look(STREAM.batches),
     ...take(STREAM.ingest),
-    // The janitor's: what every sink has confirmed.
+    // The janitor's: what every sink has confirmed may go.
+    `$JS.API.CONSUMER.INFO.${STREAM.events}.*`,
     ...[STREAM.events, STREAM.batches, STREAM.ingest].map((name) => `$JS.API.STREAM.PURGE.${name}`),
   ],
   bridge: [SUBJECT.batches, ...worker("bridge"), ...read(STREAM.events), ...look(STREAM.batches)],
