@@ -186,6 +186,7 @@ function toJson(dead: ParkedDead) {
     sequence: dead.origin.sequence,
     index: dead.origin.index,
     contentType: dead.contentType,
+    cutFromBytes: dead.cutFromBytes,
     data: isText ? new TextDecoder().decode(dead.data) : dead.data.toBase64(),
   };
 }

@@ -61,7 +61,7 @@ export async function publishPage(
   { answerMsMax = defaultAnswerMsMax }: PublishOptions = {},
 ): Promise<Published> {
   const { connection } = nats;
-  checkPage(page, connection.info?.max_payload ?? Infinity);
+  checkPage(nats, page);
   const batch = nuid.next();
   const send = () => {
     page.messages.forEach((message, index) => {
@@ -98,6 +98,7 @@ export async function publishOne(
   data: Uint8Array,
   given: Readonly<Record<string, string>> = {},
 ): Promise<number> {
+  checkSize(nats, subject, data);
   const all = headers();
   for (const [name, value] of Object.entries(given)) all.set(name, value);
   let answer: Answer;
@@ -177,21 +178,29 @@ function markedHeaders(
 }
 
 /** The server would refuse a part and call the batch incomplete, for ever. */
-function checkPage({ messages, checkpoint }: Page, payloadBytesMax: number): void {
+function checkPage(nats: Nats, { messages, checkpoint }: Page): void {
   if (messages.length >= batchMessagesMax) {
     throw new AppError("TOO_LARGE", `a page of ${messages.length} messages`, {
       hint: `one has ${batchMessagesMax - 1} at most, and its checkpoint`,
     });
   }
-  for (
-    const { subject, data } of [...messages, { subject: SUBJECT.checkpoint, data: checkpoint }]
-  ) {
-    if (data.length + headerBytesMax <= payloadBytesMax) continue;
-    throw new AppError("TOO_LARGE", `a message of ${data.length} bytes on ${subject}`, {
-      hint: `the server takes ${payloadBytesMax} bytes, headers included (max_payload)`,
-    });
-  }
+  for (const { subject, data } of messages) checkSize(nats, subject, data);
+  checkSize(nats, SUBJECT.checkpoint, checkpoint);
+}
+
+/** The server would close the connection over it. */
+function checkSize(nats: Nats, subject: string, data: Uint8Array): void {
+  const bytesMax = dataBytesMax(nats);
+  if (data.length <= bytesMax) return;
+  throw new AppError("TOO_LARGE", `a message of ${data.length} bytes on ${subject}`, {
+    hint: `with its headers it can have ${bytesMax} on this server (max_payload)`,
+  });
+}
+
+/** The most that a message can hold on this server, beside its headers. */
+export function dataBytesMax({ connection }: Nats): number {
+  return (connection.info?.max_payload ?? Infinity) - headerBytesMax;
 }
 
 /** What is set aside for the headers of a message. */
-export const headerBytesMax = 4096;
+const headerBytesMax = 4096;

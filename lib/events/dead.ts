@@ -4,10 +4,11 @@
  */
 
 import { ask } from "./ask.ts";
-import { publishOne } from "./atomic_publish.ts";
+import { AppError } from "../errors.ts";
+import { dataBytesMax, publishOne } from "./atomic_publish.ts";
 import type { Nats } from "./connect.ts";
 import { HEADER, STREAM, SUBJECT } from "./names.ts";
-import { API_ERROR, apiErrorCode, natsError } from "./nats_errors.ts";
+import { apiErrorCode, natsError } from "./nats_errors.ts";
 import { messageAt, nextMessage, type StoredMessage, streamState } from "./stream_state.ts";
 
 /** A message that is parked. */
@@ -31,6 +32,8 @@ export interface Dead {
 
 /** As it lies in the stream. */
 export interface ParkedDead extends Dead {
+  /** Its size before it was cut, where there was no room for its headers; null: it is whole. */
+  readonly cutFromBytes: number | null;
   readonly sequence: number;
   readonly time: Date;
 }
@@ -52,6 +55,7 @@ const NAME = {
   entityType: "Fraiseql-Entity-Type",
   eventId: "Fraiseql-Event-Id",
   refusals: "Fraiseql-Refusals",
+  cutFrom: "Fraiseql-Cut-From",
 } as const;
 
 /** Header of a replayed message: how often it was refused before. */
@@ -59,8 +63,11 @@ export const REFUSALS_HEADER = NAME.refusals;
 
 /** Parks a message. The same part of the same message is parked once within two minutes. */
 export async function park(nats: Nats, dead: Dead): Promise<void> {
-  const { worker, origin, refusals } = dead;
-  await publishOne(nats, SUBJECT.dead(worker), dead.data, {
+  const { worker, origin, refusals, data } = dead;
+  // A message of the greatest size has no room for the headers that are added here.
+  const kept = data.subarray(0, dataBytesMax(nats));
+  await publishOne(nats, SUBJECT.dead(worker), kept, {
+    ...kept.length < data.length && { [NAME.cutFrom]: String(data.length) },
     [HEADER.contentType]: dead.contentType,
     [HEADER.id]: `${worker}:${origin.subject}:${origin.sequence}:${origin.index}:${refusals}`,
     [NAME.reason]: oneLine(dead.reason),
@@ -114,6 +121,11 @@ export async function deadAt(nats: Nats, sequence: number): Promise<ParkedDead |
  * program ends in between it is there and there: done again, the worker gets it once.
  */
 export async function replayDead(nats: Nats, dead: ParkedDead): Promise<void> {
+  if (dead.cutFromBytes !== null) {
+    throw new AppError("BAD_INPUT", `${dead.sequence} was cut from ${dead.cutFromBytes} bytes`, {
+      hint: "it cannot be replayed: publish it anew in smaller messages, and discard it here",
+    });
+  }
   const { created } = await streamState(nats, STREAM.dead);
   await publishOne(nats, SUBJECT.replay(dead.worker), dead.data, {
     [HEADER.contentType]: dead.contentType,
@@ -128,7 +140,8 @@ export async function discardDead(nats: Nats, sequence: number): Promise<void> {
   try {
     await ask(nats, () => nats.manager.streams.deleteMessage(STREAM.dead, sequence, false));
   } catch (error) {
-    if (apiErrorCode(error) === API_ERROR.sequenceNotFound) return;
+    // The server says that in many ways, so it is looked at.
+    if (apiErrorCode(error) !== null && await deadAt(nats, sequence) === null) return;
     throw natsError(`removing ${sequence} from ${STREAM.dead}`, error);
   }
 }
@@ -149,6 +162,7 @@ function toDead({ sequence, subject, time, data, headers }: StoredMessage): Park
     },
     entityType: headers.get(NAME.entityType) ?? null,
     eventId: headers.get(NAME.eventId) ?? null,
+    cutFromBytes: headers.has(NAME.cutFrom) ? number(NAME.cutFrom) : null,
     refusals: number(NAME.refusals),
   };
 }

@@ -7,10 +7,7 @@ import { AppError } from "../errors.ts";
 /** JetStream's own numbers, as far as they mean something to us. */
 export const API_ERROR = {
   streamNotFound: 10059,
-  streamNameInUse: 10058,
   subjectsOverlap: 10065,
-  consumerNotFound: 10014,
-  sequenceNotFound: 10043,
   notEnabledForAccount: 10039,
   insufficientResources: 10023,
   storageResourcesExceeded: 10047,
@@ -19,7 +16,6 @@ export const API_ERROR = {
   bytesExceeded: 10077,
   messagesExceeded: 10122,
   atomicDisabled: 10174,
-  batchIncomplete: 10176,
 } as const;
 
 /** The number of JetStream's refusal; null where it is none. */
@@ -30,6 +26,10 @@ export function apiErrorCode(error: unknown): number | null {
 /** Nobody listens on the subject: no stream takes it. */
 export function isNoResponders(error: unknown): boolean {
   return error instanceof errors.RequestError && error.isNoResponders();
+}
+
+function isServers(error: unknown): boolean {
+  return error instanceof JetStreamApiError && error.status >= 500;
 }
 
 /** The server does not let this user do it. */
@@ -49,6 +49,13 @@ export function natsError(asked: string, error: unknown): AppError {
         hint: "run fraiseql migrate, which makes the streams",
         cause: error,
       });
+    case API_ERROR.subjectsOverlap:
+      return new AppError("BAD_INPUT", `${asked}: ${text}`, {
+        hint:
+          "another stream takes subjects of fraiseql.>: change or remove that one, or name an " +
+          "account of its own in FRAISEQL_NATS_URL",
+        cause: error,
+      });
     case API_ERROR.notEnabledForAccount:
       return new AppError("UNSUPPORTED", `${asked}: ${text}`, {
         hint: "enable JetStream for the account of the user in FRAISEQL_NATS_URL",
@@ -65,6 +72,8 @@ export function natsError(asked: string, error: unknown): AppError {
     case null:
       break;
     default:
+      // Of its own it says with 5xx: a cluster without a leader, a shutdown.
+      if (isServers(error)) break;
       return new AppError("INTERNAL", `${asked}: ${text} (${code})`, { cause: error });
   }
   if (isForbidden(error)) {

@@ -92,6 +92,16 @@ Deno.test("migrateNats() refuses to make a stream smaller than what it holds", a
   await nats.close();
 });
 
+Deno.test("migrateNats() says that another stream takes our subjects", async () => {
+  const nats = await connectTo(await server.createAccount());
+  await nats.manager.streams.add({ name: "OTHER", subjects: ["fraiseql.>"] });
+  await rejects(migrateNats(nats, testLimits), {
+    code: "BAD_INPUT",
+    hint: /another stream takes subjects of fraiseql\.>/,
+  });
+  await nats.close();
+});
+
 Deno.test("migrateNats() names the limits where the server has no room for the streams", async () => {
   const nats = await connectTo(await server.createAccount());
   const large = limits({ eventStreamBytesMax: 2 * 1024 ** 4 });
