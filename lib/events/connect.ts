@@ -162,7 +162,8 @@ function connectError(error: unknown, place: string): unknown {
     });
   }
   return new AppError("UNAVAILABLE", `NATS at ${place} does not answer: ${text}`, {
-    hint: "is the server running, and is the address right?",
+    hint: "is the server running, and is the address right? One that asks for a client's " +
+      "certificate needs tls_cert and tls_key in FRAISEQL_NATS_URL",
     cause: error,
   });
 }

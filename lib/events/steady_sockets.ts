@@ -1,25 +1,37 @@
 /**
- * Mends a fault of the client's transport under Deno: between dialing and its own set-up, and after
- * a refused login, its sockets have no listener for errors for a moment, and an error that comes
- * then (a server that is killed during the handshake) would end the whole program. Such an error
- * tells nothing: the transport sees the socket close.
+ * Mends a fault of the client's transport under Deno: between dialing, TLS and its own set-up, and
+ * after a refused login, its sockets have no listener for errors for a moment, and an error that
+ * comes then (a server that is killed during the handshake) would end the whole program. Such an
+ * error tells nothing: the transport sees the socket close.
  */
 
 import type { Socket } from "node:net";
+import tls from "node:tls";
 import { NodeTransport } from "@nats-io/transport-node/lib/node_transport.js";
 
-type Open = (this: NodeTransport, place: { hostname: string; port: number }) => Promise<Socket>;
+/** Those of the client, so that nobody else's are touched. */
+const kept = new WeakSet<object>();
 
-for (const name of ["dial", "tlsFirst", "startTLS"] as const) {
-  const open = NodeTransport.prototype[name] as Open;
-  NodeTransport.prototype[name] = async function (this: NodeTransport, place) {
-    return keepListening(await open.call(this, place));
-  } as Open as never;
-}
+const { dial } = NodeTransport.prototype;
+NodeTransport.prototype.dial = async function (place) {
+  return keepListening(await dial.call(this, place));
+};
+
+// TLS on such a socket: an alert can come before the promise of it has told anybody.
+const { connect } = tls;
+tls.connect = function (...given: Parameters<typeof connect>) {
+  const socket = connect(...given);
+  const [options] = given as unknown[];
+  const under = typeof options === "object" && options !== null && "socket" in options
+    ? options.socket
+    : null;
+  return under instanceof Object && kept.has(under) ? keepListening(socket) : socket;
+} as typeof connect;
 
 function keepListening<Kind extends Socket>(socket: Kind): Kind {
   const ignore = () => {};
   const { removeAllListeners } = socket;
+  kept.add(socket);
   socket.on("error", ignore);
   socket.removeAllListeners = function (event?: string | symbol) {
     // It counts its arguments.
