@@ -3,7 +3,7 @@
  *
  * grpc-js' own handlers queue messages as objects and serialize them later, when their bytes may
  * be overwritten. So each call is taken over in an interceptor, which is handed the bare call:
- * `sendMessage` serializes at once and calls back when the client took the bytes.
+ * `sendMessage` serializes at once, into a buffer of ours, and calls back when HTTP/2 took the bytes.
  */
 
 import {
@@ -28,6 +28,7 @@ import {
   type Message,
   type Method,
 } from "./line.ts";
+import { OutgoingBuffers } from "./outgoing_buffers.ts";
 
 type BareCall = Parameters<ServerInterceptor>[1];
 type Status = Parameters<BareCall["sendStatus"]>[0];
@@ -82,7 +83,7 @@ export async function openGrpcJsLine(options: LineOptions): Promise<Line> {
     const kind = requests === "one"
       ? (responses === "one" ? "unary" : "serverStream")
       : (responses === "one" ? "clientStream" : "bidi");
-    server.register(path, neverCalled, oneCopy, asIs, kind);
+    server.register(path, neverCalled, asIs, asIs, kind);
   }
   const { hostname } = options.address;
   const address = { hostname, port: await bind(server, options.address) };
@@ -114,6 +115,7 @@ class RunningCall implements Call {
   private headers = new Metadata();
   /** Headers of the answer that go out with its first message; null when there are none to send. */
   private answerHeaders: Metadata | null = null;
+  private readonly buffers = new OutgoingBuffers();
   private readonly received: Uint8Array[] = [];
   private receivedAll = false;
   private unsentBytes = 0;
@@ -137,6 +139,8 @@ class RunningCall implements Call {
     this.ended = promise;
     this.resolveEnded = resolve;
     this.sendBareStatus = bare.sendStatus.bind(bare);
+    // What it would do is copy the message into a new buffer, behind gRPC's prefix.
+    (bare as unknown as { serializeMessage: (framed: Buffer) => Buffer }).serializeMessage = asIs;
     // grpc-js ends calls by itself: at the deadline, and where it cannot read the request.
     bare.sendStatus = (status) => this.endedByGrpcJs(status);
     bare.start({
@@ -234,7 +238,9 @@ class RunningCall implements Call {
     if (this.answerHeaders) this.bare.sendMetadata(this.answerHeaders);
     this.answerHeaders = null;
     this.unsentBytes += byteLength;
-    this.bare.sendMessage(message, () => {
+    const { bytes, release } = this.buffers.frame(message);
+    this.bare.sendMessage(bytes, () => {
+      release();
       this.unsentBytes -= byteLength;
       this.wake();
     });
@@ -322,19 +328,7 @@ function headerBytes(headers: Metadata): number {
   return bytes;
 }
 
-/**
- * grpc-js 1.14.7 asks nothing else of a serialized message than `byteLength` and `copy`, so the
- * bytes are written once, straight into the buffer that goes out.
- */
-function oneCopy(message: Message): Buffer {
-  const serialized = {
-    byteLength: message.byteLength,
-    copy: (target: Uint8Array, at: number) => message.writeTo(target, at),
-  };
-  return serialized as unknown as Buffer;
-}
-
-const asIs = (bytes: Buffer): Uint8Array => bytes;
+const asIs = (bytes: Buffer): Buffer => bytes;
 
 const neverCalled = () => {
   throw new Error("every call is taken over by the interceptor");
