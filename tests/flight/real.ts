@@ -1,16 +1,14 @@
 /** A Flight server over a real PostgreSQL, in the test's own process. */
 
-import { serveFlight } from "../../flight/server.ts";
 import { type Limits, limits } from "../../lib/limits.ts";
 import { createLog } from "../../lib/log.ts";
-import { createMetrics } from "../../lib/metrics.ts";
 import { readCatalog } from "../../lib/postgres/catalog.ts";
 import { openDatabase } from "../../lib/postgres/database.ts";
 import { openEngine } from "../../lib/query/open_query.ts";
 import type { QueryEngine } from "../../lib/query/query_engine.ts";
 import { python } from "../clients/python.ts";
 import { type Answer, type CallOptions, RawClient } from "./raw_client.ts";
-import { ticketBytes } from "./serve.ts";
+import { startFlight, ticketBytes } from "./serve.ts";
 
 export interface Real {
   /** `grpc://...` */
@@ -39,15 +37,7 @@ export async function withFlight(
       unrepresentable: "error",
       views: [],
     });
-    const server = await serveFlight({
-      engine,
-      address: { hostname: "127.0.0.1", port: 0 },
-      limits: all,
-      log,
-      metrics: createMetrics(),
-      unrepresentable: "error",
-      refresh: () => engine.refresh(),
-    });
+    const server = await startFlight(engine, { limits: all, log });
     const client = new RawClient(server.url);
     try {
       await test({

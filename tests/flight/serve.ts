@@ -3,8 +3,9 @@
 import { serveFlight } from "../../flight/server.ts";
 import { encodeMessage, FLIGHT_DESCRIPTOR, TICKET } from "../../flight/protobuf.ts";
 import { type Limits, limits } from "../../lib/limits.ts";
-import { createLog } from "../../lib/log.ts";
+import { createLog, type Log } from "../../lib/log.ts";
 import { createMetrics, type Metrics } from "../../lib/metrics.ts";
+import type { QueryEngine } from "../../lib/query/query_engine.ts";
 import type { FakeEngine } from "./fake_engine.ts";
 import { type Answer, type CallOptions, RawClient } from "./raw_client.ts";
 
@@ -19,6 +20,27 @@ export interface Served {
   get(ticket: string | Uint8Array, options?: CallOptions): Promise<Answer>;
 }
 
+export interface StartOptions {
+  readonly limits: Limits;
+  readonly log: Log;
+  readonly metrics?: Metrics;
+}
+
+/** A Flight server on a free port, in the test's own process. */
+export function startFlight(
+  engine: QueryEngine,
+  { metrics = createMetrics(), ...options }: StartOptions,
+): ReturnType<typeof serveFlight> {
+  return serveFlight({
+    engine,
+    address: { hostname: "127.0.0.1", port: 0 },
+    metrics,
+    unrepresentable: "error",
+    refresh: () => engine.refresh(),
+    ...options,
+  });
+}
+
 /** Serves for the length of the test and leaves nothing behind. */
 export async function served(
   engine: FakeEngine,
@@ -27,14 +49,10 @@ export async function served(
 ): Promise<void> {
   const log: Record<string, unknown>[] = [];
   const metrics = createMetrics();
-  const server = await serveFlight({
-    engine,
-    address: { hostname: "127.0.0.1", port: 0 },
+  const server = await startFlight(engine, {
     limits: limits(some),
     log: createLog("debug", (line) => void log.push(JSON.parse(line))),
     metrics,
-    unrepresentable: "error",
-    refresh: () => engine.refresh(),
   });
   const client = new RawClient(server.url);
   try {

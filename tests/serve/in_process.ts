@@ -2,7 +2,6 @@
 
 import { encapsulated } from "../../lib/arrow/record_batches.ts";
 import { decodeMessage } from "../../flight/protobuf.ts";
-import { serveFlight } from "../../flight/server.ts";
 import { type Limits, limits } from "../../lib/limits.ts";
 import { createLog } from "../../lib/log.ts";
 import { createMetrics, type Metrics } from "../../lib/metrics.ts";
@@ -11,7 +10,7 @@ import { openDatabase } from "../../lib/postgres/database.ts";
 import { openEngine } from "../../lib/query/open_query.ts";
 import type { QueryEngine } from "../../lib/query/query_engine.ts";
 import { type Answer, RawClient } from "../flight/raw_client.ts";
-import { ticketBytes } from "../flight/serve.ts";
+import { startFlight, ticketBytes } from "../flight/serve.ts";
 import { readArrow } from "../lib/arrow/read_arrow.ts";
 import { serve as serveHttp, type TestServer } from "../lib/http/serve.ts";
 
@@ -65,14 +64,10 @@ export async function serveInProcess(url: string, options: InProcessOptions): Pr
   };
   const [forHttp, forFlight] = await Promise.all([open("http"), open("flight")]);
   const httpServer = await serveHttp(forHttp.engine, { limits: all, metrics: metrics.http });
-  const flightServer = await serveFlight({
-    engine: forFlight.engine,
-    address: { hostname: "127.0.0.1", port: 0 },
+  const flightServer = await startFlight(forFlight.engine, {
     limits: all,
     log,
     metrics: metrics.flight,
-    unrepresentable: "error",
-    refresh: () => forFlight.engine.refresh(),
   });
   const client = new RawClient(flightServer.url);
   const get = (ticket: string) => client.call("DoGet", ticketBytes(ticket));
