@@ -37,9 +37,10 @@ export const COLUMN_FUNCTIONS: readonly FunctionRow[] = [
   },
   {
     name: "avg",
-    description: "Averages, rounded to six decimals or to the column's own scale if that is more.",
+    description:
+      "Averages; of decimals rounded to six places, or to the column's scale if it is more.",
     family: "mean",
-    sql: (column, type) => rounded("avg", column, type),
+    sql: (column, type) => mean("avg", column, type),
   },
   {
     name: "min",
@@ -57,13 +58,13 @@ export const COLUMN_FUNCTIONS: readonly FunctionRow[] = [
     name: "stddev",
     description: "Standard deviations of a sample, rounded as averages are; null below two values.",
     family: "mean",
-    sql: (column, type) => rounded("stddev_samp", column, type),
+    sql: (column, type) => mean("stddev_samp", column, type),
   },
   {
     name: "variance",
     description: "Variances of a sample, rounded as averages are; null below two values.",
     family: "mean",
-    sql: (column, type) => rounded("var_samp", column, type),
+    sql: (column, type) => mean("var_samp", column, type),
   },
 ];
 
@@ -188,11 +189,7 @@ const decimal = (scale: number) =>
 /** Decimals of an average where the column has no more itself. */
 const meanScale = 6;
 
-/** At least six decimals, as far as they have room behind the digits that the column can have. */
-function scaleOf(type: ScalarType): number {
-  if (type.kind !== "decimal") return meanScale;
-  return Math.min(Math.max(meanScale, type.scale), digitsMax - (type.precision - type.scale));
-}
+const scaleOfMean = (scale: number) => Math.max(meanScale, scale);
 
 function sumType({ scalar }: LeafType): LeafType | null {
   switch (scalar.kind) {
@@ -217,13 +214,13 @@ function sumType({ scalar }: LeafType): LeafType | null {
 
 function meanType({ scalar }: LeafType): LeafType | null {
   switch (scalar.kind) {
+    case "decimal":
+      return decimal(scaleOfMean(scalar.scale));
+    case "numeric":
+      return ANY_DECIMAL;
     case "int2":
     case "int4":
     case "int8":
-    case "decimal":
-      return decimal(scaleOf(scalar));
-    case "numeric":
-      return ANY_DECIMAL;
     case "float4":
     case "float8":
       return FLOAT;
@@ -269,9 +266,45 @@ function widened(column: string, { scalar }: LeafType): string {
   return scalar.kind === "float4" ? `${column}::"pg_catalog"."float8"` : column;
 }
 
-function rounded(name: string, column: string, type: LeafType): string {
+function mean(name: "avg" | "stddev_samp" | "var_samp", column: string, type: LeafType): string {
   const { scalar } = type;
-  const value = `pg_catalog.${name}(${widened(column, type)})`;
-  const isExact = scalar.kind !== "numeric" && !scalar.kind.startsWith("float");
-  return isExact ? `pg_catalog.round(${value}, ${scaleOf(scalar)})` : value;
+  switch (scalar.kind) {
+    case "int2":
+    case "int4":
+    case "int8":
+      // Exact to the last division, and then of 17 digits, as many as a Float tells apart. But the
+      // root of a large variance has no more decimals than that has, so it is drawn afterwards.
+      return name === "stddev_samp"
+        ? `pg_catalog.sqrt(pg_catalog.var_samp(${column})::"pg_catalog"."float8")`
+        : `pg_catalog.${name}(${column})::"pg_catalog"."float8"`;
+    case "decimal": {
+      const scale = scaleOfMean(scalar.scale);
+      return `pg_catalog.round(${exactly(name, column, digitsFor(scalar, scale))}, ${scale})`;
+    }
+    default:
+      return `pg_catalog.${name}(${widened(column, type)})`;
+  }
 }
+
+/**
+ * PostgreSQL ends a division at 16 digits, or at as many decimals as its operands show, and what
+ * `round` writes behind them is zeros. So the operands show more: zeros that its numbers do not
+ * store, of the sum alone where that is enough, since a row's own cost a call each.
+ */
+function exactly(name: string, column: string, digits: number): string {
+  if (name !== "avg") return `pg_catalog.${name}(pg_catalog.round(${column}, ${digits}))`;
+  const sum = `pg_catalog.round(pg_catalog.sum(${column}), ${digits})`;
+  return `pg_catalog.numeric_div(${sum}, pg_catalog.count(${column}))`;
+}
+
+/**
+ * Decimals to compute with, so that rounding twice gives what rounding once would, for up to 10^12
+ * values. With n of them, and d digits before the point, a variance that is not in the middle of two
+ * results is 1/(4 n^2 10^2s) away from it at the least, and a deviation about as much divided by
+ * 10^d; PostgreSQL's own have twice the decimals of its rows.
+ */
+function digitsFor({ precision, scale }: { precision: number; scale: number }, result: number) {
+  return result + rowsDigits + 1 + Math.ceil((precision - scale) / 2);
+}
+
+const rowsDigits = 12;

@@ -124,8 +124,17 @@ const FUNCTIONS: Readonly<Record<AggregateName, (column: string) => string>> = {
 };
 
 function functionSql(at: At, name: AggregateName, column: string): string {
-  return FUNCTIONS[name](columnSql(at, column));
+  const row = leafRow(columnOf(at.table, column).type);
+  const sql = columnSql(at, column);
+  const isMean = name === "avg" || name === "stddev" || name === "variance";
+  if (!isMean || row.number === "numeric") return FUNCTIONS[name](sql);
+  if (row.number === "float") return `${FUNCTIONS[name](sql)}::float8`;
+  const exact = (scale: number) => `oracle.exact_${name}(array_agg(${sql}::numeric), ${scale})`;
+  // More decimals than a Float shows.
+  return row.number === "decimal" ? exact(meanScale(row)) : `${exact(30)}::float8`;
 }
+
+const meanScale = ({ scale }: TypeRow) => Math.max(6, scale);
 
 /** The value's JSON and shape by the documented table. */
 function valueSql(at: At, name: AggregateName, column: string): Made {
@@ -134,10 +143,9 @@ function valueSql(at: At, name: AggregateName, column: string): Made {
   if (name === "countDistinct") return { sql: `${sql}::text`, shape: COUNT };
   if (name === "min" || name === "max") return leafJson(row, sql, true);
   if (name === "sum") return sumSql(row, sql);
-  if (row.number === "float") return floatSql(`${sql}::float8`);
   if (row.number === "numeric") return textSql(sql, "string");
-  const scale = Math.max(6, row.scale);
-  return textSql(`round(${sql}, ${scale})`, `decimal128(38, ${scale})`);
+  if (row.number !== "decimal") return floatSql(sql);
+  return textSql(sql, `decimal128(38, ${meanScale(row)})`);
 }
 
 function sumSql(row: TypeRow, sql: string): Made {

@@ -59,3 +59,59 @@ create or replace function oracle.float_json(value float4) returns json language
   select case when value in ('NaN', 'Infinity', '-Infinity') then null else to_json(value) end $$;
 create or replace function oracle.float_json(value float8) returns json language sql as $$
   select case when value in ('NaN', 'Infinity', '-Infinity') then null else to_json(value) end $$;
+
+-- Means of decimals by whole numbers alone, none of which PostgreSQL rounds: units are 10^-scale.
+create or replace function oracle.units(numerator numeric, denominator numeric, scale int)
+returns numeric language sql as $$
+  select sign(numerator) * div(2 * abs(numerator) + denominator, 2 * denominator)
+    * ('1e-' || scale)::numeric $$;
+
+create or replace function oracle.exact_avg(items numeric[], scale int) returns numeric
+language plpgsql as $$
+declare
+  n numeric := (select count(v) from unnest(items) v);
+begin
+  if n = 0 then return null; end if;
+  if 'NaN' = any (items) then return 'NaN'; end if;
+  return oracle.units(
+    (select sum(trunc(v * ('1e' || scale)::numeric)) from unnest(items) v), n, scale);
+end $$;
+
+-- n times the sum of squares less the square of the sum, which is n (n - 1) variances.
+create or replace function oracle.spread(items numeric[], scale int) returns numeric
+language sql as $$
+  select count(v) * sum(v * v) - sum(v) * sum(v)
+  from (select trunc(v * ('1e' || scale)::numeric) from unnest(items) v) units (v) $$;
+
+create or replace function oracle.exact_variance(items numeric[], scale int) returns numeric
+language plpgsql as $$
+declare
+  n numeric := (select count(v) from unnest(items) v);
+begin
+  if n < 2 then return null; end if;
+  if 'NaN' = any (items) then return 'NaN'; end if;
+  return oracle.units(
+    oracle.spread(items, scale), n * (n - 1) * ('1e' || scale)::numeric, scale);
+end $$;
+
+create or replace function oracle.exact_stddev(items numeric[], scale int) returns numeric
+language plpgsql as $$
+declare
+  n numeric := (select count(v) from unnest(items) v);
+  square numeric;
+  root numeric;
+  next numeric;
+begin
+  if n < 2 then return null; end if;
+  if 'NaN' = any (items) then return 'NaN'; end if;
+  -- Twice the root, so that its half can be rounded; by Newton, from above.
+  square := div(4 * oracle.spread(items, scale), n * (n - 1));
+  next := ('1e' || (length(square::text) / 2 + 1))::numeric;
+  loop
+    root := next;
+    exit when root = 0;
+    next := div(root + div(square, root), 2);
+    exit when next >= root;
+  end loop;
+  return div(root + 1, 2) * ('1e-' || scale)::numeric;
+end $$;

@@ -33,7 +33,7 @@ Deno.test("numbersAggregate gives sums of whole numbers and decimals without los
     );
   }));
 
-Deno.test("numbersAggregate rounds averages and deviations to six decimals in SQL", () =>
+Deno.test("numbersAggregate gives averages and deviations of whole numbers as Float, of decimals to six places", () =>
   withEngine(NUMBERS, async (engine) => {
     deepEqual(
       await readData(
@@ -43,12 +43,55 @@ Deno.test("numbersAggregate rounds averages and deviations to six decimals in SQ
       ),
       {
         numbersAggregate: [{
-          avg: { i4: "1073741824.000000", price: "5000000000.000000", f4: 2.75 },
-          stddev: { i2: "23169.060792" },
-          variance: { i2: "536805378.000000" },
+          avg: { i4: 1073741824, price: "5000000000.000000", f4: 2.75 },
+          stddev: { i2: 23169.060792358418 },
+          variance: { i2: 536805378 },
         }],
       },
     );
+  }));
+
+const LARGE = [
+  "create table large (id int primary key, whole int8, price numeric(18,2), all_digits numeric(38,0))",
+  `insert into large values
+     (1, 1790000000000001, 10000000000000.01, 10000000000000000000000000000001),
+     (2, 1790000000000001, 10000000000000.00, 10000000000000000000000000000001),
+     (3, 1790000000000000, 10000000000000.00, 10000000000000000000000000000000),
+     (4, 0, 4999999999.98, 99999999999999999999999999999999999999),
+     (5, 0, -5000000000.01, 99999999999999999999999999999999999999),
+     (6, 0, 0.02, null)`,
+];
+
+Deno.test("largesAggregate gives means of large decimals with every digit that it shows, and no zeros for them", () =>
+  withEngine(LARGE, async (engine) => {
+    const means = (ids: string, fields: string) =>
+      readData(engine, `{ largesAggregate(where: { id: { in: [${ids}] } }) { ${fields} } }`);
+    deepEqual(await means("1, 2, 3", "avg { whole price allDigits } stddev { price }"), {
+      largesAggregate: [{
+        avg: {
+          whole: 1790000000000000.75, // a Float has steps of 0.25 there
+          price: "10000000000000.003333",
+          allDigits: "10000000000000000000000000000000.666667",
+        },
+        stddev: { price: "0.005774" },
+      }],
+    });
+    deepEqual(await means("4, 5, 6", "avg { price } stddev { price } variance { price }"), {
+      largesAggregate: [{
+        avg: { price: "-0.003333" },
+        stddev: { price: "4999999999.995000" },
+        variance: { price: "24999999999950000000.000433" },
+      }],
+    });
+  }));
+
+Deno.test("largesAggregate says UNREPRESENTABLE of a mean whose six decimals 38 digits do not hold, and names it", () =>
+  withEngine(LARGE, async (engine) => {
+    const avg = "{ largesAggregate(where: { id: { in: [4, 5] } }) { avg { allDigits } } }";
+    await rejects(readData(engine, avg), {
+      code: "UNREPRESENTABLE",
+      message: /avg\.allDigits of row 1 holds 9{38}\.0{6}, which Decimal128\(38,6\) cannot hold/,
+    });
   }));
 
 Deno.test("numbersAggregate gives least and greatest values in the columns' own types", () =>
