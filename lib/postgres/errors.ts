@@ -275,6 +275,7 @@ function rowOf(error: PostgresError): SqlStateRow | undefined {
       return NO_MATCHING;
     }
   }
+  if (sqlState === "22023" && ZONE_READERS.has(fields.routine ?? "")) return NO_ZONE;
   return SQL_STATES[sqlState] ?? SQL_STATES[sqlState.slice(0, 2)];
 }
 
@@ -285,6 +286,16 @@ const NO_MATCHING = {
   code: "BAD_INPUT",
   message: "PostgreSQL matches no patterns in text of a nondeterministic collation",
   hint: "compare the field by eq or in, or expose it by a view with another collation",
+} as const;
+
+/** The functions that read a zone's name, from 16 on and before. */
+const ZONE_READERS = new Set(["DecodeTimezoneName", "timestamptz_trunc_zone", "timestamptz_zone"]);
+
+const NO_ZONE = {
+  code: "BAD_INPUT",
+  message: "PostgreSQL does not know a time zone of the query",
+  hint:
+    "give a timeZone that its pg_timezone_names has: its time zone database may be an older one",
 } as const;
 
 /** A connection that broke without a word from PostgreSQL. */

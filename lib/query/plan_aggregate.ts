@@ -24,6 +24,7 @@ import type {
 } from "./read_plan.ts";
 import { short } from "./scalars.ts";
 import type { LeafType, Relation } from "./schema.ts";
+import { isTimeZone, zoneHint } from "./time_zones.ts";
 
 type Input = Readonly<Record<string, unknown>>;
 
@@ -112,19 +113,9 @@ function toPeriod(
   }
   const zone = period.zone ? String(timeZone ?? "UTC") : null;
   if (zone !== null && !isTimeZone(zone)) {
-    throw refuse("timeZone", `${short(zone)} is no time zone`, 'give a name like "Europe/Paris"');
+    throw refuse("timeZone", `${short(zone)} is no time zone`, zoneHint(zone));
   }
   return { by: by as TruncateBy, timeZone: zone };
-}
-
-/** Names alone: PostgreSQL reads signs of offsets the other way round. */
-function isTimeZone(name: string): boolean {
-  if (!/^[A-Za-z]/.test(name)) return false;
-  try {
-    return Boolean(new Intl.DateTimeFormat("en", { timeZone: name }));
-  } catch {
-    return false; // it says so by throwing
-  }
 }
 
 class Selections {

@@ -126,6 +126,14 @@ for (
   });
 }
 
+Deno.test("toAppError() says BAD_INPUT of a time zone that PostgreSQL lacks, to who gave a parameter", () => {
+  const error = new PostgresError({ sqlState: "22023", routine: "DecodeTimezoneName" });
+  equal(toAppError(error, ran).code, "BAD_INPUT");
+  match(toAppError(error, ran).hint ?? "", /pg_timezone_names/);
+  equal(toAppError(error, { ...ran, parameters: 0 }).code, "INTERNAL");
+  equal(toAppError(new PostgresError({ sqlState: "22023" }), ran).code, "INTERNAL");
+});
+
 Deno.test("toAppError() does not blame who gave no parameter for a pattern", () => {
   const error = new PostgresError({ sqlState: "2201B" });
   equal(toAppError(error, { ...ran, parameters: 0 }).code, "INTERNAL");

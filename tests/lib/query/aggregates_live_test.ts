@@ -1,4 +1,5 @@
-import { deepEqual, equal, rejects } from "node:assert/strict";
+import { deepEqual, equal, ok, rejects } from "node:assert/strict";
+import { isTimeZone } from "../../../lib/query/time_zones.ts";
 import { readData, withEngine } from "./engine.ts";
 
 const NUMBERS = [
@@ -178,6 +179,28 @@ Deno.test("numbersAggregate cuts moments to days of a zone, also where its clock
       ["2026-01-31T23:00:00", "1"],
       [null, "1"],
     ]);
+  }));
+
+Deno.test("PostgreSQL has every time zone that numbersAggregate takes, under that name in any case", () =>
+  withEngine(NUMBERS, async (engine, run) => {
+    const rows = await run("select name from pg_timezone_names") as { name: string }[];
+    const known = new Set(rows.map(({ name }) => name.toLowerCase()));
+    const offered = [...Intl.supportedValuesOf("timeZone"), ...known].filter(isTimeZone);
+    ok(offered.length > 400);
+    deepEqual(offered.filter((name) => !known.has(name.toLowerCase())), []);
+    // All that have a region, but for the copies of the database's other forms.
+    const full = [...known].filter((name) => /^(?!posix\/|right\/).+\//.test(name));
+    deepEqual(full.filter((name) => !isTimeZone(name)), []);
+    const count = (zone: string) =>
+      readData(
+        engine,
+        `{ numbersAggregate(groupBy: [{ field: at, by: YEAR, timeZone: "${zone}" }],
+             orderBy: [{ count: DESC }]) { count } }`,
+      );
+    deepEqual(await count("europe/PARIS"), { numbersAggregate: [{ count: "2" }, { count: "1" }] });
+    for (const zone of ["AET", "IST"]) {
+      await rejects(count(zone), { code: "BAD_INPUT", message: /groupBy\[0\]\.timeZone/ });
+    }
   }));
 
 const SALES = [
