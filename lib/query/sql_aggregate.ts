@@ -111,7 +111,7 @@ class AggregateCompiler {
         const { type, nullable, declaredOid } = group.column;
         const oid = type.readAs?.oid ?? (group.by === null ? declaredOid : type.oid);
         return {
-          columns: [{ sql: readAs(this.#key(part.group), type, ""), oid: type.oid }],
+          columns: [{ sql: readAs(this.#keyValue(part.group), type, ""), oid: type.oid }],
           fields: [leafField(part.name, nullable, type, oid)],
         };
       }
@@ -160,6 +160,15 @@ class AggregateCompiler {
     return isDate ? `${cut}::"pg_catalog"."date"` : cut;
   }
 
+  /** A group's key as it is given: of two moments with the period's first local time, the earlier. */
+  #keyValue(group: number): string {
+    const { by, timeZone } = this.read.groups[group]!;
+    const key = this.#key(group);
+    const isDays = by !== null && by !== "HOUR" && by !== "MINUTE";
+    if (!isDays || timeZone === null || /^(?:UTC|GMT)$/i.test(timeZone)) return key;
+    return firstMoment(key, this.rows.parameters.add(timeZone, `"pg_catalog"."text"`));
+  }
+
   #measure(measure: Measure): string {
     if (measure.function === "count") return "pg_catalog.count(*)";
     const row = COLUMN_FUNCTIONS.find(({ name }) => name === measure.function);
@@ -202,6 +211,22 @@ class AggregateCompiler {
     const sql = "group" in by ? this.#key(by.group) : this.#measure(by);
     return `${sql} ${ORDER_DIRECTIONS[direction]}`;
   }
+}
+
+/**
+ * Where clocks are set back over midnight, its local time comes twice, and `date_trunc` gives the
+ * second. The first is by the offset of the day before. It is computed for each group, not for each
+ * row: equal keys stay equal, and in their order.
+ */
+function firstMoment(key: string, zone: string): string {
+  const dayBefore = `${key} - '24 hours'::"pg_catalog"."interval"`;
+  const local = (moment: string) => `pg_catalog.timezone(${zone}, ${moment})`;
+  const first = `${dayBefore} + (${local(key)} - ${local(dayBefore)})`;
+  const stamp = (text: string) => `'${text}'::"pg_catalog"."timestamptz"`;
+  // Long ago there were no zones, and no moment is before the first, nor a difference of infinities.
+  return `case when ${key} between ${stamp("1800-01-01")} and ${stamp("9999-12-31")} ` +
+    `then case when ${local(first)} = ${local(key)} then ${first} else ${key} end ` +
+    `else ${key} end`;
 }
 
 function measureType(measure: Measure): LeafType {

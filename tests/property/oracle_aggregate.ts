@@ -56,9 +56,12 @@ export function aggregateSql(
 function groupSql(at: At, { column, by, timeZone }: Grouping): string {
   const sql = columnSql(at, column);
   if (by === null) return sql;
-  return `date_trunc(${literal(by.toLowerCase())}, ${sql}${
+  const cut = `date_trunc(${literal(by.toLowerCase())}, ${sql}${
     timeZone === null ? "" : `, ${literal(timeZone)}`
   })`;
+  return timeZone === null || by === "HOUR"
+    ? cut
+    : `oracle.first_moment(${cut}, ${literal(timeZone)})`;
 }
 
 const COUNT: LeafShape = { kind: "leaf", form: "string", arrow: "int64", nullable: false };

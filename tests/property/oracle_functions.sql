@@ -60,6 +60,16 @@ create or replace function oracle.float_json(value float4) returns json language
 create or replace function oracle.float_json(value float8) returns json language sql as $$
   select case when value in ('NaN', 'Infinity', '-Infinity') then null else to_json(value) end $$;
 
+-- The earliest moment that clocks of the zone show as they show this one.
+create or replace function oracle.first_moment(moment timestamptz, zone text) returns timestamptz
+language plpgsql as $$
+begin
+  if moment is null or not isfinite(moment) or moment < '1900-01-01' then return moment; end if;
+  return (select min(earlier)
+    from generate_series(moment - interval '4 hours', moment, interval '15 minutes') earlier
+    where earlier at time zone zone = moment at time zone zone);
+end $$;
+
 -- Means of decimals by whole numbers alone, none of which PostgreSQL rounds: units are 10^-scale.
 create or replace function oracle.units(numerator numeric, denominator numeric, scale int)
 returns numeric language sql as $$

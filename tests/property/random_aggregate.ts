@@ -60,7 +60,13 @@ function randomGroups(table: Table, random: Random): Grouping[] {
       ? random.pick(["HOUR", "DAY", "WEEK", "MONTH"] as const)
       : null;
     const timeZone = by !== null && type.name === "timestamptz"
-      ? random.pick(["UTC", "Europe/Zurich", "America/New_York", "Asia/Kathmandu"])
+      ? random.pick([
+        "UTC",
+        "Europe/Zurich",
+        "America/New_York",
+        "America/Havana",
+        "Asia/Kathmandu",
+      ])
       : null;
     return { column: name, by, timeZone };
   });

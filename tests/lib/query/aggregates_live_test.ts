@@ -52,6 +52,48 @@ Deno.test("numbersAggregate gives averages and deviations of whole numbers as Fl
     );
   }));
 
+Deno.test("a period begins at its first moment, also where its first local time comes twice", () =>
+  withEngine([
+    "create table moments (id int primary key, at timestamptz)",
+    `insert into moments values
+       (1, '2026-11-01T04:30Z'), -- Havana sets clocks back from 01:00 to 00:00 at 05:00Z
+       (2, '2026-11-01T05:30Z'),
+       (3, '2026-11-01T03:59:59Z'),
+       (4, '2026-11-30T00:00Z'),
+       (5, '2026-03-08T04:59Z'), -- and forward from 00:00 to 01:00 at 05:00Z
+       (6, '2026-03-08T05:00Z'),
+       (7, 'infinity'), (10, '2026-04-04T14:40Z'), (11, '2026-04-04T15:10Z'), (8, '4713-01-02T00:00Z BC'), (9, null)`,
+  ], async (engine) => {
+    const starts = async (ids: string, by: string, zone = "America/Havana") => {
+      const { momentsAggregate } = await readData(
+        engine,
+        `{ momentsAggregate(where: { id: { in: [${ids}] } }, orderBy: [{ group: { at: ASC } }],
+             groupBy: [{ field: at, by: ${by}, timeZone: "${zone}" }]) { count group { at } } }`,
+      );
+      return momentsAggregate.map((row: { count: string; group: { at: string | null } }) =>
+        `${row.count} ${row.group.at}`
+      );
+    };
+    deepEqual(await starts("1, 2, 3, 4", "DAY"), [
+      "1 2026-10-31T04:00:00Z",
+      "2 2026-11-01T04:00:00Z",
+      "1 2026-11-29T05:00:00Z",
+    ]);
+    deepEqual(await starts("1, 2, 3, 4", "MONTH"), [
+      "1 2026-10-01T04:00:00Z",
+      "3 2026-11-01T04:00:00Z",
+    ]);
+    deepEqual(await starts("1, 2", "HOUR"), ["1 2026-11-01T04:00:00Z", "1 2026-11-01T05:00:00Z"]);
+    deepEqual(await starts("5, 6", "DAY"), ["1 2026-03-07T05:00:00Z", "1 2026-03-08T05:00:00Z"]);
+    deepEqual(await starts("8, 9", "DAY"), ["1 -004712-01-01T05:29:28Z", "1 null"]);
+    // Clocks are set back by half an hour, at 15:00Z.
+    deepEqual(await starts("10, 11", "HOUR", "Australia/Lord_Howe"), [
+      "1 2026-04-04T14:00:00Z",
+      "1 2026-04-04T14:30:00Z",
+    ]);
+    await rejects(starts("7", "DAY"), { code: "UNREPRESENTABLE" });
+  }));
+
 const LARGE = [
   "create table large (id int primary key, whole int8, price numeric(18,2), all_digits numeric(38,0))",
   `insert into large values
