@@ -5,6 +5,7 @@
  */
 
 import { didYouMean } from "../config.ts";
+import { AppError } from "../errors.ts";
 import type { Catalog, CatalogRelation } from "./catalog.ts";
 import { Names } from "./names.ts";
 import type { DataSchema, Link, SchemaOptions } from "./schema.ts";
@@ -63,6 +64,7 @@ export function fileSchema(
   checkNames([...relations.values()], used, faults);
   faults.refuse();
   const shown = [...relations.values()].filter((relation) => !relation.hidden);
+  if (shown.length === 0) throw nothingToServe(file);
   return {
     relations: shown,
     enums: used.enums,
@@ -73,6 +75,14 @@ export function fileSchema(
       )
     ),
   };
+}
+
+/** Whoever names such a file means another, or it was cut short on its way. */
+function nothingToServe({ path }: SchemaFile): AppError {
+  return new AppError("BAD_INPUT", `the schema file ${path} defines nothing to serve`, {
+    hint: "declare at least one type with @source that is not @hidden; `fraiseql schema print` " +
+      "without FRAISEQL_SCHEMA writes a file that fits",
+  });
 }
 
 function findRelations(

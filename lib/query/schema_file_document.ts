@@ -98,7 +98,7 @@ export function readDefinitions(file: SchemaFile, faults: SchemaFileFaults): Def
 }
 
 function parseFile({ path, text }: SchemaFile): DocumentNode {
-  // A file of comments alone is a schema without types; the parser wants a definition.
+  // The parser wants a definition; a file of comments alone is refused for what it lacks.
   const isEmpty = /^(?:[\s,\uFEFF]|#.*)*$/.test(text);
   if (isEmpty) return { kind: Kind.DOCUMENT, definitions: [] };
   try {

@@ -98,6 +98,9 @@ Deno.test("schema check is 2 without a file or with one that cannot be read, and
     DATABASE_URL: "postgres://127.0.0.1:1/none",
   }, dir.path);
   equal([away.code, away.stdout], [1, ""], away.stderr);
+  const empty = await command(["schema", "check", "empty.graphql"], { DATABASE_URL }, dir.path);
+  equal([empty.code, empty.stdout], [2, ""]);
+  match(empty.stderr, /empty\.graphql defines nothing to serve\nhint: declare at least one type/);
 });
 
 Deno.test("serve tells of a schema file that is not there before it waits for a database", async () => {
@@ -117,9 +120,10 @@ Deno.test("a schema file longer than schemaFileBytesMax is refused, one as long 
     FRAISEQL_LIMITS_SCHEMA_FILE_BYTES_MAX: "1024",
   };
   const file = `${dir.path}/schema.graphql`;
-  await Deno.writeTextFile(file, "#".repeat(1024));
+  const type = 'type User @source(relation: "users") { id: ID! }\n';
+  await Deno.writeTextFile(file, type.padEnd(1024, "#"));
   equal((await command(["schema", "check", file], env)).code, 0);
-  await Deno.writeTextFile(file, "#".repeat(1025));
+  await Deno.writeTextFile(file, type.padEnd(1025, "#"));
   const { code, stderr } = await command(["schema", "check", file], env);
   equal(code, 2);
   match(stderr, /has 1025 bytes, more than 1024\nhint: .*schema_file_bytes_max/);
