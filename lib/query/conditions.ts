@@ -33,6 +33,21 @@ export class ConditionBudget {
     return result;
   }
 
+  /** The keys of a path that a selection follows: they grow the statement as conditions do. */
+  takePath(keys: number): void {
+    this.#left -= keys;
+    if (this.#left >= 0) return;
+    throw new AppError(
+      "TOO_LARGE",
+      `the paths of the query have more than ${this.#most} keys, its conditions counted`,
+      {
+        hint:
+          "a path has a key for each level of the JSON; ask for many paths in several queries " +
+          "(limit filter_conditions_max)",
+      },
+    );
+  }
+
   take(): void {
     if (--this.#left >= 0) return;
     throw new AppError(

@@ -306,7 +306,7 @@ class Planner {
       : [];
     if (!definition?.args.length) return { kind: "column", name, column, parts };
     const path = this.#arguments(nodes, definition).path as readonly string[] | null | undefined;
-    path?.forEach(() => this.#budget.take());
+    this.#budget.takePath(path?.length ?? 0);
     return { kind: "column", name, column, parts, ...path?.length && { path } };
   }
 

@@ -101,6 +101,17 @@ const bounds: [limit: LimitName, most: number, of: (size: number) => QueryReques
   ],
 ];
 
+Deno.test("plan() says of a path that is too long that it is its keys which are too many", async () => {
+  const engine = await engineFor(SHOP, { limits: { filterConditionsMax: 6 } });
+  const path = (n: number) => `{ vaOrders { data(path: [${repeat(n, () => '"a"')}]) } }`;
+  engine.plan({ text: path(6) });
+  throws(() => engine.plan({ text: path(7) }), {
+    code: "TOO_LARGE",
+    message: "the paths of the query have more than 6 keys, its conditions counted",
+    hint: /filter_conditions_max/,
+  });
+});
+
 for (const [limit, most, of] of bounds) {
   Deno.test(`plan() lets ${limit} of ${most} pass and stops one beyond: ${of(most).text.slice(0, 60)}`, async () => {
     const engine = await engineFor(SHOP, { limits: { [limit]: most } });
