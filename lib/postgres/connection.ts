@@ -193,7 +193,7 @@ export class Connection {
   }
 
   /** The error that was just read, as ours. */
-  failure(statement?: Pick<FailedStatement, "parameters" | "bound">): AppError {
+  failure(statement?: Pick<FailedStatement, "parameters" | "places" | "bound">): AppError {
     // A failed transaction takes back settings made in it, and a plan may be out of date.
     this.statementTimeoutMs = null;
     const error = new PostgresError(decodeFields(this.wire.body()));

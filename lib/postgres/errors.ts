@@ -192,6 +192,8 @@ export function schemaChanged(): SchemaChanged {
 export interface FailedStatement {
   /** Values that the caller may have given; without any, no fault is the caller's. */
   readonly parameters: number;
+  /** `SqlStatement.places`. */
+  readonly places?: Readonly<Record<number, string>>;
   /** False while PostgreSQL still took the values in. */
   readonly bound: boolean;
   /** `server_version_num`. */
@@ -223,13 +225,14 @@ export function toAppError(error: PostgresError, statement = NO_STATEMENT): AppE
  */
 function parameterError(
   { sqlState, fields }: PostgresError,
-  { parameters, bound, version }: FailedStatement,
+  { parameters, places, bound, version }: FailedStatement,
 ): SqlStateRow | undefined {
   if (bound || parameters === 0) return undefined;
   const [, number] = /\$(\d+)/.exec(fields.where ?? "") ?? [];
   const hint = "check the values of the query's arguments";
   if (number !== undefined && VALUE_CLASSES.has(sqlState.slice(0, 2))) {
-    return { code: "BAD_INPUT", message: `parameter $${number}: ${fields.message}`, hint };
+    const place = places?.[Number(number)] ?? `parameter $${number}`;
+    return { code: "BAD_INPUT", message: `${place}: ${fields.message}`, hint };
   }
   if (version >= contextVersion || !sqlState.startsWith("22")) return undefined;
   return { code: "BAD_INPUT", message: `a parameter's value was refused (${sqlState})`, hint };

@@ -73,7 +73,8 @@ export async function* readRows(
       } else if (letter === FROM_SERVER.error) {
         const failed = steps[step];
         const parameters = failed?.statement.parameters.length ?? 0;
-        const told = connection.failure({ parameters, bound: bound > step });
+        const places = failed?.statement.places ?? {};
+        const told = connection.failure({ parameters, places, bound: bound > step });
         failure = failed?.failure?.() ?? told;
       } else if (letter === FROM_SERVER.rowDescription) {
         checkTypes(connection, steps[step]?.statement);

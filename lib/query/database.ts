@@ -7,6 +7,8 @@ export interface SqlStatement {
   readonly text: string;
   /** Text form of each parameter; the SQL names every parameter's type by a cast. */
   readonly parameters: readonly (string | null)[];
+  /** Where values stand in the query, for messages: by the parameter's number, which counts from 1. */
+  readonly places?: Readonly<Record<number, string>>;
   /**
    * PostgreSQL's oid of each column's type, as the catalog had it when the statement was planned; a
    * result of other types is `UNAVAILABLE`, since it would be read wrongly. Unchecked when absent.

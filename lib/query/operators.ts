@@ -6,7 +6,7 @@ import { parameterText } from "./scalars.ts";
 import type { LeafType, ValueType } from "./schema.ts";
 
 interface ParameterList {
-  add(text: string, sqlType: string): string;
+  add(text: string, sqlType: string, place?: string): string;
 }
 
 type Comparison = Condition & { kind: "compare" | "jsonPath" };
@@ -84,12 +84,12 @@ function leafSql(
   const symbol = SYMBOLS[condition.operator];
   if (symbol) {
     return `${column} ${operator(type, symbol)} ${
-      into.add(parameterText(type.scalar, value, place), type.sqlType)
+      into.add(parameterText(type.scalar, value, place), type.sqlType, place)
     }`;
   }
   const inList = condition.operator === "in";
   if (inList || condition.operator === "nin") {
-    const list = into.add(arrayText(type, value, place), `${type.sqlType}[]`);
+    const list = into.add(arrayText(type, value, place), `${type.sqlType}[]`, place);
     return inList
       ? `${column} ${operator(type, "=")} any(${list})`
       : `${column} ${operator(type, "<>")} all(${list})`;
@@ -150,13 +150,17 @@ function arraySql(
   const itemsType = `${item.sqlType}[]`;
   switch (condition.operator) {
     case "has": {
-      const one = into.add(parameterText(item.scalar, value, place), item.sqlType);
+      const one = into.add(parameterText(item.scalar, value, place), item.sqlType, place);
       return `${one} ${operator(item, "=")} any(${column}::${itemsType})`;
     }
     case "hasAny":
-      return `${column}::${itemsType} && ${into.add(arrayText(item, value, place), itemsType)}`;
+      return `${column}::${itemsType} && ${
+        into.add(arrayText(item, value, place), itemsType, place)
+      }`;
     case "hasAll":
-      return `${column}::${itemsType} @> ${into.add(arrayText(item, value, place), itemsType)}`;
+      return `${column}::${itemsType} @> ${
+        into.add(arrayText(item, value, place), itemsType, place)
+      }`;
     default:
       throw unknownOperator(condition);
   }

@@ -85,7 +85,8 @@ function compileWith(
   // before a table changed, and not even plan again where a composite did.
   const again = options.generation ? ` /* schema ${options.generation} */` : "";
   const text = select("plain") + again;
-  return { statement: { text, parameters: compiler.parameters.values, resultTypes }, fields };
+  const { values: parameters, places } = compiler.parameters;
+  return { statement: { text, parameters, places, resultTypes }, fields };
 }
 
 class Compiler implements NodeCompiler {

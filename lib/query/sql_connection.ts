@@ -215,7 +215,7 @@ class ConnectionCompiler {
     }));
     // Each term decides where all before it are equal.
     return terms.reduceRight((rest, { sql, type, direction, value }) => {
-      const parameter = () => this.rows.parameters.add(value ?? "", type.sqlType);
+      const parameter = () => this.rows.parameters.add(value ?? "", type.sqlType, cursor.place);
       const nullsFirst = /^DESC$|NULLS_FIRST$/.test(direction);
       if (value === null) {
         // Behind a null are the other values where nulls come first, and else nothing.

@@ -9,10 +9,13 @@ import { quote, RECORD_ARRAY_OID, RECORD_OID } from "./sql_names.ts";
 /** Bind parameters in order; equal ones are not merged, since their types may differ. */
 export class Parameters {
   readonly values: string[] = [];
+  /** By number, where the caller's own text is left to PostgreSQL to read. */
+  readonly places: Record<number, string> = {};
 
-  /** `$1::"pg_catalog"."int4"` for the next value. */
-  add(text: string, sqlType: string): string {
+  /** `$1::"pg_catalog"."int4"` for the next value; `place` is where it stands in the query. */
+  add(text: string, sqlType: string, place?: string): string {
     this.values.push(text);
+    if (place !== undefined) this.places[this.values.length] = place;
     return `$${this.values.length}::${sqlType}`;
   }
 }

@@ -106,6 +106,8 @@ Deno.test("toAppError() shows PostgreSQL's words only where they are about the c
   equal(seen.code, "BAD_INPUT");
   equal(seen.message, `parameter $7: ${message}`);
   match(seen.hint ?? "", /arguments/);
+  const placed = toAppError(value, { ...binding, parameters: 7, places: { 7: "after" } });
+  equal(placed.message, `after: ${message}`);
 });
 
 for (
