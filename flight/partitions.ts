@@ -31,11 +31,6 @@ export async function partitionsOf(
   { engine, snapshots, limits, signal }: PartitionOptions,
 ): Promise<Partitions> {
   const parts = ticket.partitions;
-  if (parts > limits.partitionsMax) {
-    throw new AppError("TOO_LARGE", `partitions is ${parts}, at most ${limits.partitionsMax}`, {
-      hint: "each is a stream and a connection to PostgreSQL; 2 to 8 are plenty for most readers",
-    });
-  }
   refuseTooLong(ticket, limits);
   const { opened: split, named } = await snapshots.hold(
     queryKey(ticket, limits),

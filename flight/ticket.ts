@@ -70,7 +70,7 @@ export interface WordTicket {
   readonly word: string;
 }
 
-type TicketLimits = Pick<Limits, "ticketBytesMax" | "ticketLevelsMax">;
+type TicketLimits = Pick<Limits, "ticketBytesMax" | "ticketLevelsMax" | "partitionsMax">;
 
 /** Reads a ticket; throws `BAD_TICKET`, `TOO_LARGE` or `UNSUPPORTED`. */
 export function decodeTicket(bytes: Uint8Array, limits: TicketLimits): Ticket {
@@ -120,10 +120,10 @@ function readTicket(text: string, limits: TicketLimits): Ticket {
   if (levels(json, limits.ticketLevelsMax) > limits.ticketLevelsMax) {
     throw badTicket(`the ticket's JSON is nested deeper than ${limits.ticketLevelsMax} levels`);
   }
-  return readJson(json as Record<string, unknown>);
+  return readJson(json as Record<string, unknown>, limits);
 }
 
-function readJson(json: Record<string, unknown>): Ticket {
+function readJson(json: Record<string, unknown>, limits: TicketLimits): Ticket {
   const { type } = json;
   if (typeof type !== "string") {
     throw badTicket(`the ticket's JSON has no "type"`);
@@ -136,6 +136,7 @@ function readJson(json: Record<string, unknown>): Ticket {
           hint: "take the tickets of GetFlightInfo as they are",
         });
       }
+      refuseTooMany(ticket.partitions ?? 0, limits);
       return {
         kind: "query",
         text: ticket.query,
@@ -183,6 +184,14 @@ function readJson(json: Record<string, unknown>): Ticket {
         `no ticket type ${quoted(type)}${suggestion(short(type), TICKET_TYPES)}`,
       );
   }
+}
+
+/** In every call alike, so that none takes what another refuses. */
+function refuseTooMany(parts: number, { partitionsMax }: TicketLimits): void {
+  if (parts <= partitionsMax) return;
+  throw new AppError("TOO_LARGE", `partitions is ${parts}, at most ${partitionsMax}`, {
+    hint: "each is a stream and a connection to PostgreSQL; 2 to 8 are plenty for most readers",
+  });
 }
 
 const TICKET_TYPES = [

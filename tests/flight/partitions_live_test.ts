@@ -297,12 +297,15 @@ Deno.test("DoGet of a partition is NOT_FOUND after partitionSnapshotSeconds, wit
     });
   }, { partitionSnapshotSeconds: 1 }));
 
-Deno.test("GetFlightInfo takes partitionsMax partitions and refuses one more as TOO_LARGE", () =>
+Deno.test("every call takes partitionsMax partitions and refuses one more as TOO_LARGE", () =>
   withTables(async (real) => {
     equal((await infoOf(real, query, 3)).tickets.length, 3);
     const { code, message } = await infoOf(real, query, 4);
     equal(code, 8);
     match(message, /at most 3/);
+    equal((await real.get(ticketOf(query, 3))).code, 0);
+    const got = await real.get(ticketOf(query, 4));
+    deepEqual([got.code, got.messages.length], [8, 0]);
   }, { partitionsMax: 3 }));
 
 Deno.test("GetFlightInfo holds partitionSnapshotsMax snapshots and refuses one more, until one is cancelled", () =>

@@ -206,6 +206,12 @@ const refused: [name: string, text: string | Uint8Array, code: string, says: Reg
     /partitions/,
   ],
   [
+    "more than partitionsMax partitions",
+    '{"type":"GraphQLQuery","query":"{a}","partitions":65}',
+    "TOO_LARGE",
+    /partitions is 65, at most 64/,
+  ],
+  [
     "an unknown compression",
     '{"type":"GraphQLQuery","query":"{a}","compression":"br"}',
     "BAD_TICKET",
@@ -253,6 +259,11 @@ for (const [name, input, code, says] of refused) {
     throws(() => decodeTicket(ticket, limits()), { name: "AppError", code, message: says });
   });
 }
+
+Deno.test("decodeTicket() takes exactly partitionsMax partitions", () => {
+  const text = '{"type":"GraphQLQuery","query":"{ users { id } }","partitions":64}';
+  deepEqual(decode(text), query({ partitions: 64 }));
+});
 
 Deno.test("decodeTicket() takes a ticket of exactly ticketBytesMax", () => {
   const text = "{ a" + " ".repeat(262_140) + "}";
