@@ -78,12 +78,15 @@ export class JsonDocument {
     this.releaseClosed();
   }
 
-  /** Where an error belongs: the root, and the place within its rows or the row that would be next. */
+  /**
+   * Where an error belongs: the root, and the place within its rows or the row that would be next. A
+   * value that PostgreSQL itself found unfit may be of any row, one that no condition lets pass too.
+   */
   placeOf(error: AppError): readonly (string | number)[] {
     if (!this.current) return error.path ?? [];
     const { root, rows } = this.current;
     // Within rows a path begins with the row's index, which a single object has not.
-    const path = error.path ?? [rows.rows];
+    const path = error.path ?? (error.code === "UNREPRESENTABLE" ? [] : [rows.rows]);
     return [root.name, ...(root.kind === "rows" ? path : path.slice(1))];
   }
 

@@ -129,6 +129,28 @@ Deno.test("a schema file longer than schemaFileBytesMax is refused, one as long 
   match(stderr, /has 1025 bytes, more than 1024\nhint: .*schema_file_bytes_max/);
 });
 
+Deno.test("a value that where finds unfit is told of the list, and of no row that is not in the answer", async () => {
+  await using dir = await folder();
+  const file = `${dir.path}/schema.graphql`;
+  await Deno.writeTextFile(
+    file,
+    'type Doc @source(relation: "docs", json: "data") { id: Int! @column(plain: true) n: Int }',
+  );
+  await using served = await serve({
+    DATABASE_URL: await databaseOf(
+      `create table docs (id int primary key, data jsonb);
+       insert into docs values (1, '{"n":1}'), (2, '{"n":2}'), (3, '{"n":"x"}')`,
+    ),
+    FRAISEQL_SCHEMA: file,
+    ...quiet,
+  });
+  const ticket = "{ docs(where: { n: { gt: 1 } }) { id } }";
+  const { body } = await post(served.http, ticket);
+  const [error] = body.errors ?? [];
+  equal([error?.extensions.code, error?.path], ["UNREPRESENTABLE", ["docs"]]);
+  equal((await flightCall(served.flight, { call: "get", ticket })).code, "OUT_OF_RANGE");
+});
+
 const people = (fields: string) => `type Person @source(relation: "users") { ${fields} }\n`;
 
 Deno.test("serve answers by the file on both transports, reads it again, and keeps it where it fits no more", async () => {

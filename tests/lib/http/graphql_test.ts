@@ -60,10 +60,13 @@ for (const [code, { http: status }] of Object.entries(CODES) as [ErrorCode, { ht
     equal(response.headers.has("retry-after"), status === 429 || status === 503);
   });
 
+  // Of an unfit value that has no place of its own PostgreSQL tells no row.
+  const path = code === "UNREPRESENTABLE" ? ["users"] : ["users", 1];
+
   Deno.test(`serveHttp() answers ${code} among the first rows with ${status}, its path and no data`, async () => {
     await using http = await serve(failing());
     const response = await http.post("{ late }");
-    equal(await response.json(), { errors: [{ ...body.errors[0], path: ["users", 1] }] });
+    equal(await response.json(), { errors: [{ ...body.errors[0], path }] });
     equal(response.status, status);
   });
 

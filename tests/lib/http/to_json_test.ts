@@ -95,6 +95,13 @@ Deno.test("JsonDocument places an error in a single object by column, with no ro
   equal(seen instanceof AppError && document.placeOf(seen), ["day", "d"]);
 });
 
+Deno.test("JsonDocument places an unfit value that PostgreSQL found in the list alone, since its row is not known", () => {
+  const document = new JsonDocument(two, "error");
+  document.push(chunk([[1]]));
+  equal(document.placeOf(new AppError("UNREPRESENTABLE", "unfit")), ["a"]);
+  equal(document.placeOf(new AppError("UNAVAILABLE", "gone")), ["a", 1]);
+});
+
 Deno.test("JsonDocument counts the rows of all its lists", () => {
   const document = new JsonDocument(two, "error");
   document.push(chunk([[1], [2]]));
