@@ -1,7 +1,6 @@
 /** `partitions` of a GraphQLQuery: one endpoint for each part of a snapshot that is held for them. */
 
 import type { RowChunk } from "../lib/arrow/row_chunk.ts";
-import { AppError } from "../lib/errors.ts";
 import type { Limits } from "../lib/limits.ts";
 import type { Plan, QueryEngine } from "../lib/query/query_engine.ts";
 import type { HeldSnapshots, Lease } from "./held_snapshots.ts";
