@@ -137,6 +137,22 @@ Deno.test("largesAggregate says UNREPRESENTABLE of a mean whose six decimals 38 
     });
   }));
 
+Deno.test("having compares an average of whole numbers with a number, one of decimals with a text", () =>
+  withEngine(NUMBERS, async (engine) => {
+    const moods = async (having: string) => {
+      const { numbersAggregate } = await readData(
+        engine,
+        `{ numbersAggregate(groupBy: [{ field: mood }], having: { avg: ${having} }) {
+             group { mood } } }`,
+      );
+      return numbersAggregate.map((row: { group: { mood: string } }) => row.group.mood);
+    };
+    deepEqual(await moods("{ i2: { lt: 16384.5 } }"), ["low"]);
+    deepEqual(await moods("{ i2: { eq: 16384 } }"), ["low"]);
+    deepEqual(await moods('{ price: { gt: "5000000000.000000" } }'), ["high"]);
+    await rejects(moods('{ i2: { lt: "16384.5" } }'), { code: "VALIDATION_ERROR" });
+  }));
+
 Deno.test("numbersAggregate gives least and greatest values in the columns' own types", () =>
   withEngine(NUMBERS, async (engine) => {
     deepEqual(
