@@ -1,6 +1,6 @@
 /**
- * When the catalog is read again without being asked to: after a read that found another schema than
- * planned, and after a request that was refused, perhaps because it knows a later one.
+ * When the catalog is read again: where somebody asks for it by name, after a read that found another
+ * schema than planned, and after a request that was refused, perhaps because it knows a later one.
  */
 
 import type { Limits } from "../limits.ts";
@@ -60,6 +60,20 @@ export class CatalogWatch {
     await atMost(answerMsMax, pending ?? this.#begin(false));
   }
 
+  /**
+   * Somebody asks by name, perhaps since another process met a change: `read` begins at once, and who
+   * finds another schema meanwhile waits for it. Throws what `read` throws.
+   */
+  async refresh(read: () => Promise<void>): Promise<void> {
+    // What it finds nobody here finds again, and who failed before was right.
+    this.#fruitless = 0;
+    this.#began = this.#now();
+    const reading = read();
+    const over = () => {}; // its caller is told
+    this.#run(Promise.all([this.#running, reading]).then(over, over));
+    await reading;
+  }
+
   async #readNext(): Promise<void> {
     // The one that runs may have looked before the change was made.
     await this.#running;
@@ -70,7 +84,14 @@ export class CatalogWatch {
   }
 
   #begin(isSure: boolean): Promise<void> {
-    return this.#running = this.#read(isSure).finally(() => this.#running = null);
+    return this.#run(this.#read(isSure));
+  }
+
+  #run(reading: Promise<void>): Promise<void> {
+    const running = reading.finally(() => {
+      if (this.#running === running) this.#running = null;
+    });
+    return this.#running = running;
   }
 
   async #read(isSure: boolean): Promise<void> {

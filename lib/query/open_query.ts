@@ -172,10 +172,11 @@ export async function openEngine(options: EngineOptions): Promise<QueryEngine> {
     },
     rootLists: () => generation.rootLists,
     sdl: () => generation.sdl ??= sdlText(generation),
-    async refresh() {
-      const mine = ++begun;
-      show(await makeGeneration(await options.readCatalog(), options), mine);
-    },
+    refresh: () =>
+      watch.refresh(async () => {
+        const mine = ++begun;
+        show(await makeGeneration(await options.readCatalog(), options), mine);
+      }),
     ping: (signal) => database.ping(signal),
   };
 }

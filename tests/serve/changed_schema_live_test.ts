@@ -249,6 +249,24 @@ Deno.test("serve tells HTTP what Flight found changed, and Flight what HTTP foun
   equal((await overFlight()).values, [{ mood: "new" }]);
 });
 
+Deno.test("serve over flight fails once at most for each change that HTTP met first", async () => {
+  const url = await postgres.createDatabase();
+  await postgres.query(SETUP, url);
+  await using served = await serveInProcess(url, { limits: { catalogReadsPerMinuteMax: 120 } });
+  const query = "{ makers { id size } }";
+  equal((await served.flight(query)).code, null);
+  for (const type of ["int8", "int4", "int8", "int4", "int8", "int4"]) {
+    await postgres.query(`alter table makers alter size type ${type}`, url);
+    // As HTTP tells it.
+    const told = served.engines.flight.refresh();
+    const first = await served.flight(query);
+    const second = await served.flight(query);
+    ok(first.code === null || first.code === "UNAVAILABLE", first.message);
+    equal(second.code, null, second.message);
+    await told;
+  }
+});
+
 Deno.test("serve reads no catalog for a client that goes on asking nonsense, within catalog_reads_per_minute_max", async () => {
   const url = await postgres.createDatabase();
   await postgres.query(SETUP, url);

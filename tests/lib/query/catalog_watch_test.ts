@@ -1,6 +1,6 @@
 /** When the catalog is read again by itself, on a clock that the test moves. */
 
-import { deepEqual, equal } from "node:assert/strict";
+import { deepEqual, equal, rejects } from "node:assert/strict";
 import { limits } from "../../../lib/limits.ts";
 import { createLog } from "../../../lib/log.ts";
 import { CatalogWatch } from "../../../lib/query/catalog_watch.ts";
@@ -120,6 +120,40 @@ Deno.test("CatalogWatch.doubted() waits for the read that is under way", async (
   end();
   await Promise.all([reading, doubt]);
   deepEqual(began, [60_000]);
+});
+
+Deno.test("CatalogWatch.changed() believes again who finds another schema once somebody asked by name", async () => {
+  const { watch, clock, began } = scripted([false, false, false]);
+  clock.ms = 60_000;
+  for (let n = 0; n < 3; n++) await watch.changed();
+  began.length = 0;
+  await watch.refresh(() => Promise.resolve());
+  await watch.changed();
+  deepEqual(began, [63_000]);
+});
+
+Deno.test("CatalogWatch.changed() waits for what somebody asked for by name, also where it is not believed", async () => {
+  const { watch, clock } = scripted([false, false, false]);
+  clock.ms = 60_000;
+  for (let n = 0; n < 3; n++) await watch.changed();
+  let end = () => {};
+  const refreshing = watch.refresh(() => new Promise((resolve) => end = resolve));
+  let isDone = false;
+  const changed = watch.changed().then(() => isDone = true);
+  for (let n = 0; n < 10; n++) await Promise.resolve();
+  equal(isDone, false);
+  end();
+  await Promise.all([refreshing, changed]);
+});
+
+Deno.test("CatalogWatch.refresh() throws what the read throws, and who waits for it goes on", async () => {
+  const { watch, clock, began } = scripted();
+  clock.ms = 60_000;
+  const refreshing = watch.refresh(() => Promise.reject(new Error("gone")));
+  const changed = watch.changed();
+  await rejects(refreshing, { message: "gone" });
+  await changed;
+  deepEqual(began, [61_000]);
 });
 
 Deno.test("CatalogWatch logs each read, and a failed one resolves too", async () => {
