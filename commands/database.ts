@@ -9,6 +9,7 @@ import { runningUrl } from "../lib/embedded/services_file.ts";
 import type { Log } from "../lib/log.ts";
 import type { Metrics } from "../lib/metrics.ts";
 import { readCatalog } from "../lib/postgres/catalog.ts";
+import { catalogStamp } from "../lib/postgres/catalog_stamp.ts";
 import { connect } from "../lib/postgres/connection.ts";
 import type { Database } from "../lib/query/database.ts";
 import { readSchemaFile } from "./schema_file.ts";
@@ -58,6 +59,7 @@ export function engineOf(
   return openEngine({
     database,
     readCatalog: () => readCatalog(database, config.dbSchemas),
+    readStamp: () => catalogStamp(database, config.dbSchemas),
     readSchemaFile: config.schema === null
       ? null
       : () => readSchemaFile(config.schema ?? "", config),

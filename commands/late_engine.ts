@@ -52,8 +52,12 @@ export class LateEngine implements QueryEngine {
     return this.#there.rows(plan, options);
   }
 
-  async failed(error: unknown): Promise<void> {
-    await this.#engine?.failed(error);
+  current(): Promise<void> | null {
+    return this.#engine?.current() ?? null;
+  }
+
+  async failed(error: unknown): Promise<unknown> {
+    return this.#engine ? await this.#engine.failed(error) : error;
   }
 
   // async, so that what comes too early is a rejected promise

@@ -160,8 +160,7 @@ function edge(
       }
       if (call.signal.aborted) throw abortError(call.signal);
     } catch (error) {
-      await engine.failed(error);
-      fault = shownError(error, name, requestId, log);
+      fault = shownError(await engine.failed(error), name, requestId, log);
       code = fault.code;
       throw toCallStatus(fault, requestId);
     }

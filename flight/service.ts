@@ -96,10 +96,11 @@ export function flightService(options: ServiceOptions) {
   async function* listFlights(call: FlightCall): AsyncGenerator<Message> {
     const { expression } = decodeMessage(CRITERIA, await oneRequest(call));
     const wanted = utf8(expression, "the criteria");
+    await engine.current();
     for (const { name } of engine.rootLists()) {
       if (!name.includes(wanted)) continue;
       const ticket: Ticket = { kind: "word", word: name };
-      const info = flightInfo(ticket, planOf(ticket));
+      const info = flightInfo(ticket, await planOf(ticket));
       info.flightDescriptor = { type: DESCRIPTOR_TYPE.path, cmd: new Uint8Array(), path: [name] };
       yield wholeMessage(encodeMessage(FLIGHT_INFO, info));
     }
@@ -118,7 +119,7 @@ export function flightService(options: ServiceOptions) {
   async function describe(call: FlightCall): Promise<MessageOf<typeof FLIGHT_INFO>> {
     const descriptor = decodeMessage(FLIGHT_DESCRIPTOR, await oneRequest(call));
     const ticket = carryingCompression(readDescriptor(descriptor), call);
-    const plan = planOf(ticket);
+    const plan = await planOf(ticket);
     call.operation = plan.operationName;
     const info = ticket.kind === "query" && ticket.partitions !== null
       ? await partitioned({ ...ticket, partitions: ticket.partitions }, plan, call.signal)
@@ -148,7 +149,7 @@ export function flightService(options: ServiceOptions) {
 
   async function* getSchema(call: FlightCall): AsyncGenerator<Message> {
     const ticket = readDescriptor(decodeMessage(FLIGHT_DESCRIPTOR, await oneRequest(call)));
-    const plan = planOf(ticket);
+    const plan = await planOf(ticket);
     call.operation = plan.operationName;
     const [, root] = oneRoot(ticket, plan);
     yield wholeMessage(encodeMessage(SCHEMA_RESULT, { schema: schemaOf(ticket, root) }));
@@ -158,7 +159,7 @@ export function flightService(options: ServiceOptions) {
     const bytes = decodeMessage(TICKET, await oneRequest(call)).ticket;
     const ticket = decodeTicket(bytes, limits);
     const compression = compressionOf(call.header(compressionHeader), ticket);
-    const plan = planOf(ticket);
+    const plan = await planOf(ticket);
     call.operation = plan.operationName;
     const [index, root] = oneRoot(ticket, plan);
     const stream = streams.open(encodeTicket(ticket, limits), (reason) => call.abort(reason));
@@ -272,7 +273,8 @@ export function flightService(options: ServiceOptions) {
     for (const row of ACTIONS) yield wholeMessage(encodeMessage(ACTION_TYPE, row));
   }
 
-  function planOf(ticket: Ticket): Plan {
+  async function planOf(ticket: Ticket): Promise<Plan> {
+    await engine.current();
     switch (ticket.kind) {
       case "query":
         return engine.plan(ticket);

@@ -266,6 +266,12 @@ export const LIMITS = {
     max: 6000,
     why: "reads of the catalog by the server itself; each costs PostgreSQL some tens of ms",
   },
+  catalogAgeMsMax: {
+    value: 1000,
+    min: 1,
+    max: 3_600_000,
+    why: "a query is planned by a catalog looked at so long ago at most; a look costs about 1 ms",
+  },
   resultCacheBytesMax: {
     value: 64 * MiB,
     min: MiB,

@@ -280,7 +280,8 @@ class Walk {
   private refused(place: Place): string {
     const { id, field } = place;
     if (this.unrepresentable === "null" && field.kind !== "constant" && field.nullable) {
-      return this.target.nothing(place);
+      const isNumber = field.kind === "scalar" && field.type.kind === "decimal";
+      return (isNumber ? `faults.nulled(${id},b,q);` : "") + this.target.nothing(place);
     }
     return `throw faults.refused(${id},row,${indexes(place)},b,q);`;
   }

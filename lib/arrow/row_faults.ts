@@ -17,9 +17,17 @@ export interface Place {
   readonly index: string;
 }
 
+/**
+ * How many such numbers became null in this process, on any read. One that does not change in a read's
+ * time says that the read had none.
+ */
+export const misfits = { count: 0 };
+
 /** Thrown by generated code, never on the way of a good row. */
 export interface RowFaults {
   refused(id: number, row: number, indexes: number[], b: Uint8Array, q: number): AppError;
+  /** What is refused becomes null; throws nothing. */
+  nulled(id: number, b: Uint8Array, q: number): void;
   absent(id: number, row: number, indexes: number[]): AppError;
   unknownLabel(
     id: number,
@@ -44,8 +52,8 @@ export function rowFaults(places: readonly Place[]): RowFaults {
     refused(id, row, indexes, b, q) {
       const { field } = places[id]!;
       const text = seen(field, b, q);
-      const cause = isTooExact(field, b, q)
-        ? new SchemaChanged(`column ${column(id)} seems to have another precision and scale`)
+      const cause = isFiniteNumber(field, b, q)
+        ? new SchemaChanged(`column ${column(id)} may have another precision and scale`)
         : undefined;
       return new AppError(
         "UNREPRESENTABLE",
@@ -56,6 +64,9 @@ export function rowFaults(places: readonly Place[]): RowFaults {
           ...cause && { cause },
         },
       );
+    },
+    nulled(id, b, q) {
+      if (isFiniteNumber(places[id]!.field, b, q)) misfits.count++;
     },
     absent(id, row, indexes) {
       return new SchemaChanged(
@@ -81,16 +92,15 @@ export function rowFaults(places: readonly Place[]): RowFaults {
 }
 
 /**
- * A number that no column of the planned precision and scale takes, so its type was changed; but for
- * foreign tables, whose servers may send anything, and sums, which can outgrow what Arrow ends at.
+ * A finite number that its planned type cannot hold: the column's type may have been changed, which
+ * only the catalog tells, or the value is one of a sum that outgrew what Arrow ends at, of a foreign
+ * table, whose server may send anything, or of a scale that a schema file declares.
  */
-function isTooExact(field: ResultField, b: Uint8Array, q: number): boolean {
+function isFiniteNumber(field: ResultField, b: Uint8Array, q: number): boolean {
   if (field.kind !== "scalar" || field.type.kind !== "decimal") return false;
   // The sign's other values are NaN and the infinities.
-  return (b[q + 4]! & 0x80) === 0 && field.type.precision < decimalPrecisionMax;
+  return (b[q + 4]! & 0x80) === 0;
 }
-
-const decimalPrecisionMax = 38;
 
 /** The refused value in words, and what cannot hold it. */
 function seen(field: ResultField, b: Uint8Array, q: number): string {

@@ -88,13 +88,15 @@ async function answer(
       : requestFromUrl(exchange.search, service.limits);
     outcome.operation = asked.operationName?.slice(0, 200) ?? null;
     leave = service.enter();
+    const looking = service.engine.current();
+    if (looking) await looking;
     const plan = planFor(exchange, service.engine, asked);
     outcome.operation = plan.operationName;
     await sendData(exchange, service, plan, type, outcome);
   } catch (error) {
     // Where nothing was planned yet, the error says nothing about the schema.
-    if (leave) await service.engine.failed(error);
-    const shown = shownError(error, exchange, service.log);
+    const told = leave ? await service.engine.failed(error) : error;
+    const shown = shownError(told, exchange, service.log);
     outcome.code = shown.code;
     if (exchange.client.aborted) outcome.status = 499;
     else outcome.status = sendError(exchange, shown, type);
@@ -175,8 +177,7 @@ async function sendData(
   } catch (error) {
     const failed = placed(error, document, plan.roots);
     if (!body.begun) throw failed;
-    await service.engine.failed(error);
-    const shown = shownError(failed, exchange, service.log);
+    const shown = shownError(await service.engine.failed(failed), exchange, service.log);
     outcome.code = shown.code;
     outcome.late = true;
     await closeLate(body, document, entriesOf(shown, exchange.id), client);

@@ -1,6 +1,12 @@
 /**
- * When the catalog is read again: where somebody asks for it by name, after a read that found another
- * schema than planned, and after a request that was refused, perhaps because it knows a later one.
+ * When the catalog is read again: where somebody asks for it by name, where a look at its stamp shows
+ * a change, after a read that found another schema than planned, and after a request that was refused,
+ * perhaps because it knows a later one.
+ *
+ * Looks are what sees every change. Types alone do not: PostgreSQL tells the precision of a column of
+ * the row, and of nothing in a record, a list or an aggregate. A look with each query would be exact,
+ * and take longer than a small query itself; so queries share looks, and one that leaves a doubt has
+ * its own before its client is told.
  */
 
 import type { Limits } from "../limits.ts";
@@ -9,7 +15,9 @@ import type { Log } from "../log.ts";
 export interface WatchOptions {
   /** Reads the catalog; true where it is another than the one that was planned by. */
   readonly read: () => Promise<boolean>;
-  readonly limits: Pick<Limits, "catalogReadsPerMinuteMax">;
+  /** Whether the stamp is the one of the catalog that is planned by; no looks when absent. */
+  readonly isSame?: () => Promise<boolean>;
+  readonly limits: Pick<Limits, "catalogReadsPerMinuteMax" | "catalogAgeMsMax">;
   readonly log: Log | null;
   /** Milliseconds of a clock that only goes forward. */
   readonly now?: () => number;
@@ -33,13 +41,42 @@ export class CatalogWatch {
   #next: Promise<void> | null = null;
   /** How often in a row a read of rows found another schema, and the catalog was the same. */
   #fruitless = 0;
+  /** When the last look that has ended began; the first is the read that opened the engine. */
+  #looked: number;
+  /** Half the age that a look may have. */
+  #lookPauseMs: number;
+  #looking: Promise<void> | null = null;
 
   constructor(options: WatchOptions) {
     this.#options = options;
     this.#now = options.now ?? (() => performance.now());
     this.#sleep = options.sleep ?? ((ms) => new Promise((wake) => setTimeout(wake, ms)));
     this.#pauseMs = 60_000 / options.limits.catalogReadsPerMinuteMax;
-    this.#began = this.#now();
+    this.#looked = this.#began = this.#now();
+    this.#lookPauseMs = options.limits.catalogAgeMsMax / 2;
+  }
+
+  /**
+   * To be waited for before a query is planned; null where the last look is young enough. One that is
+   * half as old as it may be is renewed beside the queries, so that under load none of them waits.
+   */
+  current(): Promise<void> | null {
+    if (!this.#options.isSame) return null;
+    const ageMs = this.#now() - this.#looked;
+    if (ageMs < this.#lookPauseMs) return null;
+    const looking = this.#looking ?? this.#look();
+    return ageMs < 2 * this.#lookPauseMs ? null : atMost(lookMsMax, looking);
+  }
+
+  /** Resolves after a look that began after this, and after the read where that showed a change. */
+  async confirm(): Promise<void> {
+    if (!this.#options.isSame) return await this.changed();
+    const work = async () => {
+      await this.#looking;
+      // The first of those who waited begins it.
+      await (this.#looking ?? this.#look());
+    };
+    await atMost(answerMsMax, work());
   }
 
   /**
@@ -50,7 +87,7 @@ export class CatalogWatch {
   async changed(): Promise<void> {
     const isBelieved = this.#fruitless < fruitlessMax || this.#isDue(doubtPauses);
     if (!this.#next && !isBelieved) return;
-    await atMost(answerMsMax, this.#next ??= this.#readNext());
+    await atMost(answerMsMax, this.#next ??= this.#readNext(true));
   }
 
   /** A request was refused by the schema. Resolves when the catalog was read, at once if it is not. */
@@ -74,13 +111,33 @@ export class CatalogWatch {
     await reading;
   }
 
-  async #readNext(): Promise<void> {
+  #look(): Promise<void> {
+    const look = async (): Promise<void> => {
+      const { isSame, limits, log } = this.#options;
+      const began = this.#now();
+      let same = true;
+      try {
+        same = await isSame?.() ?? true;
+      } catch (error) {
+        // Queries go on by the schema that is there; what fails them is told to their clients.
+        log?.debug("catalog could not be looked at", { error });
+      }
+      const ms = this.#now() - began;
+      const rarerMs = Math.min(ms * lookPauses, rarerMsMax);
+      this.#lookPauseMs = Math.max(limits.catalogAgeMsMax, rarerMs) / 2;
+      if (!same) await (this.#next ??= this.#readNext(false));
+      this.#looked = began;
+    };
+    return this.#looking = look().finally(() => this.#looking = null);
+  }
+
+  async #readNext(isSure: boolean): Promise<void> {
     // The one that runs may have looked before the change was made.
     await this.#running;
     const waitMs = this.#began + this.#pauseMs - this.#now();
     if (waitMs > 0) await this.#sleep(waitMs);
     this.#next = null;
-    await this.#begin(true);
+    await this.#begin(isSure);
   }
 
   #begin(isSure: boolean): Promise<void> {
@@ -124,6 +181,15 @@ async function atMost(ms: number, work: Promise<void>): Promise<void> {
 
 /** A client waits no longer for its error, though PostgreSQL may take longer over its catalog. */
 const answerMsMax = 10_000;
+
+/** A query waits no longer for a look: PostgreSQL may be busy, or be gone. */
+const lookMsMax = 2000;
+
+/** A look that takes long, over thousands of relations, is made so much rarer than it takes. */
+const lookPauses = 50;
+
+/** But not more rarely than this: it may have waited for a connection and not for PostgreSQL. */
+const rarerMsMax = 10_000;
 
 /** How much rarer the catalog is read where little speaks for a change. */
 const doubtPauses = 5;

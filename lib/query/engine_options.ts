@@ -10,6 +10,11 @@ import type { SchemaFile } from "./schema_file.ts";
 export interface EngineOptions {
   readonly database: Database;
   readonly readCatalog: () => Promise<Catalog>;
+  /**
+   * Another text when the catalog may have changed, much cheaper than to read it; without, only reads
+   * that fail show a change.
+   */
+  readonly readStamp?: () => Promise<string>;
   /** The schema file, read whenever the catalog is; the catalog alone makes the schema without. */
   readonly readSchemaFile?: (() => Promise<SchemaFile>) | null;
   readonly limits: Limits;

@@ -4,6 +4,8 @@
  * ends with the schema it began with.
  */
 
+import type { RowChunk } from "../arrow/row_chunk.ts";
+import { misfits } from "../arrow/row_faults.ts";
 import { AppError, type ErrorCode, SchemaChanged } from "../errors.ts";
 import { didYouMean } from "../config.ts";
 import { catalogDigest } from "./catalog_digest.ts";
@@ -34,9 +36,13 @@ import { validDocument } from "./validate.ts";
 /** Reads the catalog and answers queries by it. */
 export async function openEngine(options: EngineOptions): Promise<QueryEngine> {
   const { database, limits, unrepresentable } = options;
-  let generation = await makeGeneration(await options.readCatalog(), options);
+  const first = await readAll(options);
+  let stamp = first.stamp;
+  let generation = await makeGeneration(first.catalog, options);
   refuseUnknown("flight_views", options.views, generation.data);
   let [begun, shown] = [0, 0];
+  /** The number of the first generation of this catalog, and when it was shown. */
+  let [changedBy, changedAt] = [0, -Infinity];
   const cache = options.resultCache
     ? await openKeptResults(options.resultCache, generation, options)
     : null;
@@ -44,15 +50,18 @@ export async function openEngine(options: EngineOptions): Promise<QueryEngine> {
   const show = (read: Generation, mine: number) => {
     // One that began later has seen more, even where it was done earlier.
     if (mine <= shown) return;
+    if (read.digest !== generation.digest) [changedBy, changedAt] = [mine, performance.now()];
     [generation, shown] = [read, mine];
     cache?.results.clear();
   };
   const watch = new CatalogWatch({
     limits,
     log: options.log ?? null,
+    ...options.readStamp && { isSame: async () => await options.readStamp?.() === stamp },
     read: async () => {
       const mine = ++begun;
-      const catalog = await options.readCatalog();
+      const { catalog, stamp: seen } = await readAll(options);
+      if (mine === begun) stamp = seen;
       // The same again would forget texts and results for nothing.
       if (catalogDigest(catalog) === generation.digest) return false;
       show(await makeGeneration(catalog, options), mine);
@@ -60,6 +69,18 @@ export async function openEngine(options: EngineOptions): Promise<QueryEngine> {
       return true;
     },
   });
+
+  /** Where numbers that do not fit become null, tells at the end where they are of another type. */
+  async function* confirmed(rows: AsyncIterable<RowChunk>, of: number): AsyncIterable<RowChunk> {
+    const before = misfits.count;
+    yield* rows;
+    if (misfits.count === before) return;
+    // Here and not before, since the read has given its connection back, and a look takes one.
+    await watch.confirm();
+    if (of < changedBy) throw mended("numbers of the result are not of the planned type");
+  }
+  const checked = (rows: AsyncIterable<RowChunk>, of: number) =>
+    unrepresentable === "null" ? confirmed(rows, of) : rows;
 
   const compile = (operation: Pick<PlannedOperation, "operationName" | "roots">): CompiledPlan => {
     const statements: SqlStatement[] = [];
@@ -140,17 +161,18 @@ export async function openEngine(options: EngineOptions): Promise<QueryEngine> {
           { ...splittable(planned[run.root ?? 0]), range: part.range },
           { unrepresentable, generation: of },
         );
-        return database.rows([statement], { ...options, snapshot: part.snapshot });
+        const rows = database.rows([statement], { ...options, snapshot: part.snapshot });
+        return checked(rows, of);
       }
       const asked = chosen(statements, roots, run.root);
       const read = () => database.rows(asked, options);
       // A plan of an earlier schema would be kept for nobody.
       const isKept = cache && of === shown && asked.length > 0 &&
         asked.every((statement) => keepable.has(statement));
-      if (!isKept) return read();
+      if (!isKept) return checked(read(), of);
       const { role, results } = cache;
       const key = { role, viewer: "anyone", generation: shown, statements: asked } as const;
-      return results.rows(key, read, run);
+      return checked(results.rows(key, read, run), of);
     },
     async split(given: Plan, { root, parts, signal, beforeHolding }: SplitOptions) {
       const asked = (given as CompiledPlan).planned[root];
@@ -163,23 +185,49 @@ export async function openEngine(options: EngineOptions): Promise<QueryEngine> {
       if (held.kind === "whole") return held;
       return { kind: "parts", snapshot: held.snapshot, ranges: pageRanges(held.pages, parts) };
     },
+    current: () => watch.current(),
     async failed(error: unknown) {
-      if (!(error instanceof AppError)) return;
+      if (!(error instanceof AppError)) return error;
+      if (error instanceof SchemaChanged) await watch.changed();
+      else if (REFUSALS.includes(error.code)) await watch.doubted();
       // As a cause it is a guess: the value itself may be at fault.
-      if (error instanceof SchemaChanged || error.cause instanceof SchemaChanged) {
-        await watch.changed();
-      } else if (REFUSALS.includes(error.code)) await watch.doubted();
+      else if (error.cause instanceof SchemaChanged) {
+        const before = changedBy;
+        await watch.confirm();
+        // Others may have met the change while this was read.
+        const isChanged = changedBy !== before || performance.now() - changedAt < meanwhileMs;
+        if (isChanged) return mended(error.message, error.path);
+      }
+      return error;
     },
     rootLists: () => generation.rootLists,
     sdl: () => generation.sdl ??= sdlText(generation),
     refresh: () =>
       watch.refresh(async () => {
         const mine = ++begun;
-        show(await makeGeneration(await options.readCatalog(), options), mine);
+        const { catalog, stamp: seen } = await readAll(options);
+        const made = await makeGeneration(catalog, options);
+        if (mine === begun) stamp = seen;
+        show(made, mine);
       }),
     ping: (signal) => database.ping(signal),
   };
 }
+
+/** The catalog, with its stamp from before: the next look sees what was changed in between. */
+async function readAll({ readStamp, readCatalog }: EngineOptions) {
+  const stamp = await readStamp?.() ?? null;
+  return { stamp, catalog: await readCatalog() };
+}
+
+/** What a `SchemaChanged` says, where the catalog has been read again already. */
+function mended(message: string, path?: AppError["path"]): AppError {
+  const { code, hint = "", retryAfterSeconds = 1 } = new SchemaChanged(message);
+  return new AppError(code, message, { hint, retryAfterSeconds, ...path && { path } });
+}
+
+/** Reads that met a change together, and failed one after the other. */
+const meanwhileMs = 1000;
 
 /** What a request is refused with that knows a later schema: a new field, label or view. */
 const REFUSALS: readonly ErrorCode[] = ["VALIDATION_ERROR", "BAD_INPUT", "NOT_FOUND"];

@@ -126,6 +126,12 @@ export interface RootList {
 
 export interface QueryEngine {
   /**
+   * To be waited for before a query is planned, where it is not null: the catalog is looked at again,
+   * and read again where it has changed. Never rejects, and takes two seconds at most.
+   */
+  current(): Promise<void> | null;
+
+  /**
    * Parses, validates and plans; no row is read. Throws `AppError` with all that was found:
    * `PARSE_ERROR`, `VALIDATION_ERROR`, `BAD_INPUT`, `UNSUPPORTED` (mutations, subscriptions).
    */
@@ -154,9 +160,10 @@ export interface QueryEngine {
   /**
    * To be told of every error of `plan` and of reading or encoding `rows`, before the client is. Where
    * it speaks for a schema that was changed, the catalog is read again, and this resolves when it was:
-   * the client's next query is planned by it. Never throws.
+   * the client's next query is planned by it. Gives the error that the client is to be told: another
+   * one where only the catalog shows that the schema is at fault and not the value. Never throws.
    */
-  failed(error: unknown): Promise<void>;
+  failed(error: unknown): Promise<unknown>;
 
   /**
    * Splits a root field into ranges of pages, and holds the snapshot that they are of until it is

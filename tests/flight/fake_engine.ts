@@ -145,8 +145,12 @@ export class FakeEngine implements QueryEngine {
     return "type Query";
   }
 
-  failed(): Promise<void> {
-    return Promise.resolve();
+  current(): null {
+    return null;
+  }
+
+  failed(error: unknown): Promise<unknown> {
+    return Promise.resolve(error);
   }
 
   refresh(): Promise<void> {

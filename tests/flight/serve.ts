@@ -2,6 +2,7 @@
 
 import { serveFlight } from "../../flight/server.ts";
 import { encodeMessage, FLIGHT_DESCRIPTOR, TICKET } from "../../flight/protobuf.ts";
+import type { Unrepresentable } from "../../lib/config.ts";
 import { type Limits, limits } from "../../lib/limits.ts";
 import { createLog, type Log } from "../../lib/log.ts";
 import { createMetrics, type Metrics } from "../../lib/metrics.ts";
@@ -24,6 +25,7 @@ export interface StartOptions {
   readonly limits: Limits;
   readonly log: Log;
   readonly metrics?: Metrics;
+  readonly unrepresentable?: Unrepresentable;
 }
 
 /** A Flight server on a free port, in the test's own process. */

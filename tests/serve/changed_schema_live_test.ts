@@ -90,9 +90,15 @@ const changes: readonly Change[] = [
     name: "a number that gets more digits",
     query: "{ things { price } }",
     sql: "alter table things alter price type numeric(8,4); update things set price = 1.2345",
-    fails: "UNREPRESENTABLE",
-    failsKnown: "UNAVAILABLE",
+    fails: "UNAVAILABLE",
     then: [{ price: "1.2345" }],
+  },
+  {
+    name: "a number in a nested list that gets more digits",
+    query: "{ makers { things { price } } }",
+    sql: "alter table things alter price type numeric(8,4); update things set price = 1.2345",
+    fails: "UNAVAILABLE",
+    then: [{ things: [{ price: "1.2345" }] }],
   },
   {
     name: "a column that is added, and asked for",
@@ -144,8 +150,8 @@ const changes: readonly Change[] = [
   },
 ];
 
-/** So many reads of the catalog that no test waits for the next. */
-const catalogReadsPerMinuteMax = 6000;
+/** No test waits for the next read of the catalog, and no look comes before the query that fails. */
+const limits = { catalogReadsPerMinuteMax: 6000, catalogAgeMsMax: 3_600_000 };
 
 for (const transport of ["http", "flight"] as const) {
   for (const { name, query, sql, then, thenQuery = query, ...change } of changes) {
@@ -155,7 +161,7 @@ for (const transport of ["http", "flight"] as const) {
       Deno.test(`serve over ${transport} answers a ${how} query right after ${name}`, async () => {
         const url = await postgres.createDatabase();
         await postgres.query(SETUP, url);
-        await using served = await serveInProcess(url, { limits: { catalogReadsPerMinuteMax } });
+        await using served = await serveInProcess(url, { limits });
         const ask = served[transport];
         if (how === "known") equal((await ask(query)).code, null);
         await postgres.query(sql, url);
@@ -176,7 +182,7 @@ for (const transport of ["http", "flight"] as const) {
   Deno.test(`serve over ${transport} answers right on every connection, once one has met the change`, async () => {
     const url = await postgres.createDatabase();
     await postgres.query(SETUP, url);
-    await using served = await serveInProcess(url, { limits: { catalogReadsPerMinuteMax } });
+    await using served = await serveInProcess(url, { limits });
     const query = "{ things { id name } }";
     const askMany = () => Promise.all(Array.from({ length: 8 }, () => served[transport](query)));
     await askMany();
@@ -192,7 +198,7 @@ for (const transport of ["http", "flight"] as const) {
       "insert into things (id, mood, name) select n, 'good', repeat('x', 50) from generate_series(2, 40000) n",
       url,
     );
-    await using served = await serveInProcess(url, { limits: { catalogReadsPerMinuteMax } });
+    await using served = await serveInProcess(url, { limits });
     await postgres.query("alter type mood add value 'odd'", url);
     await postgres.query("update things set mood = 'odd' where id = 40000", url);
     const query = "{ things(orderBy: [{ id: ASC }]) { id mood name } }";
@@ -204,6 +210,98 @@ for (const transport of ["http", "flight"] as const) {
   });
 }
 
+/** Numbers that change under a server that does not look; what each query then gives. */
+const numbers: readonly [sql: string, query: string, then: string][] = [
+  ["numeric(8,4)", "{ things { price } }", "1.2345"],
+  ["numeric(8,4)", "{ makers { things { price } } }", "1.2345"],
+  ["numeric(8,4)", "{ makers { thingsAggregate { max { price } } } }", "1.2345"],
+  ["numeric(8,4)", "{ thingsAggregate { sum { price } } }", "1.2345"],
+  ["numeric(8,4)", "{ makers { thingsAggregate { sum { price } } } }", "1.2345"],
+  ["numeric(7,2)", "{ things { price } }", "1234.50"],
+  ["numeric", "{ thingsAggregate { sum { price } } }", "1.23456"],
+];
+
+for (const unrepresentable of ["error", "null"] as const) {
+  for (const [type, query, then] of numbers) {
+    const name = `${query} right after a column became ${type}, where numbers that do not fit are`;
+    Deno.test(`serve answers ${name} ${unrepresentable}`, async () => {
+      const url = await postgres.createDatabase();
+      await postgres.query(SETUP, url);
+      await using served = await serveInProcess(url, { limits, unrepresentable });
+      await postgres.query(
+        `alter table things alter price type ${type}; update things set price = ${then}`,
+        url,
+      );
+      for (const ask of [served.http, served.flight]) {
+        const first = await ask(query);
+        equal(first.code, "UNAVAILABLE", JSON.stringify(first.rows));
+        match(first.message, /ask again/);
+        const { rows, message } = await ask(query);
+        ok(JSON.stringify(rows)?.includes(then), `${JSON.stringify(rows)} ${message}`);
+      }
+    });
+  }
+}
+
+for (const transport of ["http", "flight"] as const) {
+  Deno.test(`serve over ${transport} tells by the value what no number of the column's own type is`, async () => {
+    const url = await postgres.createDatabase();
+    await postgres.query(SETUP, url);
+    await postgres.query(
+      `create table large (n numeric(38,0)); insert into large select 9e37 from generate_series(1, 20)`,
+      url,
+    );
+    const query = "{ largesAggregate { sum { n } } }";
+    for (const [unrepresentable, code] of [["error", "UNREPRESENTABLE"], ["null", null]] as const) {
+      await using served = await serveInProcess(url, { limits, unrepresentable });
+      for (let n = 0; n < 3; n++) equal((await served[transport](query)).code, code);
+      equal(served.catalogReads(), 2); // as they opened: a look is enough
+    }
+  });
+
+  Deno.test(`serve over ${transport} is right at once where the catalog was looked at since the change`, async () => {
+    const url = await postgres.createDatabase();
+    await postgres.query(SETUP, url);
+    // One connection, which a look takes too.
+    const seldom = { ...limits, catalogAgeMsMax: 1000, poolConnectionsMax: 1 };
+    await using served = await serveInProcess(url, { limits: seldom, unrepresentable: "null" });
+    // Thrice what the last look is believed for, since looks that take long are made more rarely.
+    const later = () => new Promise((resolve) => setTimeout(resolve, 3000));
+    const ask = async (query: string) => {
+      const { rows, message } = await served[transport](query);
+      return rows === undefined ? message : JSON.stringify(rows);
+    };
+    const queries = [
+      "{ things { id price name mood } }",
+      "{ makers { things { price mood } } }",
+      "{ thingsAggregate { sum { price } avg { price } } }",
+    ];
+    for (const query of queries) await ask(query);
+    await postgres.query(
+      `alter table things alter price type numeric(10,8); update things set price = 1.23456789;
+       alter table things alter name type int4 using 7; alter type mood add value 'odd'`,
+      url,
+    );
+    await later();
+    const [first, second, third] = [
+      await ask(queries[0]!),
+      await ask(queries[1]!),
+      await ask(queries[2]!),
+    ];
+    match(first, /1\.23456789.*:7,/);
+    match(second, /1\.23456789/);
+    equal(third.match(/1\.23456789/g)?.length, 2, third);
+    await postgres.query(
+      "alter table things alter price type numeric(5,1); drop table makers cascade; create table later (id int4)",
+      url,
+    );
+    await later();
+    match(await ask("{ things { price } }"), /"1\.2"/);
+    match(await ask("{ makers { id } }"), /"makers" on type "Query"/);
+    equal(await ask("{ laters { id } }"), "[]");
+  });
+}
+
 /** Big integers and decimals are texts in JSON alone. */
 function flat(rows: unknown): unknown {
   return JSON.parse(
@@ -212,7 +310,8 @@ function flat(rows: unknown): unknown {
 }
 
 const often = {
-  FRAISEQL_LIMITS_CATALOG_READS_PER_MINUTE_MAX: String(catalogReadsPerMinuteMax),
+  FRAISEQL_LIMITS_CATALOG_READS_PER_MINUTE_MAX: String(limits.catalogReadsPerMinuteMax),
+  FRAISEQL_LIMITS_CATALOG_AGE_MS_MAX: String(limits.catalogAgeMsMax),
   FRAISEQL_LOG_LEVEL: "info",
 };
 
@@ -252,7 +351,9 @@ Deno.test("serve tells HTTP what Flight found changed, and Flight what HTTP foun
 Deno.test("serve over flight fails once at most for each change that HTTP met first", async () => {
   const url = await postgres.createDatabase();
   await postgres.query(SETUP, url);
-  await using served = await serveInProcess(url, { limits: { catalogReadsPerMinuteMax: 120 } });
+  await using served = await serveInProcess(url, {
+    limits: { ...limits, catalogReadsPerMinuteMax: 120 },
+  });
   const query = "{ makers { id size } }";
   equal((await served.flight(query)).code, null);
   for (const type of ["int8", "int4", "int8", "int4", "int8", "int4"]) {
@@ -270,7 +371,9 @@ Deno.test("serve over flight fails once at most for each change that HTTP met fi
 Deno.test("serve reads no catalog for a client that goes on asking nonsense, within catalog_reads_per_minute_max", async () => {
   const url = await postgres.createDatabase();
   await postgres.query(SETUP, url);
-  await using served = await serveInProcess(url, { limits: { catalogReadsPerMinuteMax: 1 } });
+  await using served = await serveInProcess(url, {
+    limits: { ...limits, catalogReadsPerMinuteMax: 1 },
+  });
   const nonsense: readonly [query: string, code: string][] = [
     ["{ nobody { id } }", "VALIDATION_ERROR"],
     ["{ things(where: { mood: { eq: best } }) { id } }", "VALIDATION_ERROR"],
@@ -293,7 +396,9 @@ Deno.test("serve reads the catalog a few times for a view that always fails, and
      create view broken as select nothing() as id`,
     url,
   );
-  await using served = await serveInProcess(url, { limits: { catalogReadsPerMinuteMax: 60 } });
+  await using served = await serveInProcess(url, {
+    limits: { ...limits, catalogReadsPerMinuteMax: 60 },
+  });
   for (let n = 0; n < 20; n++) {
     equal((await served.http("{ brokens { id } }")).code, "UNAVAILABLE");
   }

@@ -6,6 +6,7 @@ import { type Limits, limits } from "../../lib/limits.ts";
 import { createLog } from "../../lib/log.ts";
 import { createMetrics, type Metrics } from "../../lib/metrics.ts";
 import { readCatalog } from "../../lib/postgres/catalog.ts";
+import { catalogStamp } from "../../lib/postgres/catalog_stamp.ts";
 import { openDatabase } from "../../lib/postgres/database.ts";
 import { openEngine } from "../../lib/query/open_query.ts";
 import type { QueryEngine } from "../../lib/query/query_engine.ts";
@@ -16,6 +17,8 @@ import { serve as serveHttp, type TestServer } from "../lib/http/serve.ts";
 
 export interface InProcessOptions {
   readonly limits?: Partial<Limits>;
+  /** `error` when absent. */
+  readonly unrepresentable?: "error" | "null";
   /** Relations whose results are kept, for a minute. */
   readonly resultCache?: readonly string[];
 }
@@ -41,6 +44,7 @@ export interface InProcess extends AsyncDisposable {
 
 export async function serveInProcess(url: string, options: InProcessOptions): Promise<InProcess> {
   const all = limits(options.limits);
+  const { unrepresentable = "error" } = options;
   const log = createLog("error", () => {});
   const metrics = { http: createMetrics(), flight: createMetrics() };
   let catalogReads = 0;
@@ -53,8 +57,9 @@ export async function serveInProcess(url: string, options: InProcessOptions): Pr
         catalogReads++;
         return readCatalog(database, ["public"]);
       },
+      readStamp: () => catalogStamp(database, ["public"]),
       limits: all,
-      unrepresentable: "error",
+      unrepresentable,
       views: [],
       ...relations && {
         resultCache: { seconds: 60, relations, metrics: metrics[transport] },
@@ -63,11 +68,16 @@ export async function serveInProcess(url: string, options: InProcessOptions): Pr
     return { database, engine };
   };
   const [forHttp, forFlight] = await Promise.all([open("http"), open("flight")]);
-  const httpServer = await serveHttp(forHttp.engine, { limits: all, metrics: metrics.http });
+  const httpServer = await serveHttp(forHttp.engine, {
+    limits: all,
+    metrics: metrics.http,
+    unrepresentable,
+  });
   const flightServer = await startFlight(forFlight.engine, {
     limits: all,
     log,
     metrics: metrics.flight,
+    unrepresentable,
   });
   const client = new RawClient(flightServer.url);
   const get = (ticket: string) => client.call("DoGet", ticketBytes(ticket));

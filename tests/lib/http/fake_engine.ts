@@ -87,7 +87,13 @@ export class FakeEngine implements QueryEngine {
   sdl(): string {
     return "type Query { users: [User!]! }\n";
   }
-  async failed(): Promise<void> {}
+  current(): null {
+    return null;
+  }
+
+  failed(error: unknown): Promise<unknown> {
+    return Promise.resolve(error);
+  }
   async refresh(): Promise<void> {}
   async ping(): Promise<void> {}
 }

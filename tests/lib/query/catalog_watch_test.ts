@@ -7,14 +7,25 @@ import { CatalogWatch } from "../../../lib/query/catalog_watch.ts";
 
 /** A read a second at most; where there is only doubt, every 5 s. */
 function scripted(answers: (boolean | Error)[] = [], catalogReadsPerMinuteMax = 60) {
+  /** What the stamp says at each look, and when the looks began; the same unless told. */
+  const looks: (boolean | Error)[] = [];
+  const looked: number[] = [];
   const clock = { ms: 0 };
   const began: number[] = [];
   const log: string[] = [];
   /** Ends the read that is under way. */
   let end = () => {};
-  const held = { isHeld: false };
+  const held = { isHeld: false, lookMs: 0 };
   const watch = new CatalogWatch({
-    limits: limits({ catalogReadsPerMinuteMax }),
+    limits: limits({ catalogReadsPerMinuteMax, catalogAgeMsMax: 1000 }),
+    isSame: async () => {
+      looked.push(clock.ms);
+      const same = looks.shift() ?? true;
+      if (held.isHeld) await new Promise<void>((resolve) => end = resolve);
+      if (same instanceof Error) throw same;
+      clock.ms += held.lookMs;
+      return same;
+    },
     log: createLog("debug", (line) => log.push(line)),
     now: () => clock.ms,
     sleep: (ms) => {
@@ -29,7 +40,7 @@ function scripted(answers: (boolean | Error)[] = [], catalogReadsPerMinuteMax = 
       return answer;
     },
   });
-  return { watch, clock, began, log, held, end: () => end() };
+  return { watch, clock, began, looks, looked, log, held, end: () => end() };
 }
 
 Deno.test("CatalogWatch.changed() resolves when the catalog was read", async () => {
@@ -154,6 +165,71 @@ Deno.test("CatalogWatch.refresh() throws what the read throws, and who waits for
   await rejects(refreshing, { message: "gone" });
   await changed;
   deepEqual(began, [61_000]);
+});
+
+Deno.test("CatalogWatch.current() looks every half of catalogAgeMsMax at most, and lets nobody wait before it is over", async () => {
+  const { watch, clock, looked } = scripted();
+  for (const [ms, waits] of [[499, false], [500, false], [999, false], [2_000, true]] as const) {
+    clock.ms = ms;
+    const looks = [watch.current(), watch.current()];
+    equal(looks[0] !== null, waits);
+    await Promise.all(looks);
+    for (let n = 0; n < 10; n++) await Promise.resolve();
+  }
+  deepEqual(looked, [500, 2_000]);
+});
+
+Deno.test("CatalogWatch.current() resolves when a catalog that looks changed was read", async () => {
+  const { watch, clock, began, looks } = scripted();
+  looks.push(false);
+  clock.ms = 60_000;
+  await watch.current();
+  deepEqual(began, [60_000]);
+});
+
+Deno.test("CatalogWatch.current() reads no more often than catalogReadsPerMinuteMax, whatever looks say", async () => {
+  const { watch, clock, began, looks } = scripted([false, false], 6);
+  looks.push(false, false);
+  for (const ms of [60_000, 62_000]) {
+    clock.ms = ms;
+    await watch.current();
+  }
+  deepEqual(began, [60_000, 70_000]);
+});
+
+Deno.test("CatalogWatch.current() looks more rarely where a look takes long, every 10 s at least", async () => {
+  const { watch, clock, looked, held } = scripted();
+  held.lookMs = 100;
+  clock.ms = 60_000;
+  await watch.current();
+  for (const [ms, lookMs] of [[62_499, 0], [65_000, 2_000], [69_999, 0], [75_000, 0]] as const) {
+    [clock.ms, held.lookMs] = [ms, lookMs];
+    await watch.current();
+  }
+  deepEqual(looked, [60_000, 65_000, 75_000]);
+});
+
+Deno.test("CatalogWatch.current() lets queries go on by what is known where a look fails", async () => {
+  const { watch, clock, began, looks, log } = scripted();
+  looks.push(new Error("gone"));
+  clock.ms = 60_000;
+  await watch.current();
+  equal(watch.current(), null);
+  deepEqual(began, []);
+  equal(JSON.parse(log[0] ?? "").event, "catalog could not be looked at");
+});
+
+Deno.test("CatalogWatch.confirm() looks once more for those who doubt while a look is under way", async () => {
+  const { watch, clock, looked, held, end } = scripted();
+  clock.ms = 60_000;
+  held.isHeld = true;
+  const first = watch.confirm();
+  while (looked.length === 0) await Promise.resolve();
+  const others = [watch.confirm(), watch.confirm()];
+  held.isHeld = false;
+  end();
+  await Promise.all([first, ...others]);
+  equal(looked.length, 2);
 });
 
 Deno.test("CatalogWatch logs each read, and a failed one resolves too", async () => {
