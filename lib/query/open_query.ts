@@ -216,7 +216,7 @@ export async function openEngine(options: EngineOptions): Promise<QueryEngine> {
 
 /** The catalog, with its stamp from before: the next look sees what was changed in between. */
 async function readAll({ readStamp, readCatalog }: EngineOptions) {
-  const stamp = await readStamp?.() ?? null;
+  const stamp = readStamp ? await readStamp() : null;
   return { stamp, catalog: await readCatalog() };
 }
 
