@@ -56,8 +56,8 @@ export class LateEngine implements QueryEngine {
     return this.#engine?.current() ?? null;
   }
 
-  async failed(error: unknown): Promise<unknown> {
-    return this.#engine ? await this.#engine.failed(error) : error;
+  async failed(error: unknown, began: number): Promise<unknown> {
+    return this.#engine ? await this.#engine.failed(error, began) : error;
   }
 
   // async, so that what comes too early is a rejected promise

@@ -160,7 +160,7 @@ function edge(
       }
       if (call.signal.aborted) throw abortError(call.signal);
     } catch (error) {
-      fault = shownError(await engine.failed(error), name, requestId, log);
+      fault = shownError(await engine.failed(error, began), name, requestId, log);
       code = fault.code;
       throw toCallStatus(fault, requestId);
     }

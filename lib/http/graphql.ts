@@ -32,6 +32,8 @@ export interface GraphqlService {
 
 /** What became of a request, for the log and the metrics. */
 interface Outcome {
+  /** When it came. */
+  readonly began: number;
   status: number;
   code: ErrorCode | "OK";
   operation: string | null;
@@ -43,8 +45,9 @@ interface Outcome {
 
 /** Answers one request and writes its line in the log. Never throws. */
 export async function answerGraphql(exchange: Exchange, service: GraphqlService): Promise<void> {
-  const started = performance.now();
+  const began = performance.now();
   const outcome: Outcome = {
+    began,
     status: 0,
     code: "OK",
     operation: null,
@@ -54,7 +57,7 @@ export async function answerGraphql(exchange: Exchange, service: GraphqlService)
   };
   await answer(exchange, service, outcome);
   const { log, metrics } = service;
-  const seconds = (performance.now() - started) / 1000;
+  const seconds = (performance.now() - began) / 1000;
   metrics.requests.inc({ transport: "http", code: outcome.code });
   metrics.requestSeconds.observe({ transport: "http" }, seconds);
   metrics.rows.inc({ transport: "http" }, outcome.rows);
@@ -95,7 +98,7 @@ async function answer(
     await sendData(exchange, service, plan, type, outcome);
   } catch (error) {
     // Where nothing was planned yet, the error says nothing about the schema.
-    const told = leave ? await service.engine.failed(error) : error;
+    const told = leave ? await service.engine.failed(error, outcome.began) : error;
     const shown = shownError(told, exchange, service.log);
     outcome.code = shown.code;
     if (exchange.client.aborted) outcome.status = 499;
@@ -177,7 +180,11 @@ async function sendData(
   } catch (error) {
     const failed = placed(error, document, plan.roots);
     if (!body.begun) throw failed;
-    const shown = shownError(await service.engine.failed(failed), exchange, service.log);
+    const shown = shownError(
+      await service.engine.failed(failed, outcome.began),
+      exchange,
+      service.log,
+    );
     outcome.code = shown.code;
     outcome.late = true;
     await closeLate(body, document, entriesOf(shown, exchange.id), client);

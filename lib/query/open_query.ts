@@ -186,17 +186,15 @@ export async function openEngine(options: EngineOptions): Promise<QueryEngine> {
       return { kind: "parts", snapshot: held.snapshot, ranges: pageRanges(held.pages, parts) };
     },
     current: () => watch.current(),
-    async failed(error: unknown) {
+    async failed(error: unknown, began: number) {
       if (!(error instanceof AppError)) return error;
       if (error instanceof SchemaChanged) await watch.changed();
       else if (REFUSALS.includes(error.code)) await watch.doubted();
       // As a cause it is a guess: the value itself may be at fault.
       else if (error.cause instanceof SchemaChanged) {
-        const before = changedBy;
         await watch.confirm();
-        // Others may have met the change while this was read.
-        const isChanged = changedBy !== before || performance.now() - changedAt < meanwhileMs;
-        if (isChanged) return mended(error.message, error.path);
+        // Perhaps somebody else met the change while this was read.
+        if (changedAt > began) return mended(error.message, error.path);
       }
       return error;
     },
@@ -225,9 +223,6 @@ function mended(message: string, path?: AppError["path"]): AppError {
   const { code, hint = "", retryAfterSeconds = 1 } = new SchemaChanged(message);
   return new AppError(code, message, { hint, retryAfterSeconds, ...path && { path } });
 }
-
-/** Reads that met a change together, and failed one after the other. */
-const meanwhileMs = 1000;
 
 /** What a request is refused with that knows a later schema: a new field, label or view. */
 const REFUSALS: readonly ErrorCode[] = ["VALIDATION_ERROR", "BAD_INPUT", "NOT_FOUND"];

@@ -161,9 +161,10 @@ export interface QueryEngine {
    * To be told of every error of `plan` and of reading or encoding `rows`, before the client is. Where
    * it speaks for a schema that was changed, the catalog is read again, and this resolves when it was:
    * the client's next query is planned by it. Gives the error that the client is to be told: another
-   * one where only the catalog shows that the schema is at fault and not the value. Never throws.
+   * one where only the catalog shows that the schema is at fault and not the value. `began` is when
+   * the request came, by `performance.now()`. Never throws.
    */
-  failed(error: unknown): Promise<unknown>;
+  failed(error: unknown, began: number): Promise<unknown>;
 
   /**
    * Splits a root field into ranges of pages, and holds the snapshot that they are of until it is

@@ -150,7 +150,7 @@ const changed = () => new SchemaChanged("row 1 has not the planned columns");
 Deno.test("failed() reads the catalog again for a changed schema, drops what was kept, and tells others", async () => {
   const { engine, ask, catalogs, told } = await counting(["orders"], [SHOP, later]);
   await ask(orders);
-  await engine.failed(changed());
+  await engine.failed(changed(), 0);
   deepEqual([catalogs(), told()], [2, 1]);
   equal(await ask(orders), false);
   equal(engine.rootLists().some(({ name }) => name === "laters"), true);
@@ -160,7 +160,7 @@ Deno.test("failed() keeps results and schema where the catalog says the same aga
   const { engine, ask, catalogs, told } = await counting(["orders"]);
   await ask(orders);
   const lists = engine.rootLists();
-  await engine.failed(changed());
+  await engine.failed(changed(), 0);
   deepEqual([catalogs(), told()], [2, 0]);
   equal(engine.rootLists(), lists);
   equal(await ask(orders), true);
@@ -170,14 +170,14 @@ Deno.test("failed() lets a request that was refused find its field when it asks 
   const { engine, ask } = await counting(null, [SHOP, later]);
   await new Promise((resolve) => setTimeout(resolve, 10)); // five pauses of a millisecond
   const text = "{ laters { id } }";
-  await ask(text).catch((error) => engine.failed(error));
+  await ask(text).catch((error) => engine.failed(error, 0));
   await ask(text);
 });
 
 for (const error of [new Error("ours"), new DOMException("left"), null]) {
   Deno.test(`failed() reads no catalog for ${error}`, async () => {
     const { engine, catalogs } = await counting(null);
-    await engine.failed(error);
+    await engine.failed(error, 0);
     equal(catalogs(), 1);
   });
 }
