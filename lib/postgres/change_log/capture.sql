@@ -46,6 +46,14 @@ returns boolean language sql volatile as $$
   end
 $$;
 
+-- Whether values of the type can hold JSON as a user wrote it: json and its arrays, and types of the
+-- user's that can be made of them.
+create or replace function fraiseql.may_hold_json(type_ oid)
+returns boolean language sql stable as $$
+  select type_ in (114, 199)
+    or type_ >= 16384 and (select t.typtype from pg_type t where t.oid = type_) <> 'e'
+$$;
+
 -- Which columns are which just now, in a table or a part of one; no key_columns where one is gone.
 create or replace function fraiseql.describe(relation_ oid, captured fraiseql.captured_tables)
 returns fraiseql.capturing language plpgsql stable as $$
@@ -62,8 +70,7 @@ begin
       case captured.listed when 'only' then a.attnum <> all (captured.column_numbers)
       else a.attnum = any (captured.column_numbers) or fraiseql.secret_name(a.attname) end),
     bool_or(a.attgenerated = 'v'),
-    -- json and its arrays; a type of the user's can be made of them.
-    not bool_or(a.atttypid in (114, 199) or a.atttypid >= 16384),
+    not bool_or(fraiseql.may_hold_json(a.atttypid)),
     max(a.attname::text) filter (where a.attnum = captured.user_number),
     max(a.attname::text) filter (where a.attnum = captured.org_number)
   into found.key_columns, found.left_out, found.is_computed, found.is_plain, found.user_column,
@@ -84,10 +91,12 @@ begin
   return found;
 end $$;
 
--- Changes with every change of the columns' names, numbers, types and kinds.
+-- Changes with every change of the columns' names, numbers, types and kinds. Written out in the trigger
+-- functions, since a call costs as much as the rest of their query.
 create or replace function fraiseql.fingerprint(relation_ oid, root oid)
 returns numeric language sql stable as $$
-  select sum(hashtextextended(a.attname::text || a.attgenerated::text, a.attnum) # a.atttypid::bigint)
+  select sum(hashtextextended(a.attname::text || a.attgenerated::text || a.attnotnull::text, a.attnum)
+    # a.atttypid::bigint)
   from pg_attribute a
   where a.attrelid = any (array[relation_, root]) and a.attnum > 0 and not a.attisdropped
 $$;
@@ -167,19 +176,28 @@ begin
 
   found.is_again := fraiseql.is_again(found.entity_type, captured.marker);
 
-  -- A notification in every transaction would make commits wait for each other. A transaction with one
-  -- cannot be prepared, so where there may be such the reader finds out by itself.
-  if captured.asleep = 2 and current_setting('max_prepared_transactions') = '0' then
-    perform pg_notify('fraiseql_events', '');
-  end if;
+  if captured.asleep = 2 then perform fraiseql.wake_reader(); end if;
   return found;
 end $$;
 
--- Measures the log, and marks it where writes are no longer captured from now on.
-create or replace function fraiseql.measure(capture fraiseql.capturing)
+-- A notification in every transaction would make commits wait for each other. A transaction with one
+-- cannot be prepared, so where there may be such the reader finds out by itself.
+create or replace function fraiseql.wake_reader()
 returns void language plpgsql as $$
 begin
-  if fraiseql.check_full(capture.log_bytes_max) and not capture.refuse_writes then
+  if current_setting('max_prepared_transactions') = '0' then
+    perform pg_notify('fraiseql_events', '');
+  end if;
+end $$;
+
+-- Measures the log, and marks it where writes are no longer captured from now on.
+create or replace function fraiseql.measure()
+returns void language plpgsql as $$
+declare
+  settings fraiseql.capture_settings;
+begin
+  select * into settings from fraiseql.capture_settings;
+  if fraiseql.check_full(settings.log_bytes_max) and not settings.refuse_writes then
     perform fraiseql.mark_gap(null, 'full');
   end if;
 end $$;
@@ -226,6 +244,22 @@ begin
     ) i $q$, relation_, rows_, same);
 end $$;
 
+-- The rows' hashes of these keys' events in this transaction, where the writer left them to be made
+-- when they are needed.
+create or replace function fraiseql.fill_hashes(keys bigint[])
+returns void language sql as $$
+  update fraiseql.change_log l set
+    old_hash = case l.event_type when 'Created' then null
+      else coalesce(l.old_hash, hashtextextended(
+        case l.event_type when 'Deleted' then l.data else fraiseql.old_data(l.data, l.changes) end, 0))
+      end,
+    new_hash = case l.event_type when 'Deleted' then null
+      else coalesce(l.new_hash, hashtextextended(l.data, 0)) end
+  where l.xid = pg_current_xact_id() and l.key_hash = any (keys)
+    and (l.old_hash is null and l.event_type <> 'Created'
+      or l.new_hash is null and l.event_type <> 'Deleted')
+$$;
+
 -- Puts the events of a key in this transaction in the order in which their values follow each other
 -- and end with the present row. Triggers do not fire in that order: what a row trigger writes is
 -- captured before the statement that fired it, and the parts of MERGE and WITH come by kind. The
@@ -240,6 +274,7 @@ declare
   way integer[]; at_stack text[]; edge_stack integer[];
   next integer;
 begin
+  perform fraiseql.fill_hashes(keys);
   -- Most are in order, and are found to be so at once.
   keys := array(
     select distinct e.key_hash from (
@@ -321,248 +356,3 @@ returns void language sql as $$
     select nextval('fraiseql.change_log_position') as position, clock_timestamp() as at offset 0
   ) t, fraiseql.captured_relations m where m.relation = relation_
 $$;
-
--- One function for each kind of write, since each has other transition tables. `pairs` are the rows
--- before and after as JSON text, null where there is none, in the order of the events.
-do $install$
-declare
-  template text := $template$
-create or replace function fraiseql.capture_%name%()
-returns trigger language plpgsql security definer
-set search_path = pg_catalog, pg_temp
-set "TimeZone" = 'UTC' set "DateStyle" = 'ISO, YMD' set "IntervalStyle" = 'iso_8601'
-set bytea_output = 'hex' set extra_float_digits = '1' set lc_monetary = 'C'
-set xmlbinary = 'base64' set lock_timeout = '0' set jit = 'off'
--- A plan is kept, and one that was made for a single row must do for a million.
-set plan_cache_mode = 'force_generic_plan' set enable_nestloop = 'off' set enable_mergejoin = 'off' as $$
-<<mine>>
-declare
-  capture fraiseql.capturing;
-  bytes bigint;
-  last_position bigint;
-  keys bigint[];
-  present_rows text;
-  present jsonb;
-  -- The rows, where the transition tables do not have all of their columns. Named with the block
-  -- where a column of the user's could have the same name.
-  old_texts json[];
-  new_texts json[];
-%declare%begin
-  -- One query for what nearly every write needs to know, since each costs as much as a small write.
-  select m.entity_type, m.key_columns, m.key_is_unique, m.left_out, m.is_computed, m.is_plain,
-    m.user_column, m.org_column, s.current_slot, s.database_bits, s.event_bytes_max,
-    s.truncate_rows_max, s.log_bytes_max, s.refuse_writes,
-    (select p.last_value from fraiseql.change_log_position p),
-    nullif(current_setting('fraiseql.user_id', true), ''),
-    nullif(current_setting('fraiseql.org_id', true), ''),
-    nullif(current_setting('fraiseql.traceparent', true), ''),
-    fraiseql.is_again(m.entity_type, current_setting('fraiseql.captured', true))
-  into capture
-  from fraiseql.captured_relations m, fraiseql.capture_settings s
-  where m.relation = tg_relid
-    and (select f.last_value from fraiseql.change_log_full f) = 1
-    and (select r.last_value from fraiseql.reader_asleep r) = 1
-    and m.columns_fingerprint = (
-      select sum(hashtextextended(a.attname::text || a.attgenerated::text, a.attnum) # a.atttypid::bigint)
-      from pg_attribute a
-      where a.attrelid = any (array[m.relation, m.root]) and a.attnum > 0 and not a.attisdropped);
-  if not found then capture := fraiseql.capturing(tg_relid); end if;
-  if capture.slot is null then return null; end if;
-%before%%statement%%after%  if bytes is null then return null; end if;
-  if capture.is_again and tg_op <> 'TRUNCATE' then
-    keys := fraiseql.keys_again(keys);
-    if keys is not null then
-      present_rows := fraiseql.present_rows(capture, tg_relid, '%rows%');
-      if present_rows is not null then
-        perform set_config('enable_nestloop', 'on', true);
-        execute present_rows into present using
-          capture.entity_type, capture.key_columns, capture.left_out;
-        perform fraiseql.put_in_order(keys, present);
-      end if;
-    end if;
-  end if;
-  -- Not with each statement, since it takes as long as a small write.
-  if bytes >= 262144 or last_position / 256 <> capture.last_position / 256 then
-    perform fraiseql.measure(capture);
-  end if;
-  return null;
-end $$
-$template$;
-  statement text := $statement$  with %with% logged as (
-    insert into fraiseql.change_log (slot, position, xid, key_hash, old_hash, new_hash, event_id,
-      event_type, entity_type, entity_id, recorded_at, data, changes, user_id, org_id, traceparent,
-      cut)
-    select capture.slot, e.position, pg_current_xact_id(),
-      hashtextextended(capture.entity_type || ' ' || e.entity_id, 0),
-      hashtextextended(e.old::text, 0), hashtextextended(e.new::text, 0),
-      fraiseql.event_id(e.at, e.position, capture.database_bits),
-      case when e.old is null then 'Created' when e.new is null then 'Deleted' else 'Updated' end,
-      capture.entity_type, e.entity_id, e.at,
-      case when e.room < octet_length(e.data)
-        then fraiseql.truncated(e.data::json, capture.key_columns) else e.data end,
-      case when e.room >= octet_length(e.data) + octet_length(e.changes) then e.changes end,
-      e.user_id, e.org_id, capture.traceparent,
-      case when e.room < octet_length(e.data) then 2
-        when e.changes is null and e.old is not null and e.new is not null
-          or e.room < octet_length(e.data) + octet_length(e.changes) then 1 else 0 end
-    from (
-      select i.*, nextval('fraiseql.change_log_position') as position, clock_timestamp() as at,
-        coalesce(i.new, i.old)::text as data,
-        -- What the other keys of the line leave; a letter takes six bytes at most.
-        capture.event_bytes_max - 300 - 6 * (octet_length(capture.entity_type)
-          + octet_length(i.entity_id) + coalesce(octet_length(i.user_id), 0)
-          + coalesce(octet_length(i.org_id), 0)) as room,
-        case when i.old is null or i.new is null then null
-          when i.old::text = i.new::text then '{}'
-          -- They would be cut, and making them of rows of 100 MB takes a minute.
-          when greatest(octet_length(i.old::text), octet_length(i.new::text))
-            > capture.event_bytes_max then null
-          -- Here and not in a function, which would be started anew for each row.
-          else (
-            select concat('{', string_agg(
-              concat(to_json(c.name), ':{"old":', c.was, ',"new":', c.becomes, '}'), ','), '}')
-            from rows from (json_each(i.old), json_each(i.new)) as c(name, was, name_too, becomes)
-            where c.was::text <> c.becomes::text and c.name <> all (capture.key_columns)
-          ) end as changes
-      from (
-        select
-          case when capture.left_out is null then p.old else fraiseql.without(p.old, capture.left_out)
-            end as old,
-          case when capture.left_out is null then p.new else fraiseql.without(p.new, capture.left_out)
-            end as new,
-          case when p.key is not null then p.key
-            when cardinality(capture.key_columns) = 1
-            then coalesce(coalesce(p.new, p.old) ->> capture.key_columns[1], '')
-            else fraiseql.composite_key(coalesce(p.new, p.old), capture.key_columns) end as entity_id,
-          coalesce(coalesce(p.new, p.old) ->> capture.user_column, capture.user_id) as user_id,
-          coalesce(coalesce(p.new, p.old) ->> capture.org_column, capture.org_id) as org_id
-        from (%pairs%) p
-        offset 0
-      ) i
-      offset 0
-    ) e
-    returning key_hash, position, octet_length(data) + coalesce(octet_length(changes), 0) as bytes
-  )
-  select sum(l.bytes), max(l.position), case when capture.is_again then array_agg(l.key_hash) end
-  into bytes, last_position, keys from logged l;
-$statement$;
-  -- What one write made and a later one of the same statement took away was never there.
-  careful_with text := $q$
-    olds as materialized (
-      select row_number() over (partition by o.key order by o.n) as nth, o.j, o.key
-      from old_images o
-      where not exists (
-        select from new_images n where n.key = o.key and n.j::text = o.j::text and n.n < o.n)
-    ),
-    news as materialized (
-      select row_number() over (partition by n.key order by n.n) as nth, n.j, n.key
-      from new_images n
-      where not exists (
-        select from old_images o where o.key = n.key and o.j::text = n.j::text and n.n < o.n)
-    ),
-$q$;
-  careful_pairs text := $q$
-      select o.j as old, null::json as new, o.key from olds o
-      where not exists (select from news n where n.key = o.key and n.nth = o.nth)
-      union all
-      select o.j, n.j, n.key from news n left join olds o on n.key = o.key and n.nth = o.nth$q$;
-  write record;
-begin
-  for write in select * from (values
-    ('insert', '', $q$
-  if capture.is_computed then
-    execute fraiseql.computed_rows(tg_relid, 'new_rows') into new_texts;
-  end if;
-$q$, '', $q$
-      select null::json as old, case when capture.is_plain then t.new
-        else fraiseql.clean_json(t.new) end as new, null::text as key
-      from (
-        select row_to_json(n.*) as new from new_rows n where mine.new_texts is null
-        union all select unnest(new_texts) offset 0) t$q$,
-      '', 'select * from new_rows'),
-    ('delete', '', $q$
-  if capture.is_computed then
-    execute fraiseql.computed_rows(tg_relid, 'old_rows') into old_texts;
-  end if;
-$q$, '', $q$
-      select case when capture.is_plain then t.old else fraiseql.clean_json(t.old) end as old,
-        null::json as new, null::text as key
-      from (
-        select row_to_json(o.*) as old from old_rows o where mine.old_texts is null
-        union all select unnest(old_texts) offset 0) t$q$,
-      '', 'select * from old_rows'),
-    ('update', $q$  is_careful boolean;
-$q$, $q$
-  if capture.is_computed then
-    execute fraiseql.computed_rows(tg_relid, 'old_rows') into old_texts;
-    execute fraiseql.computed_rows(tg_relid, 'new_rows') into new_texts;
-  end if;
-  -- A row can be written several times in one statement: by cascades of two foreign keys, and where
-  -- the key is none that PostgreSQL holds.
-  is_careful := not capture.key_is_unique or exists (
-    select from pg_constraint c where c.conrelid = tg_relid and c.contype = 'f'
-      and (c.confupdtype in ('c', 'n', 'd') or c.confdeltype in ('n', 'd')));
-$q$, $q$
-    old_images as materialized (
-      select %n% t.j, case when cardinality(capture.key_columns) = 1
-        then coalesce(t.j ->> capture.key_columns[1], '')
-        else fraiseql.composite_key(t.j, capture.key_columns) end as key
-      from (
-        select case when capture.is_plain then r.j else fraiseql.clean_json(r.j) end as j
-        from (
-          select row_to_json(o.*) as j from old_rows o where mine.old_texts is null
-          union all select unnest(old_texts) offset 0) r
-        offset 0) t
-    ),
-    new_images as materialized (
-      select %n% t.j, case when cardinality(capture.key_columns) = 1
-        then coalesce(t.j ->> capture.key_columns[1], '')
-        else fraiseql.composite_key(t.j, capture.key_columns) end as key
-      from (
-        select case when capture.is_plain then r.j else fraiseql.clean_json(r.j) end as j
-        from (
-          select row_to_json(o.*) as j from new_rows o where mine.new_texts is null
-          union all select unnest(new_texts) offset 0) r
-        offset 0) t
-    ),
-$q$, $q$
-      -- A changed key is Deleted, then Created; all Deleted first, since keys can be handed on.
-      select o.j as old, null::json as new, o.key from old_images o
-      where not exists (select from new_images n where n.key = o.key)
-      union all
-      select o.j, n.j, n.key from new_images n left join old_images o on n.key = o.key$q$,
-      '', 'select * from old_rows union all select * from new_rows'),
-    -- Root, partitions and children each fire, and so each reads its own rows only.
-    ('truncate', $q$  doomed record;
-  is_one boolean;
-$q$, $q$  if (select c.relkind from pg_class c where c.oid = tg_relid) = 'p' then return null; end if;
-  -- Rows that this transaction's snapshot does not show are truncated too.
-  is_one := current_setting('transaction_isolation') <> 'read committed'
-    or not has_table_privilege(tg_relid, 'select') or row_security_active(tg_relid);
-  if not is_one then
-    execute format('select count(*) > $1 from (select from only %s limit $1 + 1) t',
-      tg_relid::regclass) into is_one using capture.truncate_rows_max;
-  end if;
-  if is_one then
-    perform fraiseql.capture_truncated(capture, tg_relid);
-    return null;
-  end if;
-  for doomed in execute format(
-    'select fraiseql.clean_json(row_to_json(t.*)) as old from only %s t', tg_relid::regclass)
-  loop
-$q$, '', 'select doomed.old::json as old, null::json as new, null::text as key', $q$  end loop;
-$q$, '')
-  ) as w(name, declare_, before_, with_, pairs, after_, rows_)
-  loop
-    execute replace(replace(replace(replace(replace(replace(template,
-      '%declare%', write.declare_), '%before%', write.before_),
-      '%statement%', case when write.name = 'update'
-        then 'if is_careful then' || replace(replace(replace(statement, '%with%',
-            replace(write.with_, '%n%', 'row_number() over () as n,') || careful_with), '%pairs%',
-            careful_pairs), '%n%', '')
-          || 'else' || replace(replace(replace(statement, '%with%', write.with_), '%pairs%',
-            write.pairs), '%n%', '') || 'end if;'
-        else replace(replace(statement, '%with%', write.with_), '%pairs%', write.pairs) end),
-      '%after%', write.after_), '%rows%', write.rows_), '%name%', write.name);
-  end loop;
-end $install$;

@@ -79,6 +79,27 @@ returns json language sql immutable parallel safe as $$
   ) end
 $$;
 
+-- The row before an update, from the row after it and what changed.
+create or replace function fraiseql.old_data(data text, changes text)
+returns text language sql immutable parallel safe as $$
+  select concat('{', string_agg(
+    to_json(d.key)::text || ':' || coalesce(($2::json -> d.key -> 'old')::text, d.value::text), ','), '}')
+  from json_each($1::json) d
+$$;
+
+-- What an update changed; null for rows above the limit, where making it takes a minute for 100 MB.
+create or replace function fraiseql.changes_of(
+  old json, new json, key_columns text[], bytes_max integer)
+returns text language sql immutable parallel safe as $$
+  select case
+    when greatest(octet_length($1::text), octet_length($2::text)) <= $4 then (
+      select concat('{', string_agg(
+        concat(to_json(c.name), ':{"old":', c.was, ',"new":', c.becomes, '}'), ','), '}')
+      from rows from (json_each($1), json_each($2)) as c(name, was, name_too, becomes)
+      where c.was::text <> c.becomes::text and c.name <> all ($3))
+    end
+$$;
+
 -- What is left of a row above the limit: its key, and the names of what was cut.
 create or replace function fraiseql.truncated(data json, key_columns text[])
 returns text language sql immutable parallel safe as $$
@@ -152,6 +173,7 @@ begin
     where t.relation = captured.relation;
   end loop;
   perform fraiseql.describe_captured();
+  perform fraiseql.write_triggers();
 end $$;
 
 -- Names of columns by number; the name that was known for those which are gone.

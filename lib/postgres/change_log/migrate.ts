@@ -9,6 +9,7 @@ import captureSql from "./capture.sql" with { type: "text" };
 import functionsSql from "./functions.sql" with { type: "text" };
 import registrySql from "./registry.sql" with { type: "text" };
 import tablesSql from "./tables.sql" with { type: "text" };
+import triggersSql from "./triggers.sql" with { type: "text" };
 
 /** What the trigger functions go by; they read it from the database, not from this program. */
 export interface CaptureSettings {
@@ -17,7 +18,7 @@ export interface CaptureSettings {
 }
 
 /** Raised with each change of tables.sql, together with a step that brings older ones there. */
-const version = 1;
+const version = 2;
 
 /**
  * Makes schema `fraiseql` or brings it up to date, in one transaction; safe to repeat. Gives what was
@@ -35,8 +36,11 @@ export async function migrateChangeLog(
       await connection.query(tablesSql);
       lines.push("made schema fraiseql: the change log, in which writes are captured");
     }
+    if (there !== null && there < 2) await connection.query(toVersion2);
     await connection.query("set local search_path = pg_catalog, pg_temp");
-    for (const sql of [functionsSql, captureSql, registrySql]) await connection.query(sql);
+    for (const sql of [functionsSql, captureSql, triggersSql, registrySql]) {
+      await connection.query(sql);
+    }
     if (there === null) {
       await connection.query(
         `insert into fraiseql.capture_settings
@@ -56,11 +60,25 @@ export async function migrateChangeLog(
     );
     if (changed.length > 0) lines.push("set the change log's limits");
     await connection.query("select fraiseql.refresh_captured(), fraiseql.resume_capture()");
+    if (there !== null && there < version) {
+      // After the new functions are there, and before those that triggers no longer name are dropped.
+      await connection.query("select fraiseql.attach(relation) from fraiseql.captured_relations");
+      await connection.query("select fraiseql.write_triggers()");
+      await connection.query("update fraiseql.capture_settings set version = $1::int4", [
+        String(version),
+      ]);
+      lines.push(`brought schema fraiseql from version ${there} to ${version}`);
+    }
     if (lines.length === 0) lines.push("schema fraiseql is up to date");
     if (there === null) lines.push("no table is captured yet: fraiseql capture add <table>");
     return lines;
   });
 }
+
+/** Each table has trigger functions of its own. */
+const toVersion2 = `
+  alter table fraiseql.captured_relations add column number integer generated always as identity;
+  drop function fraiseql.measure(fraiseql.capturing)`;
 
 /** Removes schema `fraiseql` and every trigger that leads there; safe to repeat. */
 export async function dropChangeLog(connection: Connection): Promise<string[]> {

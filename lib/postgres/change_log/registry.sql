@@ -30,8 +30,10 @@ returns void language plpgsql
 set search_path = pg_catalog, pg_temp as $$
 declare
   part record;
+  number integer;
 begin
   perform fraiseql.detach(relation);
+  select r.number into number from fraiseql.captured_relations r where r.relation = attach.relation;
   for part in select * from (values
     ('insert', 'after insert', 'referencing new table as new_rows'),
     ('update', 'after update', 'referencing old table as old_rows new table as new_rows'),
@@ -40,7 +42,9 @@ begin
   loop
     execute format(
       'create trigger fraiseql_%1$s %2$s on %3$s %4$s for each statement
-       execute function fraiseql.capture_%1$s()', part.name, part.time_, relation, part.tables);
+       execute function fraiseql.%5$I()', part.name, part.time_, relation, part.tables,
+      case part.name when 'truncate' then 'capture_truncate'
+        else format('capture_%s_%s', part.name, number) end);
   end loop;
 end $$;
 
@@ -86,9 +90,12 @@ begin
   for member in select relation from fraiseql.members(relation_) loop
     insert into fraiseql.captured_relations (relation, root) values (member, relation_)
     on conflict (relation) do update set root = excluded.root;
-    perform fraiseql.attach(member);
   end loop;
   perform fraiseql.describe_captured();
+  perform fraiseql.write_triggers();
+  for member in select relation from fraiseql.members(relation_) loop
+    perform fraiseql.attach(member);
+  end loop;
 end $$;
 
 create or replace function fraiseql.uncapture(relation_ regclass)
@@ -104,6 +111,7 @@ begin
     perform fraiseql.detach(member);
   end loop;
   delete from fraiseql.captured_tables where relation = relation_;
+  perform fraiseql.write_triggers();
 end $$;
 
 revoke all on all functions in schema fraiseql from public;

@@ -38,7 +38,8 @@ create table fraiseql.change_log (
   -- Of entity type and id together; indexed in their place, since a key may be longer than an
   -- index can hold.
   key_hash bigint not null,
-  -- Of the row before and after; null where there is none. They tell which write followed which.
+  -- Of the row before and after; null where there is none, and where they can still be made of `data`
+  -- and `changes`; see fill_hashes(). They tell which write followed which.
   old_hash bigint,
   new_hash bigint,
   event_id uuid not null,
@@ -106,6 +107,8 @@ create table fraiseql.captured_tables (
 create table fraiseql.captured_relations (
   relation regclass primary key,
   root regclass not null references fraiseql.captured_tables on delete cascade,
+  -- Names its trigger functions; an oid would be another in a restored dump.
+  number integer generated always as identity,
   -- What describe() found, so that a write needs not look again while the columns are the same;
   -- see fingerprint().
   columns_fingerprint numeric,

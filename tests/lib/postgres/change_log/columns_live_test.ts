@@ -1,6 +1,6 @@
 /** Which columns are captured, and what tables may be like. */
 
-import { deepEqual, match } from "node:assert/strict";
+import { deepEqual, equal, match } from "node:assert/strict";
 import { testPostgres } from "../../../services/postgres.ts";
 import { captured } from "./captured.ts";
 import { Scene } from "./scene.ts";
@@ -201,5 +201,72 @@ Deno.test("a captured table that was dropped leaves its entity type to another",
     await captured(scene.url, ["t"]);
     await scene.query("insert into t values (1, 'a')");
     deepEqual(await scene.said(), [`Created 1 {"id":1,"v":"a"}`]);
+  });
+});
+
+/** Names that would end a quotation, stand for something in a format, or be SQL of their own. */
+const awkward = [`a"b`, `c'd`, "e\\f", "%s", "%1$s", "%short%", "$q$", "é", "select", "mine.slot"];
+
+/** Every kind of value that is compared in a way of its own. */
+const kinds: [type: string, was: string, becomes: string][] = [
+  ["numeric", "1.0", "1.00"],
+  ["float8", "'-0'", "0"],
+  ["json", `'{"a": 1}'`, `'{"a":1}'`],
+  ["json", `'null'`, "null"],
+  ["jsonb", `'{"a": 1}'`, `'{"a":1.0}'`],
+  ["int[]", "'{1}'", "'{1,2}'"],
+  ["bpchar(3)", "'a'", "'a  '"],
+  ["timestamptz", "'2026-01-01 00:00+01'", "'2026-01-01 00:00+02'"],
+  ["interval", "'1 day'", "'24 hours'"],
+  ["bytea", "'\\x00'", "'\\x0000'"],
+  ["bool", "true", "null"],
+  ["text", "null", "''"],
+  ["mood", "'fine'", "'so so'"],
+  ["place", `'(1,a)'`, `'(1,b)'`],
+  ["positive", "1", "2"],
+  ["text collate blunt", "'A'", "'a'"],
+];
+
+Deno.test("capture says the same by its short way, which names the columns, as by the long one", async () => {
+  const values = kinds.map(([type], n) => `k${n} ${type}`);
+  const names = awkward.map((name) => `"${name.replaceAll('"', '""')}" text default 'x'`);
+  const many = Array.from({ length: 120 }, (_, n) => `m${n} int default ${n}`);
+  const columns = (key: string) =>
+    `(${[
+      "id int",
+      "at timestamptz",
+      ...values,
+      ...names,
+      ...many,
+      "secret_token text",
+      `primary key (${key})`,
+    ]})`;
+  const sql = `
+    create type mood as enum ('so so', 'fine'); create type place as (x int, y text);
+    create domain positive as int check (value > 0);
+    create collation blunt (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+    create table t ${columns("id, at")}; create table u ${columns(`"a""b"`)}`;
+  await Scene.run(server, { sql, tables: ["t", "u"], how: { except: ["m7"] } }, async (scene) => {
+    const write = async (key: string) => {
+      const some = kinds.map((_, n) => `k${n}`);
+      await scene.query(`
+        insert into t (id, at, ${some}) select n, '2026-01-01 00:00+03', ${
+        kinds.map(([, was]) => was)
+      } from generate_series(1, 3) n;
+        update t set ${kinds.map(([, , becomes], n) => `k${n} = ${becomes}`)}, m119 = 0, m7 = 1;
+        update t set id = id + 2, "%s" = 'y' where id > 1; update t set k0 = k0; delete from t;
+        insert into u (id, "a""b") values (1, '${key}'), (2, 'A'), (3, 'a');
+        update u set id = 9, "c'd" = null; update u set "a""b" = upper("a""b") where id = 9 and
+          "a""b" <> 'a'; delete from u`);
+      return (await scene.events()).map(({ text }) =>
+        text.replace(/^\{"id":"[^"]*"/, "").replace(/"timestamp":"[^"]*"/, "")
+      ).sort(); // rows of a statement come as PostgreSQL finds them
+    };
+    const short = await write("'';--");
+    await scene.query("update fraiseql.captured_relations set columns_fingerprint = null");
+    await scene.query("select fraiseql.write_triggers()");
+    const long = await write("'';--");
+    equal(short.join("\n"), long.join("\n"));
+    equal(short.length, 27);
   });
 });

@@ -94,6 +94,40 @@ Deno.test("migrateChangeLog() says what it did, can be repeated, and leaves no t
   });
 });
 
+Deno.test("migrateChangeLog() brings a schema of version 1 up to date, and captures go on", async () => {
+  await inDatabase(TABLES, async (connection) => {
+    await migrateChangeLog(connection, settings());
+    await openRegistry(connection);
+    await addCaptures(connection, [await request(connection, "t"), await request(connection, "p")]);
+    // What it was then: no numbers, and one function for all tables.
+    await connection.query(`
+      alter table fraiseql.captured_relations drop column number;
+      create function fraiseql.measure(fraiseql.capturing) returns void language sql as '';
+      create function fraiseql.capture_insert() returns trigger language plpgsql as 'begin return null; end';
+      drop trigger fraiseql_insert on public.t;
+      create trigger fraiseql_insert after insert on public.t
+        referencing new table as new_rows for each statement execute function fraiseql.capture_insert();
+      update fraiseql.capture_settings set version = 1`);
+    await rejects(openRegistry(connection), { code: "NOT_FOUND", hint: "run fraiseql migrate" });
+    deepEqual(await migrateChangeLog(connection, settings()), [
+      "brought schema fraiseql from version 1 to 2",
+    ]);
+    await openRegistry(connection);
+    deepEqual((await listCaptures(connection)).map(({ faults }) => faults), [[], []]);
+    await connection.query(
+      "insert into public.t values (1, 'a'); insert into public.p1 values (1)",
+    );
+    deepEqual(
+      await connection.query("select entity_type from fraiseql.change_log order by position"),
+      [["t"], ["p"]],
+    );
+    deepEqual(
+      await connection.query("select count(*) from pg_proc where proname = 'capture_insert'"),
+      [["0"]],
+    );
+  });
+});
+
 Deno.test("migrateChangeLog() leaves a schema of that name alone that is another's or later", async () => {
   await inDatabase("create schema fraiseql", async (connection) => {
     const error = { code: "BAD_INPUT", message: /schema fraiseql is there, and is not of this/ };
@@ -105,7 +139,7 @@ Deno.test("migrateChangeLog() leaves a schema of that name alone that is another
     await connection.query("update fraiseql.capture_settings set version = 999");
     await rejects(migrateChangeLog(connection, settings()), {
       code: "BAD_INPUT",
-      message: "schema fraiseql is of version 999, later than this program's 1",
+      message: "schema fraiseql is of version 999, later than this program's 2",
     });
   });
 });

@@ -1,0 +1,504 @@
+-- The trigger functions of each captured table. They are written anew when its columns change, because
+-- SQL that names the columns takes a third of the time of SQL that looks them up in JSON. Where the
+-- columns are no longer those it was written for, and where something is out of the ordinary, the same
+-- function goes the long way, which asks for everything.
+
+-- SQL that says how a table's rows are written as events; `o` and `n` are the row before and after.
+-- Null where only the long way will do.
+create or replace function fraiseql.row_code(member fraiseql.captured_relations)
+returns jsonb language sql stable as $$
+  with columns as (
+    select a.attname::text as name, a.attnum as number, a.attlen, a.attnotnull,
+      array_position(member.key_columns, a.attname::text) as key_place,
+      a.attname = any (member.left_out) is true as is_left_out,
+      fraiseql.may_hold_json(a.atttypid) as is_json,
+      -- Of these types two values are equal exactly where their texts are.
+      a.atttypid = any (array['bool', 'int2', 'int4', 'int8', 'uuid', 'date', 'time', 'timestamp',
+        'timestamptz', 'bytea', 'text', 'varchar']::regtype[]) or t.typtype = 'e' as is_exact,
+      -- Byte by byte: other collations can hold texts equal that differ.
+      case when a.atttypid in (25, 1043) then ' collate "C"' else '' end as bytewise,
+      a.atttypid = any (array['int2', 'int4', 'int8', 'uuid', 'text', 'varchar']::regtype[])
+        or t.typtype = 'e' as is_text_in_json
+    from pg_attribute a join pg_type t on t.oid = a.atttypid
+    where a.attrelid = member.relation and a.attnum > 0 and not a.attisdropped
+  ), sides as (
+    select c.*, s.side, format('%s.%I', s.side, c.name) as value, format(
+      case when c.is_text_in_json then '%s.%I::text' else '(to_json(%s.%I) #>> ''{}'')' end,
+      s.side, c.name) as text, format(
+      case when c.is_json then 'coalesce(fraiseql.clean_json(to_json(%s.%I))::text, ''null'')'
+        else 'coalesce(to_json(%s.%I)::text, ''null'')' end, s.side, c.name) as json
+    from columns c, (values ('o'), ('n')) s(side)
+  ), pairs as (
+    select o.number, o.name, o.key_place, o.attnotnull, case
+        when o.is_exact then concat(o.value, o.bytewise, ' = ', n.value, n.bytewise)
+        else concat(o.text, ' = ', n.text) end as is_same,
+      format('case when %s then concat(%L, %s, '',"new":'', %s, ''}'') end', case
+          when o.is_exact
+          then concat(o.value, o.bytewise, ' is distinct from ', n.value, n.bytewise)
+          else format('record_image_ne(row(%s), row(%s)) and %s <> %s', o.value, n.value, o.json, n.json)
+        end, ',' || to_json(o.name)::text || ':{"old":', o.json, n.json) as change,
+      row_number() over (partition by o.key_place is null and not o.is_left_out order by o.number) as place,
+      o.key_place is null and not o.is_left_out as is_shown
+    from sides o join sides n on n.number = o.number where o.side = 'o' and n.side = 'n'
+  ), changes as (
+    -- A function takes 100 arguments.
+    select format('concat(%s)', string_agg(change, ', ' order by number)) as part, min(number) as number
+    from pairs where is_shown group by (place - 1) / 50
+  )
+  select jsonb_object_agg(side, code) || jsonb_build_object(
+    'same_key', (
+      select string_agg(is_same, ' and ') filter (where key_place is not null)
+      from pairs having bool_and(attnotnull or key_place is null) and member.key_is_unique),
+    'first_key', (select format('o.%I', name) from pairs where key_place = 1),
+    'changes', coalesce((select string_agg(part, ' || ' order by number) from changes), ''''''))
+  from (
+    select side, jsonb_build_object(
+      'id', case when cardinality(member.key_columns) = 1
+        then format('coalesce(%s, '''')', max(text) filter (where key_place = 1))
+        else format('array_to_json(array[%s])::text',
+          string_agg(text, ', ' order by key_place) filter (where key_place is not null)) end,
+      'user', coalesce('coalesce(' || max(text) filter (where name = member.user_column)
+        || ', mine.user_id)', 'mine.user_id'),
+      'org', coalesce('coalesce(' || max(text) filter (where name = member.org_column)
+        || ', mine.org_id)', 'mine.org_id'),
+      'json', format(case when member.is_plain then '%s' else 'fraiseql.clean_json(%s)' end,
+        format('row_to_json(%s.*)', case when member.left_out is null then side else side || '_shown' end)),
+      'shown', case when member.left_out is null then '' else format(
+        ' cross join lateral (select %s) %s_shown',
+        string_agg(value, ', ' order by number) filter (where not is_left_out), side) end,
+      -- Null has none.
+      'size', coalesce(
+        string_agg(format('coalesce(pg_column_size(%s), 0)', value), ' + ') filter (where attlen = -1),
+        '0')) as code
+    from sides group by side
+  ) s
+  where member.columns_fingerprint is not null and not member.is_computed
+$$;
+
+-- The short way of a kind of write, to stand in its trigger function; empty where there is none.
+create or replace function fraiseql.short_way(member fraiseql.captured_relations, kind text)
+returns text language plpgsql stable as $function$
+declare
+  code jsonb := fraiseql.row_code(member);
+  o jsonb := code -> 'o';
+  n jsonb := code -> 'n';
+  rows_ text;
+  old_json text;
+begin
+  if o is null or kind = 'update' and code ->> 'same_key' is null then return ''; end if;
+  rows_ := case kind
+    when 'insert' then format($q$
+          select %s as id, %s::text as data, null::text as changes, %s as user_id, %s as org_id,
+            'Created' as type, null::record as old_row
+          from new_rows n%s$q$,
+      n ->> 'id', n ->> 'json', n ->> 'user', n ->> 'org', n ->> 'shown')
+    when 'delete' then format($q$
+          select %s as id, %s::text as data, null::text as changes, %s as user_id, %s as org_id,
+            'Deleted' as type, null::record as old_row
+          from old_rows o%s$q$,
+      o ->> 'id', o ->> 'json', o ->> 'user', o ->> 'org', o ->> 'shown')
+    else format($q$
+          -- A changed key is Deleted, then Created; all Deleted first, since keys can be handed on.
+          select %1$s as id, %2$s::text as data, null::text as changes, %3$s as user_id, %4$s as org_id,
+            'Deleted' as type, null::record as old_row
+          from old_rows o%5$s
+          where not exists (select from new_rows n where %6$s)
+          union all
+          select %7$s, %8$s::text,
+            case when %12$s is null then null
+              -- Far from what PostgreSQL can hold, however well it was compressed.
+              when %13$s + %14$s > 65536
+              then fraiseql.changes_of(%2$s, %8$s, %15$L, mine.event_bytes_max)
+              else concat('{', substr(%16$s, 2), '}') end,
+            %9$s, %10$s, case when %12$s is null then 'Created' else 'Updated' end, (o.*)::record
+          from new_rows n left join old_rows o on %6$s%11$s%5$s$q$,
+      o ->> 'id', o ->> 'json', o ->> 'user', o ->> 'org', o ->> 'shown', code ->> 'same_key',
+      n ->> 'id', n ->> 'json', n ->> 'user', n ->> 'org', n ->> 'shown', code ->> 'first_key',
+      o ->> 'size', n ->> 'size', member.key_columns, code ->> 'changes') end;
+  old_json := format(case when member.is_plain then '%s' else 'fraiseql.clean_json(%s)' end,
+    'row_to_json(c.old_row)');
+  if member.left_out is not null then
+    old_json := format('fraiseql.without(%s, %L)', old_json, member.left_out);
+  end if;
+  return format($q$
+  mine.marker := current_setting('fraiseql.captured', true);
+  if starts_with(mine.marker, statement_timestamp()::text) is not true then
+    mine.marker := statement_timestamp()::text || '|';
+  end if;
+  if strpos(mine.marker, %1$L) = 0
+    and coalesce(pg_sequence_last_value('fraiseql.change_log_full'::regclass), 1) = 1
+  then
+    select s.current_slot, s.database_bits, s.event_bytes_max
+    into mine.slot, mine.database_bits, mine.event_bytes_max
+    from fraiseql.capture_settings s
+    where %2$L = (
+      select sum(hashtextextended(a.attname::text || a.attgenerated::text || a.attnotnull::text, a.attnum)
+        # a.atttypid::bigint)
+      from pg_attribute a
+      where a.attrelid = any (array[%3$s]::oid[]) and a.attnum > 0 and not a.attisdropped)%4$s;
+    if mine.slot is not null then
+      -- One time for all rows: then their positions order them, which stand in the ids.
+      mine.at := clock_timestamp();
+      mine.id_head := overlay(
+        lpad(to_hex((date_part('epoch', mine.at) * 1000000)::bigint * 512 / 125), 15, '0')
+        placing '7' from 13 for 0) || to_hex(32768 | mine.database_bits);
+      mine.user_id := nullif(current_setting('fraiseql.user_id', true), '');
+      mine.org_id := nullif(current_setting('fraiseql.org_id', true), '');
+      mine.traceparent := nullif(current_setting('fraiseql.traceparent', true), '');
+      mine.log_began := pg_current_wal_insert_lsn();
+      insert into fraiseql.change_log (slot, position, xid, key_hash, old_hash, new_hash, event_id,
+        event_type, entity_type, entity_id, recorded_at, data, changes, user_id, org_id, traceparent,
+        cut)
+      select mine.slot, c.position, pg_current_xact_id(), hashtextextended(%5$L || c.id, 0),
+        case when c.cut = 0 or c.type = 'Created' then null
+          when c.type = 'Updated' then hashtextextended(%6$s::text, 0)
+          else hashtextextended(c.data, 0) end,
+        case when c.cut = 2 and c.type <> 'Deleted' then hashtextextended(c.data, 0) end,
+        (mine.id_head || lpad(to_hex(c.position), 12, '0'))::uuid, c.type, %7$L, c.id, mine.at,
+        case when c.cut = 2 then fraiseql.truncated(c.data::json, %8$L) else c.data end,
+        case when c.cut = 0 then c.changes end, c.user_id, c.org_id, mine.traceparent, c.cut
+      from (
+        select e.*, case when e.room < octet_length(e.data) then 2
+          when e.type = 'Updated' and (e.changes is null
+            or e.room < octet_length(e.data) + octet_length(e.changes)) then 1 else 0 end as cut
+        from (
+          select u.*, nextval('fraiseql.change_log_position'::regclass) as position,
+            -- What the other keys of the line leave; a letter takes six bytes at most.
+            mine.event_bytes_max - %9$s - 6 * (octet_length(u.id)
+              + coalesce(octet_length(u.user_id), 0) + coalesce(octet_length(u.org_id), 0)) as room
+          from (%10$s
+          offset 0) u
+          offset 0
+        ) e
+        offset 0
+      ) c;
+      get diagnostics row_count = row_count;
+      if mine.row_count = 0 then return null; end if;
+      mine.marker := set_config('fraiseql.captured', mine.marker || %11$L, true);
+      if coalesce(pg_sequence_last_value('fraiseql.reader_asleep'::regclass), 1) = 2 then
+        perform fraiseql.wake_reader();
+      end if;
+      -- With each megabyte of WAL that goes by during such a statement, since it takes as long as many
+      -- small writes.
+      if div(mine.log_began - '0/0', 1048576) <> div(pg_current_wal_insert_lsn() - '0/0', 1048576) then
+        perform fraiseql.measure();
+      end if;
+      return null;
+    end if;
+  end if;
+$q$,
+    '|' || member.entity_type || '|', member.columns_fingerprint::text,
+    concat_ws(', ', member.relation::oid, member.root::oid),
+    case when kind = 'update' then $q$
+      -- A row can be written several times in one statement: by cascades of two foreign keys.
+      and not exists (
+        select from pg_constraint f where f.conrelid = tg_relid and f.contype = 'f'
+          and (f.confupdtype in ('c', 'n', 'd') or f.confdeltype in ('n', 'd')))$q$ else '' end,
+    member.entity_type || ' ', old_json, member.entity_type, member.key_columns,
+    300 + 6 * octet_length(member.entity_type), rows_, member.entity_type || '|');
+end $function$;
+
+-- The text of a trigger function: the short way of one kind of write, and the long way behind it.
+-- `pairs` are the rows before and after as JSON text, null where there is none, in the order of the
+-- events.
+create or replace function fraiseql.trigger_code(name_ text, kind text, short text)
+returns text language plpgsql immutable as $install$
+declare
+  template text := $template$
+create or replace function fraiseql.%function%()
+returns trigger language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set "TimeZone" = 'UTC' set "DateStyle" = 'ISO, YMD' set "IntervalStyle" = 'iso_8601'
+set bytea_output = 'hex' set extra_float_digits = '1' set lc_monetary = 'C'
+set xmlbinary = 'base64' set lock_timeout = '0' set jit = 'off'
+-- A plan is kept, and one that was made for a single row must do for a million.
+set plan_cache_mode = 'force_generic_plan' set enable_nestloop = 'off' set enable_mergejoin = 'off' as $trigger$
+<<mine>>
+declare
+  capture fraiseql.capturing;
+  bytes bigint;
+  last_position bigint;
+  keys bigint[];
+  present_rows text;
+  present jsonb;
+  -- The rows, where the transition tables do not have all of their columns. Named with the block
+  -- where a column of the user's could have the same name.
+  old_texts json[];
+  new_texts json[];
+  -- Of the short way.
+  marker text;
+  slot smallint;
+  database_bits integer;
+  event_bytes_max integer;
+  at timestamptz;
+  id_head text;
+  user_id text;
+  org_id text;
+  traceparent text;
+  log_began pg_lsn;
+  row_count bigint;
+%declare%begin
+%short%  -- One query for what nearly every write needs to know, since each costs as much as a small write.
+  select m.entity_type, m.key_columns, m.key_is_unique, m.left_out, m.is_computed, m.is_plain,
+    m.user_column, m.org_column, s.current_slot, s.database_bits, s.event_bytes_max,
+    s.truncate_rows_max, s.log_bytes_max, s.refuse_writes,
+    (select p.last_value from fraiseql.change_log_position p),
+    nullif(current_setting('fraiseql.user_id', true), ''),
+    nullif(current_setting('fraiseql.org_id', true), ''),
+    nullif(current_setting('fraiseql.traceparent', true), ''),
+    fraiseql.is_again(m.entity_type, current_setting('fraiseql.captured', true))
+  into capture
+  from fraiseql.captured_relations m, fraiseql.capture_settings s
+  where m.relation = tg_relid
+    and (select f.last_value from fraiseql.change_log_full f) = 1
+    and (select r.last_value from fraiseql.reader_asleep r) = 1
+    and m.columns_fingerprint = (
+      select sum(hashtextextended(a.attname::text || a.attgenerated::text || a.attnotnull::text, a.attnum)
+        # a.atttypid::bigint)
+      from pg_attribute a
+      where a.attrelid = any (array[m.relation, m.root]) and a.attnum > 0 and not a.attisdropped);
+  if not found then capture := fraiseql.capturing(tg_relid); end if;
+  if capture.slot is null then return null; end if;
+%before%%statement%%after%  if bytes is null then return null; end if;
+  if capture.is_again and tg_op <> 'TRUNCATE' then
+    keys := fraiseql.keys_again(keys);
+    if keys is not null then
+      present_rows := fraiseql.present_rows(capture, tg_relid, '%rows%');
+      if present_rows is not null then
+        perform set_config('enable_nestloop', 'on', true);
+        execute present_rows into present using
+          capture.entity_type, capture.key_columns, capture.left_out;
+        perform fraiseql.put_in_order(keys, present);
+      end if;
+    end if;
+  end if;
+  -- Not with each statement, since it takes as long as a small write.
+  if bytes >= 262144 or last_position / 256 <> capture.last_position / 256 then
+    perform fraiseql.measure();
+  end if;
+  return null;
+end $trigger$
+$template$;
+  statement text := $statement$  with %with% logged as (
+    insert into fraiseql.change_log (slot, position, xid, key_hash, old_hash, new_hash, event_id,
+      event_type, entity_type, entity_id, recorded_at, data, changes, user_id, org_id, traceparent,
+      cut)
+    select capture.slot, e.position, pg_current_xact_id(),
+      hashtextextended(capture.entity_type || ' ' || e.entity_id, 0),
+      hashtextextended(e.old::text, 0), hashtextextended(e.new::text, 0),
+      fraiseql.event_id(e.at, e.position, capture.database_bits),
+      case when e.old is null then 'Created' when e.new is null then 'Deleted' else 'Updated' end,
+      capture.entity_type, e.entity_id, e.at,
+      case when e.room < octet_length(e.data)
+        then fraiseql.truncated(e.data::json, capture.key_columns) else e.data end,
+      case when e.room >= octet_length(e.data) + octet_length(e.changes) then e.changes end,
+      e.user_id, e.org_id, capture.traceparent,
+      case when e.room < octet_length(e.data) then 2
+        when e.changes is null and e.old is not null and e.new is not null
+          or e.room < octet_length(e.data) + octet_length(e.changes) then 1 else 0 end
+    from (
+      select i.*, nextval('fraiseql.change_log_position') as position, clock_timestamp() as at,
+        coalesce(i.new, i.old)::text as data,
+        -- What the other keys of the line leave; a letter takes six bytes at most.
+        capture.event_bytes_max - 300 - 6 * (octet_length(capture.entity_type)
+          + octet_length(i.entity_id) + coalesce(octet_length(i.user_id), 0)
+          + coalesce(octet_length(i.org_id), 0)) as room,
+        case when i.old is null or i.new is null then null
+          when i.old::text = i.new::text then '{}'
+          -- They would be cut, and making them of rows of 100 MB takes a minute.
+          when greatest(octet_length(i.old::text), octet_length(i.new::text))
+            > capture.event_bytes_max then null
+          -- Here and not in a function, which would be started anew for each row.
+          else (
+            select concat('{', string_agg(
+              concat(to_json(c.name), ':{"old":', c.was, ',"new":', c.becomes, '}'), ','), '}')
+            from rows from (json_each(i.old), json_each(i.new)) as c(name, was, name_too, becomes)
+            where c.was::text <> c.becomes::text and c.name <> all (capture.key_columns)
+          ) end as changes
+      from (
+        select
+          case when capture.left_out is null then p.old else fraiseql.without(p.old, capture.left_out)
+            end as old,
+          case when capture.left_out is null then p.new else fraiseql.without(p.new, capture.left_out)
+            end as new,
+          case when p.key is not null then p.key
+            when cardinality(capture.key_columns) = 1
+            then coalesce(coalesce(p.new, p.old) ->> capture.key_columns[1], '')
+            else fraiseql.composite_key(coalesce(p.new, p.old), capture.key_columns) end as entity_id,
+          coalesce(coalesce(p.new, p.old) ->> capture.user_column, capture.user_id) as user_id,
+          coalesce(coalesce(p.new, p.old) ->> capture.org_column, capture.org_id) as org_id
+        from (%pairs%) p
+        offset 0
+      ) i
+      offset 0
+    ) e
+    returning key_hash, position, octet_length(data) + coalesce(octet_length(changes), 0) as bytes
+  )
+  select sum(l.bytes), max(l.position), case when capture.is_again then array_agg(l.key_hash) end
+  into bytes, last_position, keys from logged l;
+$statement$;
+  -- What one write made and a later one of the same statement took away was never there.
+  careful_with text := $q$
+    olds as materialized (
+      select row_number() over (partition by o.key order by o.n) as nth, o.j, o.key
+      from old_images o
+      where not exists (
+        select from new_images n where n.key = o.key and n.j::text = o.j::text and n.n < o.n)
+    ),
+    news as materialized (
+      select row_number() over (partition by n.key order by n.n) as nth, n.j, n.key
+      from new_images n
+      where not exists (
+        select from old_images o where o.key = n.key and o.j::text = n.j::text and n.n < o.n)
+    ),
+$q$;
+  careful_pairs text := $q$
+      select o.j as old, null::json as new, o.key from olds o
+      where not exists (select from news n where n.key = o.key and n.nth = o.nth)
+      union all
+      select o.j, n.j, n.key from news n left join olds o on n.key = o.key and n.nth = o.nth$q$;
+  write record;
+begin
+  select * into write from (values
+    ('insert', '', $q$
+  if capture.is_computed then
+    execute fraiseql.computed_rows(tg_relid, 'new_rows') into new_texts;
+  end if;
+$q$, '', $q$
+      select null::json as old, case when capture.is_plain then t.new
+        else fraiseql.clean_json(t.new) end as new, null::text as key
+      from (
+        select row_to_json(n.*) as new from new_rows n where mine.new_texts is null
+        union all select unnest(new_texts) offset 0) t$q$,
+      '', 'select * from new_rows'),
+    ('delete', '', $q$
+  if capture.is_computed then
+    execute fraiseql.computed_rows(tg_relid, 'old_rows') into old_texts;
+  end if;
+$q$, '', $q$
+      select case when capture.is_plain then t.old else fraiseql.clean_json(t.old) end as old,
+        null::json as new, null::text as key
+      from (
+        select row_to_json(o.*) as old from old_rows o where mine.old_texts is null
+        union all select unnest(old_texts) offset 0) t$q$,
+      '', 'select * from old_rows'),
+    ('update', $q$  is_careful boolean;
+$q$, $q$
+  if capture.is_computed then
+    execute fraiseql.computed_rows(tg_relid, 'old_rows') into old_texts;
+    execute fraiseql.computed_rows(tg_relid, 'new_rows') into new_texts;
+  end if;
+  -- A row can be written several times in one statement: by cascades of two foreign keys, and where
+  -- the key is none that PostgreSQL holds.
+  is_careful := not capture.key_is_unique or exists (
+    select from pg_constraint c where c.conrelid = tg_relid and c.contype = 'f'
+      and (c.confupdtype in ('c', 'n', 'd') or c.confdeltype in ('n', 'd')));
+$q$, $q$
+    old_images as materialized (
+      select %n% t.j, case when cardinality(capture.key_columns) = 1
+        then coalesce(t.j ->> capture.key_columns[1], '')
+        else fraiseql.composite_key(t.j, capture.key_columns) end as key
+      from (
+        select case when capture.is_plain then r.j else fraiseql.clean_json(r.j) end as j
+        from (
+          select row_to_json(o.*) as j from old_rows o where mine.old_texts is null
+          union all select unnest(old_texts) offset 0) r
+        offset 0) t
+    ),
+    new_images as materialized (
+      select %n% t.j, case when cardinality(capture.key_columns) = 1
+        then coalesce(t.j ->> capture.key_columns[1], '')
+        else fraiseql.composite_key(t.j, capture.key_columns) end as key
+      from (
+        select case when capture.is_plain then r.j else fraiseql.clean_json(r.j) end as j
+        from (
+          select row_to_json(o.*) as j from new_rows o where mine.new_texts is null
+          union all select unnest(new_texts) offset 0) r
+        offset 0) t
+    ),
+$q$, $q$
+      -- A changed key is Deleted, then Created; all Deleted first, since keys can be handed on.
+      select o.j as old, null::json as new, o.key from old_images o
+      where not exists (select from new_images n where n.key = o.key)
+      union all
+      select o.j, n.j, n.key from new_images n left join old_images o on n.key = o.key$q$,
+      '', 'select * from old_rows union all select * from new_rows'),
+    -- Root, partitions and children each fire, and so each reads its own rows only.
+    ('truncate', $q$  doomed record;
+  is_one boolean;
+$q$, $q$  if (select c.relkind from pg_class c where c.oid = tg_relid) = 'p' then return null; end if;
+  -- Rows that this transaction's snapshot does not show are truncated too.
+  is_one := current_setting('transaction_isolation') <> 'read committed'
+    or not has_table_privilege(tg_relid, 'select') or row_security_active(tg_relid);
+  if not is_one then
+    execute format('select count(*) > $1 from (select from only %s limit $1 + 1) t',
+      tg_relid::regclass) into is_one using capture.truncate_rows_max;
+  end if;
+  if is_one then
+    perform fraiseql.capture_truncated(capture, tg_relid);
+    return null;
+  end if;
+  for doomed in execute format(
+    'select fraiseql.clean_json(row_to_json(t.*)) as old from only %s t', tg_relid::regclass)
+  loop
+$q$, '', 'select doomed.old::json as old, null::json as new, null::text as key', $q$  end loop;
+$q$, '')
+  ) as w(name, declare_, before_, with_, pairs, after_, rows_) where w.name = kind;
+  -- Names of the user's stand in `short` alone, and so it comes last.
+  return replace(replace(replace(replace(replace(replace(replace(template,
+    '%declare%', write.declare_), '%before%', write.before_),
+    '%statement%', case when kind = 'update'
+      then 'if is_careful then' || replace(replace(replace(statement, '%with%',
+          replace(write.with_, '%n%', 'row_number() over () as n,') || careful_with), '%pairs%',
+          careful_pairs), '%n%', '')
+        || 'else' || replace(replace(replace(statement, '%with%', write.with_), '%pairs%',
+          write.pairs), '%n%', '') || 'end if;'
+      else replace(replace(statement, '%with%', write.with_), '%pairs%', write.pairs) end),
+    '%after%', write.after_), '%rows%', write.rows_), '%function%', name_), '%short%', short);
+end $install$;
+
+-- Brings every table's trigger functions up to date, and drops those of tables that are captured no
+-- longer.
+create or replace function fraiseql.write_triggers()
+returns void language plpgsql as $$
+declare
+  member fraiseql.captured_relations;
+  kind text;
+  name text;
+  code text;
+  is_there boolean;
+begin
+  for member in
+    select m.* from fraiseql.captured_relations m join pg_class c on c.oid = m.relation
+    order by m.number
+  loop
+    foreach kind in array array['insert', 'update', 'delete'] loop
+      name := format('capture_%s_%s', kind, member.number);
+      code := fraiseql.trigger_code(name, kind, fraiseql.short_way(member, kind));
+      select true into is_there from pg_proc p
+      where p.pronamespace = 'fraiseql'::regnamespace and p.proname = name
+        and obj_description(p.oid, 'pg_proc') = md5(code);
+      -- Sessions make their plans anew when it is replaced.
+      continue when is_there;
+      execute code;
+      execute format('comment on function fraiseql.%I() is %L', name, md5(code));
+      execute format('revoke all on function fraiseql.%I() from public', name);
+    end loop;
+  end loop;
+  for name in
+    select p.proname from pg_proc p
+    where p.pronamespace = 'fraiseql'::regnamespace
+      and p.proname ~ '^capture_(insert|update|delete)(_[0-9]+)?$'
+      and not exists (select from fraiseql.captured_relations m
+        where p.proname = any (array['capture_insert_' || m.number, 'capture_update_' || m.number,
+          'capture_delete_' || m.number]))
+      and not exists (select from pg_trigger t where t.tgfoid = p.oid)
+  loop
+    execute format('drop function fraiseql.%I()', name);
+  end loop;
+end $$;
+
+do $$
+begin
+  execute fraiseql.trigger_code('capture_truncate', 'truncate', '');
+end $$;
