@@ -4,6 +4,7 @@
  */
 
 import { parseArgs } from "node:util";
+import { benchCapture } from "./capture.ts";
 import { benchCrowd } from "./crowd.ts";
 import { benchDecode } from "./decode.ts";
 import { benchEncoders } from "./encoders_part.ts";
@@ -30,6 +31,7 @@ const PARTS: Readonly<Record<string, (stage: Stage) => Promise<Report>>> = {
   memory: benchMemory,
   size: benchSize,
   encoders: benchEncoders,
+  capture: benchCapture,
 };
 
 const usage = `deno task bench [part...] [--rows N] [--rounds N] [--quick] [--json FILE]
