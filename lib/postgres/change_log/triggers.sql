@@ -8,7 +8,9 @@
 create or replace function fraiseql.row_code(member fraiseql.captured_relations)
 returns jsonb language sql stable as $$
   with columns as (
-    select a.attname::text as name, a.attnum as number, a.attlen, a.attnotnull,
+    select a.attname::text as name, a.attnum as number, a.atttypid as type, a.attnotnull,
+      -- Its values can be large.
+      a.attlen = -1 and a.atttypid <> 'numeric'::regtype and a.atttypmod not between 0 and 1000 as is_long,
       array_position(member.key_columns, a.attname::text) as key_place,
       a.attname = any (member.left_out) is true as is_left_out,
       fraiseql.may_hold_json(a.atttypid) as is_json,
@@ -25,8 +27,8 @@ returns jsonb language sql stable as $$
     select c.*, s.side, format('%s.%I', s.side, c.name) as value, format(
       case when c.is_text_in_json then '%s.%I::text' else '(to_json(%s.%I) #>> ''{}'')' end,
       s.side, c.name) as text, format(
-      case when c.is_json then 'coalesce(fraiseql.clean_json(to_json(%s.%I))::text, ''null'')'
-        else 'coalesce(to_json(%s.%I)::text, ''null'')' end, s.side, c.name) as json
+      case when c.is_json then 'coalesce(fraiseql.clean_json(to_json(%s.%I)), ''null'')'
+        else 'coalesce(to_json(%s.%I), ''null'')' end, s.side, c.name) as json
     from columns c, (values ('o'), ('n')) s(side)
   ), pairs as (
     select o.number, o.name, o.key_place, o.attnotnull, case
@@ -35,7 +37,15 @@ returns jsonb language sql stable as $$
       format('case when %s then concat(%L, %s, '',"new":'', %s, ''}'') end', case
           when o.is_exact
           then concat(o.value, o.bytewise, ' is distinct from ', n.value, n.bytewise)
-          else format('record_image_ne(row(%s), row(%s)) and %s <> %s', o.value, n.value, o.json, n.json)
+          -- Of these, values that are equal can have several texts: 1.0 and 1.00, 0 and -0.
+          when o.type = 'numeric'::regtype
+          then format('(%1$s is distinct from %2$s or scale(%1$s) is distinct from scale(%2$s))',
+            o.value, n.value)
+          when o.type in ('float4'::regtype, 'float8'::regtype)
+          then format('%3$ssend(%1$s) is distinct from %3$ssend(%2$s)', o.value, n.value,
+            case o.type when 'float4'::regtype then 'float4' else 'float8' end)
+          else format('record_image_ne(row(%s), row(%s)) and %s::text <> %s::text', o.value, n.value,
+            o.json, n.json)
         end, ',' || to_json(o.name)::text || ':{"old":', o.json, n.json) as change,
       row_number() over (partition by o.key_place is null and not o.is_left_out order by o.number) as place,
       o.key_place is null and not o.is_left_out as is_shown
@@ -68,55 +78,70 @@ returns jsonb language sql stable as $$
         string_agg(value, ', ' order by number) filter (where not is_left_out), side) end,
       -- Null has none.
       'size', coalesce(
-        string_agg(format('coalesce(pg_column_size(%s), 0)', value), ' + ') filter (where attlen = -1),
+        string_agg(format('coalesce(pg_column_size(%s), 0)', value), ' + ') filter (where is_long),
         '0')) as code
     from sides group by side
   ) s
   where member.columns_fingerprint is not null and not member.is_computed
 $$;
 
--- The short way of a kind of write, to stand in its trigger function; empty where there is none.
+-- The short way of a kind of write, to stand in its trigger function; empty where there is none. For a
+-- single row most of its cost is in making its plan ready to run: each expression and each level of
+-- subqueries counts.
 create or replace function fraiseql.short_way(member fraiseql.captured_relations, kind text)
 returns text language plpgsql stable as $function$
 declare
   code jsonb := fraiseql.row_code(member);
   o jsonb := code -> 'o';
   n jsonb := code -> 'n';
+  -- Those of the settings, where no column gives another.
+  user_id text := case when member.user_column is null then 'mine.user_id' else 'u.user_id' end;
+  org_id text := case when member.org_column is null then 'mine.org_id' else 'u.org_id' end;
+  -- Bytes of a row's line besides `data` and `changes`; a letter takes six at most.
+  bytes text := concat('6 * (octet_length(u.id)',
+    case when member.user_column is not null then ' + coalesce(octet_length(u.user_id), 0)' end,
+    case when member.org_column is not null then ' + coalesce(octet_length(u.org_id), 0)' end, ')');
+  is_long text := format('octet_length(u.data) + %s > mine.room', bytes);
+  -- Its changes are cut, or never were made.
+  is_cut text := format('u.type = ''Updated'' and (octet_length(u.data) + octet_length(u.changes) + %s '
+    '<= mine.room) is not true', bytes);
   rows_ text;
   old_json text;
 begin
   if o is null or kind = 'update' and code ->> 'same_key' is null then return ''; end if;
+  -- Positions are drawn in the order in which rows come.
   rows_ := case kind
     when 'insert' then format($q$
-          select %s as id, %s::text as data, null::text as changes, %s as user_id, %s as org_id,
-            'Created' as type, null::record as old_row
-          from new_rows n%s$q$,
+        select nextval('fraiseql.change_log_position'::regclass) as position, %s as id,
+          %s::text as data, %s as user_id, %s as org_id
+        from new_rows n%s$q$,
       n ->> 'id', n ->> 'json', n ->> 'user', n ->> 'org', n ->> 'shown')
     when 'delete' then format($q$
-          select %s as id, %s::text as data, null::text as changes, %s as user_id, %s as org_id,
-            'Deleted' as type, null::record as old_row
-          from old_rows o%s$q$,
+        select nextval('fraiseql.change_log_position'::regclass) as position, %s as id,
+          %s::text as data, %s as user_id, %s as org_id
+        from old_rows o%s$q$,
       o ->> 'id', o ->> 'json', o ->> 'user', o ->> 'org', o ->> 'shown')
     else format($q$
-          -- A changed key is Deleted, then Created; all Deleted first, since keys can be handed on.
-          select %1$s as id, %2$s::text as data, null::text as changes, %3$s as user_id, %4$s as org_id,
-            'Deleted' as type, null::record as old_row
-          from old_rows o%5$s
-          where not exists (select from new_rows n where %6$s)
-          union all
-          select %7$s, %8$s::text,
-            case when %12$s is null then null
-              -- Far from what PostgreSQL can hold, however well it was compressed.
-              when %13$s + %14$s > 65536
-              then fraiseql.changes_of(%2$s, %8$s, %15$L, mine.event_bytes_max)
-              else concat('{', substr(%16$s, 2), '}') end,
-            %9$s, %10$s, case when %12$s is null then 'Created' else 'Updated' end, (o.*)::record
-          from new_rows n left join old_rows o on %6$s%11$s%5$s$q$,
+        -- A changed key is Deleted, then Created; all Deleted first, since keys can be handed on.
+        select nextval('fraiseql.change_log_position'::regclass) as position, %1$s as id,
+          %2$s::text as data, %3$s as user_id, %4$s as org_id, null::text as changes,
+          'Deleted' as type, null::record as old_row
+        from old_rows o%5$s
+        where not exists (select from new_rows n where %6$s)
+        union all
+        select nextval('fraiseql.change_log_position'::regclass), %7$s, %8$s::text, %9$s, %10$s,
+          case when %12$s is null then null
+            -- Far from what PostgreSQL can hold, however well it was compressed.
+            when %13$s + %14$s > 65536
+            then fraiseql.changes_of(%2$s, %8$s, %15$L, mine.event_bytes_max)
+            else concat('{', substr(%16$s, 2), '}') end,
+          case when %12$s is null then 'Created' else 'Updated' end, (o.*)::record
+        from new_rows n%11$s left join old_rows o on %6$s%5$s$q$,
       o ->> 'id', o ->> 'json', o ->> 'user', o ->> 'org', o ->> 'shown', code ->> 'same_key',
       n ->> 'id', n ->> 'json', n ->> 'user', n ->> 'org', n ->> 'shown', code ->> 'first_key',
       o ->> 'size', n ->> 'size', member.key_columns, code ->> 'changes') end;
   old_json := format(case when member.is_plain then '%s' else 'fraiseql.clean_json(%s)' end,
-    'row_to_json(c.old_row)');
+    'row_to_json(u.old_row)');
   if member.left_out is not null then
     old_json := format('fraiseql.without(%s, %L)', old_json, member.left_out);
   end if;
@@ -128,8 +153,16 @@ begin
   if strpos(mine.marker, %1$L) = 0
     and coalesce(pg_sequence_last_value('fraiseql.change_log_full'::regclass), 1) = 1
   then
-    select s.current_slot, s.database_bits, s.event_bytes_max
-    into mine.slot, mine.database_bits, mine.event_bytes_max
+    -- One time for all rows: then their positions order them, which stand in the ids.
+    mine.at := clock_timestamp();
+    select s.current_slot, s.event_bytes_max,
+      overlay(lpad(to_hex((date_part('epoch', mine.at) * 1000000)::bigint * 512 / 125), 15, '0')
+        placing '7' from 13 for 0) || to_hex(32768 | s.database_bits),
+      nullif(current_setting('fraiseql.user_id', true), ''),
+      nullif(current_setting('fraiseql.org_id', true), ''),
+      nullif(current_setting('fraiseql.traceparent', true), ''), pg_current_wal_insert_lsn()
+    into mine.slot, mine.event_bytes_max, mine.id_head, mine.user_id, mine.org_id, mine.traceparent,
+      mine.log_began
     from fraiseql.capture_settings s
     where %2$L = (
       select sum(hashtextextended(a.attname::text || a.attgenerated::text || a.attnotnull::text, a.attnum)
@@ -137,44 +170,19 @@ begin
       from pg_attribute a
       where a.attrelid = any (array[%3$s]::oid[]) and a.attnum > 0 and not a.attisdropped)%4$s;
     if mine.slot is not null then
-      -- One time for all rows: then their positions order them, which stand in the ids.
-      mine.at := clock_timestamp();
-      mine.id_head := overlay(
-        lpad(to_hex((date_part('epoch', mine.at) * 1000000)::bigint * 512 / 125), 15, '0')
-        placing '7' from 13 for 0) || to_hex(32768 | mine.database_bits);
-      mine.user_id := nullif(current_setting('fraiseql.user_id', true), '');
-      mine.org_id := nullif(current_setting('fraiseql.org_id', true), '');
-      mine.traceparent := nullif(current_setting('fraiseql.traceparent', true), '');
-      mine.log_began := pg_current_wal_insert_lsn();
-      insert into fraiseql.change_log (slot, position, xid, key_hash, old_hash, new_hash, event_id,
-        event_type, entity_type, entity_id, recorded_at, data, changes, user_id, org_id, traceparent,
-        cut)
-      select mine.slot, c.position, pg_current_xact_id(), hashtextextended(%5$L || c.id, 0),
-        case when c.cut = 0 or c.type = 'Created' then null
-          when c.type = 'Updated' then hashtextextended(%6$s::text, 0)
-          else hashtextextended(c.data, 0) end,
-        case when c.cut = 2 and c.type <> 'Deleted' then hashtextextended(c.data, 0) end,
-        (mine.id_head || lpad(to_hex(c.position), 12, '0'))::uuid, c.type, %7$L, c.id, mine.at,
-        case when c.cut = 2 then fraiseql.truncated(c.data::json, %8$L) else c.data end,
-        case when c.cut = 0 then c.changes end, c.user_id, c.org_id, mine.traceparent, c.cut
-      from (
-        select e.*, case when e.room < octet_length(e.data) then 2
-          when e.type = 'Updated' and (e.changes is null
-            or e.room < octet_length(e.data) + octet_length(e.changes)) then 1 else 0 end as cut
-        from (
-          select u.*, nextval('fraiseql.change_log_position'::regclass) as position,
-            -- What the other keys of the line leave; a letter takes six bytes at most.
-            mine.event_bytes_max - %9$s - 6 * (octet_length(u.id)
-              + coalesce(octet_length(u.user_id), 0) + coalesce(octet_length(u.org_id), 0)) as room
-          from (%10$s
-          offset 0) u
-          offset 0
-        ) e
+      mine.room := mine.event_bytes_max - %5$s;
+      insert into fraiseql.change_log (slot, position, xid, key_hash, event_id, event_type, entity_type,
+        entity_id, recorded_at, user_id, org_id, traceparent, data, new_hash, cut, changes, old_hash)
+      select mine.slot, u.position, pg_current_xact_id(), hashtextextended(%6$L || u.id, 0),
+        (mine.id_head || lpad(to_hex(u.position), 12, '0'))::uuid, %7$s, %8$L, u.id, mine.at, %9$s, %10$s,
+        mine.traceparent,
+        case when %11$s then fraiseql.truncated(u.data::json, %12$L) else u.data end, %13$s
+      from (%14$s
         offset 0
-      ) c;
+      ) u;
       get diagnostics row_count = row_count;
       if mine.row_count = 0 then return null; end if;
-      mine.marker := set_config('fraiseql.captured', mine.marker || %11$L, true);
+      mine.marker := set_config('fraiseql.captured', mine.marker || %15$L, true);
       if coalesce(pg_sequence_last_value('fraiseql.reader_asleep'::regclass), 1) = 2 then
         perform fraiseql.wake_reader();
       end if;
@@ -194,8 +202,26 @@ $q$,
       and not exists (
         select from pg_constraint f where f.conrelid = tg_relid and f.contype = 'f'
           and (f.confupdtype in ('c', 'n', 'd') or f.confdeltype in ('n', 'd')))$q$ else '' end,
-    member.entity_type || ' ', old_json, member.entity_type, member.key_columns,
-    300 + 6 * octet_length(member.entity_type), rows_, member.entity_type || '|');
+    -- What the other keys of the line leave.
+    concat(300 + 6 * octet_length(member.entity_type),
+      case when member.user_column is null then ' - 6 * coalesce(octet_length(mine.user_id), 0)' end,
+      case when member.org_column is null then ' - 6 * coalesce(octet_length(mine.org_id), 0)' end),
+    member.entity_type || ' ',
+    case kind when 'insert' then '''Created''' when 'delete' then '''Deleted''' else 'u.type' end,
+    member.entity_type, user_id, org_id, is_long, member.key_columns,
+    case kind
+      when 'insert' then format($q$
+        case when %1$s then hashtextextended(u.data, 0) end, case when %1$s then 2 else 0 end, null,
+        null$q$, is_long)
+      when 'delete' then format($q$
+        null, case when %1$s then 2 else 0 end, null, case when %1$s then hashtextextended(u.data, 0) end$q$,
+        is_long)
+      else format($q$
+        case when u.type <> 'Deleted' and %1$s then hashtextextended(u.data, 0) end,
+        case when %1$s then 2 when %2$s then 1 else 0 end, case when not (%2$s) then u.changes end,
+        case when u.type = 'Deleted' and %1$s then hashtextextended(u.data, 0)
+          when %2$s then hashtextextended(%3$s::text, 0) end$q$, is_long, is_cut, old_json) end,
+    rows_, member.entity_type || '|');
 end $function$;
 
 -- The text of a trigger function: the short way of one kind of write, and the long way behind it.
@@ -228,8 +254,8 @@ declare
   -- Of the short way.
   marker text;
   slot smallint;
-  database_bits integer;
   event_bytes_max integer;
+  room integer;
   at timestamptz;
   id_head text;
   user_id text;
