@@ -41,7 +41,7 @@ const idsOfWriter = 20_000 / writers;
 const firstId = (writer: number) => 1 + writer * idsOfWriter;
 
 /** Long enough that the kernel's ticks of CPU, 10 ms, do not matter. */
-const secondsOfSample = 1.5;
+const secondsOfSample = 1;
 
 /** Fewer do not tell what is noise. */
 const roundsMin = 9;

@@ -85,6 +85,26 @@ returns jsonb language sql stable as $$
   where member.columns_fingerprint is not null and not member.is_computed
 $$;
 
+-- Whether the short way that was written for this fingerprint may be gone. It is declared immutable and
+-- is not: so it becomes a constant in the session's plan, and is asked again when PostgreSQL drops that
+-- plan, which it does with each change of the table, whose transition table stands in the same query.
+-- To look at pg_attribute for each statement takes as long as a small write.
+create or replace function fraiseql.has_columns(print numeric, relation_ oid, root oid, kind text)
+returns boolean language plpgsql immutable as $$
+begin
+  return fraiseql.has_columns_now(print, relation_, root, kind);
+end $$;
+
+-- By a snapshot of its own, since it is volatile.
+create or replace function fraiseql.has_columns_now(print numeric, relation_ oid, root oid, kind text)
+returns boolean language plpgsql volatile as $$
+begin
+  return print = fraiseql.fingerprint(relation_, root) and not (kind = 'update' and exists (
+    -- A row can be written several times in one statement: by cascades of two foreign keys.
+    select from pg_constraint f where f.conrelid = relation_ and f.contype = 'f'
+      and (f.confupdtype in ('c', 'n', 'd') or f.confdeltype in ('n', 'd'))));
+end $$;
+
 -- The short way of a kind of write, to stand in its trigger function; empty where there is none. For a
 -- single row most of its cost is in making its plan ready to run: each expression and each level of
 -- subqueries counts.
@@ -146,66 +166,56 @@ begin
     old_json := format('fraiseql.without(%s, %L)', old_json, member.left_out);
   end if;
   return format($q$
-  mine.marker := current_setting('fraiseql.captured', true);
-  if starts_with(mine.marker, statement_timestamp()::text) is not true then
-    mine.marker := statement_timestamp()::text || '|';
-  end if;
-  if strpos(mine.marker, %1$L) = 0
-    and coalesce(pg_sequence_last_value('fraiseql.change_log_full'::regclass), 1) = 1
-  then
-    -- One time for all rows: then their positions order them, which stand in the ids.
-    mine.at := clock_timestamp();
-    select s.current_slot, s.event_bytes_max,
+  -- One query, since each statement here costs as much as a tenth of a small write.
+  mine.at := clock_timestamp();
+  -- An old snapshot may not show what the columns are.
+  if current_setting('transaction_isolation') = 'read committed' then
+    select s.current_slot, s.event_bytes_max, s.event_bytes_max - %5$s,
       overlay(lpad(to_hex((date_part('epoch', mine.at) * 1000000)::bigint * 512 / 125), 15, '0')
         placing '7' from 13 for 0) || to_hex(32768 | s.database_bits),
       nullif(current_setting('fraiseql.user_id', true), ''),
       nullif(current_setting('fraiseql.org_id', true), ''),
-      nullif(current_setting('fraiseql.traceparent', true), ''), pg_current_wal_insert_lsn()
-    into mine.slot, mine.event_bytes_max, mine.id_head, mine.user_id, mine.org_id, mine.traceparent,
-      mine.log_began
+      nullif(current_setting('fraiseql.traceparent', true), ''),
+      case when starts_with(current_setting('fraiseql.captured', true), statement_timestamp()::text)
+        then current_setting('fraiseql.captured', true) else statement_timestamp()::text || '|' end,
+      pg_sequence_last_value('fraiseql.reader_asleep'::regclass) = 2, pg_current_wal_insert_lsn(),
+      exists (select from %16$s)
+    into mine.slot, mine.event_bytes_max, mine.room, mine.id_head, mine.user_id, mine.org_id,
+      mine.traceparent, mine.marker, mine.is_asleep, mine.log_began, mine.has_rows
     from fraiseql.capture_settings s
-    where %2$L = (
-      select sum(hashtextextended(a.attname::text || a.attgenerated::text || a.attnotnull::text, a.attnum)
-        # a.atttypid::bigint)
-      from pg_attribute a
-      where a.attrelid = any (array[%3$s]::oid[]) and a.attnum > 0 and not a.attisdropped)%4$s;
-    if mine.slot is not null then
-      mine.room := mine.event_bytes_max - %5$s;
-      insert into fraiseql.change_log (slot, position, xid, key_hash, event_id, event_type, entity_type,
-        entity_id, recorded_at, user_id, org_id, traceparent, data, new_hash, cut, changes, old_hash)
-      select mine.slot, u.position, pg_current_xact_id(), hashtextextended(%6$L || u.id, 0),
-        (mine.id_head || lpad(to_hex(u.position), 12, '0'))::uuid, %7$s, %8$L, u.id, mine.at, %9$s, %10$s,
-        mine.traceparent,
-        case when %11$s then fraiseql.truncated(u.data::json, %12$L) else u.data end, %13$s
-      from (%14$s
-        offset 0
-      ) u;
-      get diagnostics row_count = row_count;
-      if mine.row_count = 0 then return null; end if;
-      mine.marker := set_config('fraiseql.captured', mine.marker || %15$L, true);
-      if coalesce(pg_sequence_last_value('fraiseql.reader_asleep'::regclass), 1) = 2 then
-        perform fraiseql.wake_reader();
-      end if;
-      -- With each megabyte of WAL that goes by during such a statement, since it takes as long as many
-      -- small writes.
-      if div(mine.log_began - '0/0', 1048576) <> div(pg_current_wal_insert_lsn() - '0/0', 1048576) then
-        perform fraiseql.measure();
-      end if;
-      return null;
+    where fraiseql.has_columns(%2$L, %3$s, %4$L)
+      and coalesce(pg_sequence_last_value('fraiseql.change_log_full'::regclass), 1) = 1;
+  end if;
+  if strpos(mine.marker, %1$L) = 0 then
+    if not mine.has_rows then return null; end if;
+    -- One time for all rows: then their positions order them, which stand in the ids.
+    insert into fraiseql.change_log (slot, position, xid, key_hash, event_id, event_type, entity_type,
+      entity_id, recorded_at, user_id, org_id, traceparent, data, new_hash, cut, changes, old_hash)
+    select mine.slot, u.position, pg_current_xact_id(), hashtextextended(%6$L || u.id, 0),
+      (mine.id_head || lpad(to_hex(u.position), 12, '0'))::uuid, %7$s, %8$L, u.id, mine.at, %9$s, %10$s,
+      mine.traceparent,
+      case when %11$s then fraiseql.truncated(u.data::json, %12$L) else u.data end, %13$s
+    from (%14$s
+      offset 0
+    ) u;
+    mine.marker := set_config('fraiseql.captured', mine.marker || %15$L, true);
+    if mine.is_asleep then perform fraiseql.wake_reader(); end if;
+    -- With each megabyte of WAL that goes by during such a statement, since it takes as long as many
+    -- small writes.
+    if div(mine.log_began - '0/0', 1048576) <> div(pg_current_wal_insert_lsn() - '0/0', 1048576) then
+      perform fraiseql.measure();
     end if;
+    return null;
   end if;
 $q$,
     '|' || member.entity_type || '|', member.columns_fingerprint::text,
-    concat_ws(', ', member.relation::oid, member.root::oid),
-    case when kind = 'update' then $q$
-      -- A row can be written several times in one statement: by cascades of two foreign keys.
-      and not exists (
-        select from pg_constraint f where f.conrelid = tg_relid and f.contype = 'f'
-          and (f.confupdtype in ('c', 'n', 'd') or f.confdeltype in ('n', 'd')))$q$ else '' end,
+    concat_ws(', ', member.relation::oid, member.root::oid), kind,
     -- What the other keys of the line leave.
     concat(300 + 6 * octet_length(member.entity_type),
-      case when member.user_column is null then ' - 6 * coalesce(octet_length(mine.user_id), 0)' end,
-      case when member.org_column is null then ' - 6 * coalesce(octet_length(mine.org_id), 0)' end),
+      case when member.user_column is null
+        then ' - 6 * coalesce(octet_length(current_setting(''fraiseql.user_id'', true)), 0)' end,
+      case when member.org_column is null
+        then ' - 6 * coalesce(octet_length(current_setting(''fraiseql.org_id'', true)), 0)' end),
     member.entity_type || ' ',
     case kind when 'insert' then '''Created''' when 'delete' then '''Deleted''' else 'u.type' end,
     member.entity_type, user_id, org_id, is_long, member.key_columns,
@@ -221,7 +231,7 @@ $q$,
         case when %1$s then 2 when %2$s then 1 else 0 end, case when not (%2$s) then u.changes end,
         case when u.type = 'Deleted' and %1$s then hashtextextended(u.data, 0)
           when %2$s then hashtextextended(%3$s::text, 0) end$q$, is_long, is_cut, old_json) end,
-    rows_, member.entity_type || '|');
+    rows_, member.entity_type || '|', case kind when 'delete' then 'old_rows' else 'new_rows' end);
 end $function$;
 
 -- The text of a trigger function: the short way of one kind of write, and the long way behind it.
@@ -262,7 +272,8 @@ declare
   org_id text;
   traceparent text;
   log_began pg_lsn;
-  row_count bigint;
+  is_asleep boolean;
+  has_rows boolean;
 %declare%begin
 %short%  -- One query for what nearly every write needs to know, since each costs as much as a small write.
   select m.entity_type, m.key_columns, m.key_is_unique, m.left_out, m.is_computed, m.is_plain,

@@ -214,6 +214,26 @@ Deno.test("capture goes on while columns are added, renamed and dropped, in sess
   });
 });
 
+Deno.test("capture goes on in a transaction whose snapshot is older than the table's columns", async () => {
+  const sql =
+    "create table t (id int primary key, v text, w text); insert into t values (1, 'a', 'b')";
+  await Scene.run(server, { sql, tables: ["t"] }, async (scene) => {
+    const other = await connect({ url: scene.url });
+    await scene.query("update t set w = 'c'");
+    for (const level of ["repeatable read", "serializable"]) {
+      await scene.query(`begin isolation level ${level}; select count(*) from pg_class`);
+      await other.query("alter table t rename v to x; alter table t drop column w");
+      await scene.query("update t set x = 'd'; commit; update t set x = 'e'");
+      await other.query("alter table t rename x to v; alter table t add w text");
+      await scene.list();
+    }
+    await other.close();
+    const said = await scene.said();
+    equal(said.filter((line) => line.startsWith("Updated")).length, 5);
+    equal(said[2], `Updated 1 {"id":1,"x":"e"} {"x":{"old":"d","new":"e"}}`);
+  });
+});
+
 Deno.test("capture by a key that PostgreSQL does not hold takes nulls and rows of one key", async () => {
   const sql = "create table t (k text, v int)";
   await Scene.run(server, { sql, tables: ["t"], how: { key: ["k"] } }, async (scene) => {
