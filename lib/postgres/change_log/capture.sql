@@ -1,6 +1,6 @@
--- The trigger functions: part of every write to a captured table. What can make them fail makes the
--- user's write fail, so they take no lock, read no table of the user's (but for TRUNCATE) and depend
--- on no setting of the session's.
+-- What the trigger functions call: part of every write to a captured table. What can make it fail
+-- makes the user's write fail, so it takes no lock, reads no table of the user's (but for TRUNCATE, and
+-- to order several events of a row) and depends on no setting of the session's.
 
 do $$
 begin

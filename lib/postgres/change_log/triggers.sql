@@ -1,5 +1,5 @@
 -- The trigger functions of each captured table. They are written anew when its columns change, because
--- SQL that names the columns takes a third of the time of SQL that looks them up in JSON. Where the
+-- SQL that names the columns takes half the time of SQL that looks them up in JSON. Where the
 -- columns are no longer those it was written for, and where something is out of the ordinary, the same
 -- function goes the long way, which asks for everything.
 
