@@ -109,6 +109,14 @@ export async function main(args: readonly string[]): Promise<number> {
     (table) => async (config, signal) =>
       (await import("./commands/capture.ts")).removeCaptures(config, table, remove.opts(), signal),
   );
+  const observe = program.command("observe")
+    .description("publish the change log to NATS, as a process of its own")
+    .option("--start-over <from>", "first or now: do not go on where publishing stopped");
+  run(
+    observe,
+    () => async (config, signal) =>
+      (await import("./commands/observe.ts")).observe(config, observe.opts(), signal),
+  );
   run(
     program.command("url").argument("<service>", "postgres, nats or nats.<user>")
       .description("print the URL of an embedded service, password included"),

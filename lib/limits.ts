@@ -333,6 +333,27 @@ export const LIMITS = {
     max: 64 * MiB,
     why: "max_payload of the embedded nats-server: an event may have 4 MiB, a record batch 2 MiB",
   },
+  publishPageBytesMax: {
+    value: 4 * MiB,
+    min: 64 * KiB,
+    max: 32 * MiB,
+    why:
+      "characters of events published at once and held in memory; a larger single one goes alone",
+  },
+  publishMessageBytesMax: {
+    value: 256 * KiB,
+    min: KiB,
+    max: 16 * MiB,
+    why:
+      "characters of events in one message; far larger ones gain nothing, and each is read whole",
+  },
+  changeLogKeepHours: {
+    value: 24,
+    min: 0,
+    max: 24 * 365,
+    why:
+      "events stay in the change log so long after NATS has them, to fill a stream that was lost",
+  },
   pullBytesMax: {
     value: 8 * MiB,
     min: 64 * KiB,

@@ -1,0 +1,106 @@
+/** `fraiseql observe`: the publisher as a process of its own. */
+
+import type { Config } from "../lib/config.ts";
+import { AppError } from "../lib/errors.ts";
+import { readServices, runningUrl } from "../lib/embedded/services_file.ts";
+import { readNatsUrl } from "../lib/events/nats_url.ts";
+import { createLog } from "../lib/log.ts";
+import { type PublisherWorker, startWorker } from "../lib/observer/start_worker.ts";
+import type { PublisherState } from "../lib/observer/state.ts";
+import type { WorkerStart } from "../lib/observer/worker.ts";
+import { parseUrl } from "../lib/postgres/url.ts";
+import { answer, say } from "./say.ts";
+
+export interface ObserveFlags {
+  readonly startOver?: string;
+}
+
+/** Publishes until the signal is aborted; gives 0 then. */
+export async function observe(
+  config: Config,
+  flags: ObserveFlags,
+  signal: AbortSignal,
+): Promise<number> {
+  const startOver = readStartOver(flags.startOver);
+  const url = config.databaseUrl ?? await runningUrl(config.dataDir, "postgres");
+  if (url === null) {
+    throw new AppError("NOT_FOUND", `${config.dataDir} has no running PostgreSQL`, {
+      hint: "set DATABASE_URL, or run this beside fraiseql serve",
+    });
+  }
+  let said = "";
+  const start = await workerStart(config, url, startOver);
+  const worker = startPublisher(start, ({ kind, reason, epoch }) => {
+    const line = reason === "" ? kind : `${kind}: ${reason}`;
+    const isQuiet = kind === "asleep" || kind === "publishing";
+    // Falling asleep and waking up is what it does all day.
+    if (line === said || isQuiet && said === "at work") return;
+    said = isQuiet ? "at work" : line;
+    say(`publisher: ${said}`);
+    if (isQuiet) answer(JSON.stringify({ event: "publishing", epoch }) + "\n");
+  });
+  const stop = () => void worker.stop(config.limits.drainSecondsMax * 1000);
+  if (signal.aborted) stop();
+  signal.addEventListener("abort", stop, { once: true });
+  await worker.ended;
+  return 0;
+}
+
+/** What the worker is told: plain data, so that it needs neither environment nor files. */
+export async function workerStart(
+  config: Config,
+  databaseUrl: string,
+  startOver: "first" | "now" | null,
+): Promise<WorkerStart> {
+  const { limits, logLevel } = config;
+  const nats = readNatsUrl(await publisherNatsUrl(config));
+  return { database: parseUrl(databaseUrl), nats, limits, logLevel, startOver };
+}
+
+/** The publisher in its sandbox. A compiled program has no file to start a worker from. */
+export function startPublisher(
+  start: WorkerStart,
+  onState: (state: PublisherState) => void,
+): PublisherWorker {
+  return Deno.build.standalone ? startHere(start, onState) : startWorker(start, onState);
+}
+
+function startHere(
+  { logLevel, ...start }: WorkerStart,
+  onState: (state: PublisherState) => void,
+): PublisherWorker {
+  const stopping = new AbortController();
+  const run = async () => {
+    const { publish } = await import("../lib/observer/publish.ts");
+    await publish({ ...start, log: createLog(logLevel), onState, signal: stopping.signal });
+  };
+  const ended = run();
+  ended.catch(() => {}); // who started it looks when it likes
+  return {
+    ended,
+    async stop(msMax) {
+      stopping.abort();
+      const { promise: late, resolve } = Promise.withResolvers<void>();
+      const timer = setTimeout(resolve, msMax);
+      await Promise.race([ended.catch(() => {}), late]);
+      clearTimeout(timer);
+    },
+  };
+}
+
+/** The embedded server has a user with the publisher's rights. */
+async function publisherNatsUrl(config: Config): Promise<string> {
+  const url = config.natsUrl ?? (await readServices(config.dataDir))["nats.publisher"];
+  if (url !== undefined) return url;
+  throw new AppError("NOT_FOUND", `${config.dataDir} has no embedded NATS`, {
+    hint: "set FRAISEQL_NATS_URL to a NATS server; FRAISEQL_DATA_DIR names another data folder",
+  });
+}
+
+function readStartOver(text: string | undefined): "first" | "now" | null {
+  if (text === undefined) return null;
+  if (text === "first" || text === "now") return text;
+  throw new AppError("BAD_INPUT", `--start-over must be first or now (is ${text})`, {
+    hint: "first: all that the change log holds; now: what comes from now on",
+  });
+}

@@ -1,0 +1,154 @@
+/**
+ * The publisher: change log -> FRAISEQL_EVENTS, exactly once in effect. Each page is one atomic batch
+ * whose last message is the checkpoint, so the stream itself tells where to go on, whenever anybody
+ * was killed. Waits while PostgreSQL or NATS are down, and stands by while another copy publishes.
+ */
+
+import { setTimeout as delay } from "node:timers/promises";
+import { AppError } from "../errors.ts";
+import { connectNats, type Nats } from "../events/connect.ts";
+import type { NatsSettings } from "../events/nats_url.ts";
+import type { Limits } from "../limits.ts";
+import type { Log } from "../log.ts";
+import { connect, type Connection } from "../postgres/connection.ts";
+import { type ConnectTarget, placeName } from "../postgres/url.ts";
+import type { Known } from "./align.ts";
+import { NoRoom, runSession } from "./session.ts";
+import { type PublisherState, STARTING } from "./state.ts";
+import { Sleeper } from "./wake.ts";
+
+export interface PublishOptions {
+  readonly database: ConnectTarget;
+  readonly nats: NatsSettings;
+  readonly limits: Limits;
+  readonly log: Log;
+  /** Do not go on from the last checkpoint; see docs/events.md. */
+  readonly startOver: "first" | "now" | null;
+  readonly onState: (state: PublisherState) => void;
+  readonly signal: AbortSignal;
+}
+
+/** Publishes until the signal is aborted; throws what waiting cannot mend. */
+export async function publish(options: PublishOptions): Promise<void> {
+  const publisher = new Publisher(options);
+  try {
+    await publisher.run();
+  } catch (error) {
+    if (!options.signal.aborted) throw error;
+  } finally {
+    await publisher.nats?.close();
+  }
+}
+
+/** What lives as long as the process, through every lost connection. */
+export class Publisher {
+  readonly id = crypto.randomUUID();
+  nats: Nats | null = null;
+  known: Known | null = null;
+  startOver: "first" | "now" | null;
+  state: PublisherState = STARTING;
+  #levelAt = performance.now();
+  #rate = { at: performance.now(), events: 0 };
+
+  constructor(readonly options: PublishOptions) {
+    this.startOver = options.startOver;
+  }
+
+  async run(): Promise<void> {
+    const { signal, limits, log } = this.options;
+    for (let failures = 0; !signal.aborted;) {
+      try {
+        await this.#session(() => failures = 0);
+      } catch (error) {
+        if (signal.aborted) return;
+        if (!(error instanceof AppError) || !PASSING.includes(error.code)) throw error;
+        const reason = error.hint ? `${error.message} (${error.hint})` : error.message;
+        if (failures === 0 || failures % sayEveryTries === 0) {
+          log.warn("publisher waits", { reason });
+        }
+        const kind = error instanceof NoRoom ? "full" : "waiting";
+        this.tell({ kind, reason: error.message, lastError: reason });
+        const waitMs = Math.min(100 * 2 ** failures++, limits.retryWaitMsMax);
+        await delay(waitMs, undefined, { signal }).catch(() => {}); // the loop looks
+      }
+    }
+  }
+
+  async #session(onProgress: () => void): Promise<void> {
+    const { database, limits, log, signal } = this.options;
+    this.nats ??= await this.#connectNats();
+    if (!this.nats.isConnected()) {
+      throw new AppError("UNAVAILABLE", `NATS at ${this.nats.place} does not answer`);
+    }
+    const sleeper = new Sleeper();
+    const connection = await connect({
+      url: database,
+      limits,
+      log,
+      applicationName: "fraiseql observe",
+      onNotification: sleeper.onNotification,
+      signal,
+    });
+    try {
+      await this.#requireSession(connection);
+      await runSession({ publisher: this, nats: this.nats, connection, sleeper, onProgress });
+    } finally {
+      // Not within an answer, where it could not be said; the next publisher says it then.
+      if (connection.unanswered === 0 && !connection.closed) {
+        await sleeper.leave().catch((error) => log.debug("the sleep flag stays", { error }));
+      }
+      await connection.close();
+    }
+  }
+
+  #connectNats(): Promise<Nats> {
+    const { nats: settings, log, signal } = this.options;
+    const onWait = (line: string) => this.tell({ kind: "waiting", reason: line, lastError: line });
+    return connectNats({ settings, name: "fraiseql publisher", log, signal, onWait });
+  }
+
+  async #requireSession(connection: Connection): Promise<void> {
+    const place = placeName(this.options.database);
+    if (connection.facts.pooled) {
+      throw new AppError("UNSUPPORTED", `${place} is a pooler, which passes no notifications on`, {
+        hint: "name PostgreSQL itself in DATABASE_URL",
+      });
+    }
+    const [row = []] = await connection.query(`
+      select pg_catalog.to_regclass('fraiseql.change_log') is not null,
+        pg_catalog.pg_is_in_recovery()`);
+    if (row[1] === "t") {
+      throw new AppError("UNAVAILABLE", `${place} is a standby`, {
+        hint: "DATABASE_URL must name the primary",
+      });
+    }
+    if (row[0] === "t") return;
+    throw new AppError("NOT_FOUND", "the database has no change log", {
+      hint: "run fraiseql migrate, then fraiseql capture add <table>",
+    });
+  }
+
+  /** The stream has all of the change log. */
+  level(): void {
+    this.#levelAt = performance.now();
+  }
+
+  tell(some: Partial<PublisherState>): void {
+    const now = performance.now();
+    const events = some.events ?? this.state.events;
+    const seconds = (now - this.#rate.at) / 1000;
+    let { eventsPerSecond } = this.state;
+    if (seconds >= 1) {
+      eventsPerSecond = Math.round((events - this.#rate.events) / seconds);
+      this.#rate = { at: now, events };
+    }
+    const lagSeconds = Math.round((now - this.#levelAt) / 100) / 10;
+    this.state = { ...this.state, lagSeconds, eventsPerSecond, ...some };
+    this.options.onState(this.state);
+  }
+}
+
+/** What passes by itself, or by a command that somebody runs beside. */
+const PASSING: readonly string[] = ["UNAVAILABLE", "TIMEOUT", "NOT_FOUND"];
+
+const sayEveryTries = 10;

@@ -1,0 +1,315 @@
+/** One stretch of publishing, from both connections being there to the first that fails. */
+
+import { setTimeout as delay } from "node:timers/promises";
+import { AppError } from "../errors.ts";
+import { dataBytesMax, publishPage } from "../events/atomic_publish.ts";
+import type { Nats } from "../events/connect.ts";
+import {
+  currentSnapshot,
+  readState,
+  readWindow,
+  type Snapshot,
+  type Window,
+} from "../postgres/change_log.ts";
+import type { Connection } from "../postgres/connection.ts";
+import { align, type Aligned, readPlace, startOver } from "./align.ts";
+import { type Checkpoint, encodeCheckpoint, nextWindow } from "./checkpoint.ts";
+import { type DatabaseIdentity, readIdentity } from "./database_identity.ts";
+import { Janitor } from "./janitor.ts";
+import { PageBuilder } from "./page.ts";
+import { type PublisherProgress, writeProgress } from "./progress.ts";
+import type { Publisher } from "./publish.ts";
+import type { Sleeper } from "./wake.ts";
+
+export interface SessionOptions {
+  readonly publisher: Publisher;
+  readonly nats: Nats;
+  readonly connection: Connection;
+  readonly sleeper: Sleeper;
+  /** Called when it is at work: what failed before has passed. */
+  readonly onProgress: () => void;
+}
+
+/** Publishes until the signal is aborted, or something fails. */
+export async function runSession(options: SessionOptions): Promise<void> {
+  await standBy(options);
+  await new Session(options).run();
+}
+
+/** Of two publishers of one database one works, and the other waits for its connection to end. */
+async function standBy({ publisher, connection }: SessionOptions): Promise<void> {
+  const { signal, log } = publisher.options;
+  for (let tries = 0; !signal.aborted; tries++) {
+    const [row] = await connection.query(`select pg_catalog.pg_try_advisory_lock(${lockKey})`);
+    if (row?.[0] === "t") {
+      if (tries > 0) log.info("publisher takes over");
+      return;
+    }
+    if (tries === 0) log.info("publisher stands by: another one works");
+    publisher.level();
+    publisher.tell({ kind: "standing by", reason: "another publisher works" });
+    await delay(standByMs, undefined, { signal }).catch(() => {}); // the loop looks
+  }
+}
+
+/** `fraiseql` in ASCII. */
+const lockKey = "7382069844749152620";
+const standByMs = 500;
+
+class Session {
+  readonly #publisher: Publisher;
+  readonly #nats: Nats;
+  readonly #connection: Connection;
+  #aligned: Aligned | null = null;
+  #identity: DatabaseIdentity = { systemIdentifier: "", timeline: 0, oid: "" };
+  #last: Checkpoint | null = null;
+  #sequence = 0;
+  #saidAt = 0;
+  #saidSequence = -1;
+
+  constructor(private readonly options: SessionOptions) {
+    this.#publisher = options.publisher;
+    this.#nats = options.nats;
+    this.#connection = options.connection;
+  }
+
+  async run(): Promise<void> {
+    const { sleeper, onProgress } = this.options;
+    const { signal, limits, log } = this.#publisher.options;
+    await this.#requireRoomForEvents();
+    this.#identity = await readIdentity(this.#connection);
+    const aligned = await this.#align();
+    const { timeline } = this.#last?.database ?? this.#identity;
+    if (timeline !== this.#identity.timeline) {
+      log.info("the database is on another timeline", {
+        was: timeline,
+        is: this.#identity.timeline,
+      });
+    }
+    await sleeper.listen(this.#connection);
+    const janitor = new Janitor(this.#connection, limits, log, aligned);
+    let { from, to, position } = nextWindow(this.#last);
+    for (let isFirst = true; !signal.aborted; isFirst = false) {
+      const end = to ?? await currentSnapshot(this.#connection);
+      const events = await this.#publishWindow({ from, to: end, position });
+      [from, to, position] = [end, null, 0n];
+      this.#publisher.level();
+      if (isFirst) {
+        onProgress();
+        this.#publisher.tell({ kind: "publishing", reason: "", epoch: aligned.epoch });
+      }
+      const isDue = janitor.isDue(end);
+      if (events > 0 || isDue) await this.#say(janitor, isDue);
+      if (isDue) await janitor.clean();
+      const wasAsleep = sleeper.asleep;
+      await sleeper.pause(events > 0, signal);
+      if (sleeper.asleep !== wasAsleep) {
+        if (sleeper.asleep) await this.#say(janitor, true);
+        const kind = sleeper.asleep ? "asleep" : "publishing";
+        this.#publisher.tell({ kind, reason: "", ...sleeper.asleep && { eventsPerSecond: 0 } });
+      }
+    }
+  }
+
+  async #align(): Promise<Aligned> {
+    const publisher = this.#publisher;
+    const { log } = publisher.options;
+    const how = publisher.startOver;
+    if (how !== null) await this.#startOver(how);
+    const aligned = await align({
+      nats: this.#nats,
+      connection: this.#connection,
+      identity: this.#identity,
+      known: publisher.known,
+      log,
+    });
+    this.#aligned = aligned;
+    this.#last = aligned.checkpoint;
+    this.#sequence = aligned.sequence;
+    publisher.tell({
+      sequence: aligned.sequence,
+      position: String(aligned.checkpoint?.positionMax ?? 0),
+    });
+    return aligned;
+  }
+
+  /** By a checkpoint without events, which every later start goes on from. */
+  async #startOver(how: "first" | "now"): Promise<void> {
+    const publisher = this.#publisher;
+    const { sequence, epoch, streamCreated } = await readPlace(this.#nats);
+    // First: what is known of the other history must not empty the log of this one.
+    await this.#record({ sequence, epoch, streamCreated, emptied: null, samples: [] });
+    const checkpoint = startOver(how, {
+      now: await currentSnapshot(this.#connection),
+      publisher: publisher.id,
+      identity: this.#identity,
+      epoch: epoch + 1,
+      streamCreated,
+      lastPosition: (await readState(this.#connection)).lastPosition,
+    });
+    await this.#publish([], checkpoint, sequence);
+    publisher.options.log.warn("publishing starts over", { from: how, epoch: epoch + 1 });
+    publisher.startOver = null;
+  }
+
+  /** Gives the number of events. */
+  async #publishWindow(window: Window): Promise<number> {
+    const { limits, signal } = this.#publisher.options;
+    const max = {
+      pageBytes: limits.publishPageBytesMax,
+      // Lines are counted in characters, of which one has three bytes at most.
+      messageBytes: Math.min(
+        limits.publishMessageBytesMax,
+        Math.floor(dataBytesMax(this.#nats) / 3),
+      ),
+    };
+    const torn = this.#aligned?.torn ?? new Set();
+    let events = 0;
+    let page = new PageBuilder(max);
+    const read = { rows: readRowsMax, bytes: limits.publishPageBytesMax };
+    for await (const some of readWindow(this.#connection, window, read)) {
+      for (const event of some) {
+        if (torn.has(event.eventId)) {
+          page.skip(event);
+          continue;
+        }
+        if (page.add(event)) continue;
+        events += await this.#publishEvents(page, window, false);
+        if (signal.aborted) return events;
+        page = new PageBuilder(max);
+        page.add(event);
+      }
+    }
+    if (page.last !== null) events += await this.#publishEvents(page, window, true);
+    return events;
+  }
+
+  async #publishEvents(page: PageBuilder, { from, to }: Window, done: boolean): Promise<number> {
+    const { last, count } = page;
+    if (last === null || this.#aligned === null) return 0;
+    const before = this.#last?.positionMax ?? 0n;
+    const checkpoint: Checkpoint = {
+      epoch: this.#aligned.epoch,
+      publisher: this.#publisher.id,
+      database: this.#identity,
+      from,
+      to,
+      done,
+      position: last.position,
+      eventId: last.eventId,
+      positionMax: last.position > before ? last.position : before,
+      streamCreated: this.#aligned.streamCreated,
+      emptied: this.#publisher.known?.emptied ?? this.#aligned.emptied,
+    };
+    await this.#publish(page.messages(), checkpoint, this.#sequence);
+    const { state } = this.#publisher;
+    this.#publisher.tell({
+      kind: "publishing",
+      reason: "",
+      sequence: this.#sequence,
+      position: String(checkpoint.positionMax),
+      events: state.events + count,
+    });
+    return count;
+  }
+
+  async #publish(
+    messages: ReturnType<PageBuilder["messages"]>,
+    checkpoint: Checkpoint,
+    expected: number,
+  ): Promise<void> {
+    const page = { messages, checkpoint: encodeCheckpoint(checkpoint), expected };
+    const published = await publishPage(this.#nats, page);
+    switch (published.kind) {
+      case "published":
+        this.#sequence = published.sequence;
+        this.#last = checkpoint;
+        this.#publisher.known = {
+          streamCreated: checkpoint.streamCreated,
+          sequence: published.sequence,
+          epoch: checkpoint.epoch,
+          emptied: checkpoint.emptied,
+        };
+        return;
+      case "full":
+        throw new NoRoom(published.reason);
+      // The checkpoint that is there tells whose it is and where to go on: read again. It is this
+      // publisher's own where a page came after its answer was given up.
+      case "fenced":
+      case "unknown":
+        throw new AppError("UNAVAILABLE", `a page was not confirmed: ${published.reason}`);
+      case "gone":
+        throw new AppError("UNAVAILABLE", `FRAISEQL_EVENTS takes no pages: ${published.reason}`, {
+          hint: "run fraiseql migrate, which makes the streams",
+        });
+      default:
+        published satisfies never;
+    }
+  }
+
+  /** The record in FRAISEQL_PROGRESS, at most once a second unless it must be. */
+  async #say(janitor: Janitor, must: boolean): Promise<void> {
+    const now = performance.now();
+    const isNews = this.#saidSequence !== this.#sequence || janitor.hasNews;
+    if (!isNews || !must && now - this.#saidAt < sayMs) return;
+    [this.#saidAt, this.#saidSequence] = [now, this.#sequence];
+    const { known } = this.#publisher;
+    const emptied: Snapshot | null = janitor.emptied;
+    if (known) this.#publisher.known = { ...known, emptied };
+    await this.#record({
+      streamCreated: this.#aligned?.streamCreated ?? "",
+      sequence: this.#sequence,
+      epoch: this.#aligned?.epoch ?? 1,
+      emptied,
+      samples: janitor.samples,
+    });
+    janitor.hasNews = false;
+  }
+
+  #record(
+    place: Pick<
+      PublisherProgress,
+      "streamCreated" | "sequence" | "epoch" | "emptied" | "samples"
+    >,
+  ): Promise<void> {
+    const { state } = this.#publisher;
+    return writeProgress(this.#nats, {
+      ...place,
+      state: state.kind,
+      events: state.events,
+      lastError: state.lastError,
+      at: new Date().toISOString(),
+    });
+  }
+
+  /** An event that no message can hold would stop everything behind it. */
+  async #requireRoomForEvents(): Promise<void> {
+    const [row] = await this.#connection.query(
+      "select event_bytes_max from fraiseql.capture_settings",
+    );
+    const [eventBytesMax, room] = [Number(row?.[0]), dataBytesMax(this.#nats)];
+    if (eventBytesMax < room) return;
+    throw new AppError(
+      "BAD_INPUT",
+      `an event may have ${eventBytesMax} bytes, a message on this NATS ${room}`,
+      {
+        hint:
+          "raise max_payload of the NATS server to 8MB, or lower the limit event_bytes_max and " +
+          "run fraiseql migrate",
+      },
+    );
+  }
+}
+
+/** The stream is full: what is in the change log stays there until there is room. */
+export class NoRoom extends AppError {
+  constructor(reason: string) {
+    super("UNAVAILABLE", `FRAISEQL_EVENTS is full: ${reason}`, {
+      hint: "raise event_stream_bytes_max and run fraiseql migrate; nothing is lost meanwhile",
+    });
+  }
+}
+
+/** Rows that are turned into objects at once. */
+const readRowsMax = 1000;
+const sayMs = 1000;
