@@ -57,6 +57,25 @@ export function addCapture(
   });
 }
 
+/** Captures the tables of the sample shop that are there, all but those that hold no key. */
+export async function captureSample(
+  connection: Connection,
+  config: Config,
+  url: string,
+): Promise<void> {
+  await openRegistry(connection);
+  const { tables } = await findTables(connection, "public");
+  const shop = tables.filter(({ name, key }) => SHOP_TABLES.includes(name) && key !== null);
+  if (shop.length < SHOP_TABLES.length) return; // the tables are somebody's own
+  const schema = await servedSchema(config, url);
+  const exposed = shop.filter((table) =>
+    schema.relations.some(({ schema, name }) => schema === table.schema && name === table.name)
+  );
+  await addCaptures(connection, exposed.map((table) => toRequest(table, schema, {})));
+}
+
+const SHOP_TABLES = ["organizations", "users", "products", "orders", "order_items"];
+
 /** Prints what is captured and everything that keeps writes from being so; 1 where there is any. */
 export function listCapture(config: Config, signal: AbortSignal): Promise<number> {
   return withConnection(config, signal, async (connection) => {

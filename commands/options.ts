@@ -86,6 +86,7 @@ export function configEnvironment(config: Config, databaseUrl: string): Record<s
     DATABASE_URL: databaseUrl,
     DATABASE_URL_FILE: "", // empty is not set: one of both
     FRAISEQL_SAMPLE: "none",
+    // The process that it is for has no part in events.
     FRAISEQL_TOPOLOGY: config.topology === "full" ? "dual" : config.topology,
     FRAISEQL_FLIGHT_BIND_ADDR: `${host}:${port}`,
     FRAISEQL_DB_SCHEMAS: config.dbSchemas.join(","),

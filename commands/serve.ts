@@ -1,5 +1,5 @@
 /**
- * `fraiseql serve`: configuration -> database -> transports -> shutdown. Each part starts only
+ * `fraiseql serve`: configuration -> database -> transports -> events -> shutdown. Each part starts only
  * where the topology names it.
  */
 
@@ -13,6 +13,7 @@ import { openDatabase, type PostgresDatabase } from "../lib/postgres/database.ts
 import type { RootList } from "../lib/query/query_engine.ts";
 import { engineOf, isFirstStart, loadSample } from "./database.ts";
 import { LateEngine } from "./late_engine.ts";
+import { Events } from "./events.ts";
 import { exampleQuery } from "./example_query.ts";
 import { flightCommand } from "./flight_command.ts";
 import { configEnvironment } from "./options.ts";
@@ -49,13 +50,18 @@ class Parts {
   http: HttpServer | null = null;
   flight: SupervisedFlight | null = null;
   database: PostgresDatabase | null = null;
+  events: Events | null = null;
   /** What the database could be asked at the start. */
   lists: readonly RootList[] = [];
   stopPostgres: (() => Promise<void>) | null = null;
 
   async close(drainSeconds: number): Promise<void> {
     // Both at once, so that neither takes new work while the other drains; then what they stand on.
-    await Promise.all([this.http?.stop(drainSeconds), this.flight?.stop(drainSeconds)]);
+    await Promise.all([
+      this.http?.stop(drainSeconds),
+      this.flight?.stop(drainSeconds),
+      this.events?.stop(drainSeconds),
+    ]);
     await this.database?.close();
     await this.stopPostgres?.();
   }
@@ -174,11 +180,15 @@ async function startTransports(
       signal,
     });
   }
-  if (!signal.aborted) tellReady(config, url, parts);
+  if (signal.aborted) return;
+  tellReady(config, url, parts);
+  if (config.topology === "full") {
+    parts.events = new Events({ config, databaseUrl: url, log, metrics });
+  }
 }
 
 async function readiness(
-  { engine, flight }: Parts,
+  { engine, flight, events }: Parts,
   config: Config,
 ): Promise<{ ready: boolean; parts: Record<string, string> }> {
   const parts: Record<string, string> = { http: "ok" };
@@ -191,7 +201,12 @@ async function readiness(
   if (config.topology !== "http") {
     parts.flight = flight?.ready() ? "ok" : "starting";
   }
-  return { ready: Object.values(parts).every((state) => state === "ok"), parts };
+  if (config.topology === "full") {
+    Object.assign(parts, events?.readiness() ?? { events: "starting" });
+  }
+  // What nobody has asked for yet is no part that is missing.
+  const isReady = (state: string) => state === "ok" || state.startsWith("off: ");
+  return { ready: Object.values(parts).every(isReady), parts };
 }
 
 const pingMsMax = 2000;
@@ -223,9 +238,7 @@ async function tellFlight({ flight }: Parts, log: Log): Promise<void> {
 
 function tellReady(config: Config, url: string, { http, flight, lists }: Parts): void {
   const flightUrl = flight?.url() ?? null;
-  const full = config.topology === "full";
   say("");
-  if (full) say("topology full runs as dual: events come with a later release");
   if (http) say(`GraphQL    ${http.url}/graphql  (in a browser: GraphiQL)`);
   if (flightUrl) say(`Flight     ${flightUrl}`);
   if (config.databaseUrl === null) {
@@ -242,8 +255,7 @@ function tellReady(config: Config, url: string, { http, flight, lists }: Parts):
     event: "ready",
     http: http?.url ?? null,
     flight: flightUrl,
-    topology: full ? "dual" : config.topology,
-    ...full && { note: "full runs as dual until events are supported" },
+    topology: config.topology,
   };
   answer(JSON.stringify(line) + "\n");
 }

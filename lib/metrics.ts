@@ -25,6 +25,12 @@ export interface Metrics {
   readonly streams: Gauge<"transport">;
   readonly connections: Gauge<"state">;
   readonly flightRestarts: Counter;
+  readonly workerRestarts: Counter<"worker">;
+  /** Each stage of the event path: whether it works, and how far it is in its stream. */
+  readonly stageUp: Gauge<"stage">;
+  readonly stagePosition: Gauge<"stage">;
+  readonly stageLagSeconds: Gauge<"stage">;
+  readonly stageRate: Gauge<"stage">;
   /** Queries that the result cache may answer, those that it did and those that it did not. */
   readonly resultCacheHits: Counter;
   readonly resultCacheMisses: Counter;
@@ -85,6 +91,36 @@ export function createMetrics(): Metrics {
     flightRestarts: new Counter({
       name: "fraiseql_flight_restarts_total",
       help: "Times the Flight process ended unasked and was started again",
+      registers,
+    }),
+    workerRestarts: new Counter({
+      name: "fraiseql_worker_restarts_total",
+      help: "Times a worker ended unasked and was started again",
+      labelNames: ["worker"],
+      registers,
+    }),
+    stageUp: new Gauge({
+      name: "fraiseql_stage_up",
+      help: "Whether a stage of the event path works",
+      labelNames: ["stage"],
+      registers,
+    }),
+    stagePosition: new Gauge({
+      name: "fraiseql_stage_position",
+      help: "Sequence in its stream up to which a stage is done",
+      labelNames: ["stage"],
+      registers,
+    }),
+    stageLagSeconds: new Gauge({
+      name: "fraiseql_stage_lag_seconds",
+      help: "Since a stage last had all that lies before it",
+      labelNames: ["stage"],
+      registers,
+    }),
+    stageRate: new Gauge({
+      name: "fraiseql_stage_events_per_second",
+      help: "Events that a stage passed on in a second",
+      labelNames: ["stage"],
       registers,
     }),
     resultCacheHits: new Counter({

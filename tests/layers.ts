@@ -59,7 +59,6 @@ const TOOLS: readonly string[] = ["lib/http/graphiql/vendor.ts"];
  * list, which is to be empty.
  */
 const AWAITED: readonly string[] = [
-  "lib/embedded/nats_keep.ts",
   "lib/events/recorded_feed.ts",
   "lib/events/untracked_feed.ts",
   "lib/events/acknowledged_feed.ts",

@@ -136,7 +136,7 @@ Deno.test("configEnvironment() gives another process the same configuration", ()
 
 Deno.test("configEnvironment() names what another process may be told, and nothing else", () => {
   const env = configEnvironment(configFrom(), "postgres://h/d");
-  equal(env.FRAISEQL_TOPOLOGY, "dual", "until there are events, full is dual");
+  equal(env.FRAISEQL_TOPOLOGY, "dual", "Flight has no part in events");
   equal(env.FRAISEQL_FLIGHT_VIEWS, "", "empty is not set");
   equal(readConfig({ flags: {}, env, file: null, readSecret: () => "" }).flightViews.length, 0);
   // Of the environment and the file that both processes have.

@@ -28,7 +28,7 @@ Deno.test("serve starts with no configuration, keeps its data, and tells its pas
   let name = "";
   {
     await using served = await serve(env, dir.path);
-    equal(served.readyLine.topology, "dual");
+    equal(served.readyLine.topology, "full");
     const { body } = await post(served.http, "{ users(limit: 1) { id name email } }");
     equal(body.data.users.length, 1);
     equal((await flightGet(served.flight, "{ users { id name email } }")).code, undefined);

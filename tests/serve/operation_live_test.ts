@@ -52,7 +52,7 @@ const topologies: [topology: string, http: boolean, flight: boolean, told: strin
   ["http", true, false, "http"],
   ["dual", true, true, "dual"],
   ["arrow", false, true, "arrow"],
-  ["full", true, true, "dual"],
+  ["full", true, true, "full"],
 ];
 
 for (const [topology, http, flight, told] of topologies) {

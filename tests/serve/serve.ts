@@ -4,6 +4,7 @@
  */
 
 import { fileURLToPath } from "node:url";
+import { natsPrograms } from "../services/nats.ts";
 
 /** What `serve` prints when it is ready. */
 export interface Ready {
@@ -219,6 +220,8 @@ function inherited(): Record<string, string> {
     "SSL_CERT_FILE",
   ];
   const all = Deno.env.toObject();
+  // Last, so that one of the machine's own is taken before the one that tests have fetched.
+  all.PATH = `${all.PATH ?? ""}:${natsPrograms}`;
   return Object.fromEntries(
     Object.entries(all).filter(([name]) =>
       names.includes(name) || /^(deno_|npm_config_|https?_proxy|no_proxy)/i.test(name)

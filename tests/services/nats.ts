@@ -78,6 +78,7 @@ export async function startTestNats(
   onProgress: (line: string) => void = () => {},
 ): Promise<TestNatsServer> {
   const binary = await findNatsServer({ folder: natsPrograms, onProgress });
+  await nameForPath(binary.path);
   const { folder, lock } = await freeFolder();
   const store = `${folder}/jetstream`;
   await Deno.remove(store, { recursive: true }).catch(() => {}); // most often there is none
@@ -111,6 +112,16 @@ export async function startTestNats(
       lock.close();
     },
   };
+}
+
+/** Under the name by which a program looks for it on PATH, so that a test's own need not fetch it. */
+async function nameForPath(path: string): Promise<void> {
+  if (!path.startsWith(natsPrograms)) return;
+  const name = `${natsPrograms}/nats-server`;
+  await Deno.remove(name).catch(() => {}); // there is none, or one of an older version
+  await Deno.symlink(path, name).catch((error) => { // another run was quicker
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+  });
 }
 
 async function freeFolder(): Promise<{ folder: string; lock: Deno.FsFile }> {

@@ -1,0 +1,188 @@
+/**
+ * The event path under `serve`: the embedded NATS, what must be there before events can flow, and
+ * the publisher. All of it comes up behind the transports, which wait for none of it.
+ */
+
+import { setTimeout as delay } from "node:timers/promises";
+import type { Config } from "../lib/config.ts";
+import { AppError } from "../lib/errors.ts";
+import { keepNats, type KeptNats } from "../lib/embedded/nats_keep.ts";
+import { connectNats } from "../lib/events/connect.ts";
+import { readNatsUrl } from "../lib/events/nats_url.ts";
+import { migrateNats, storeBytesMax } from "../lib/events/streams.ts";
+import type { Log } from "../lib/log.ts";
+import type { Metrics } from "../lib/metrics.ts";
+import type { PublisherWorker } from "../lib/observer/start_worker.ts";
+import { type PublisherState, STARTING } from "../lib/observer/state.ts";
+import { migrateChangeLog } from "../lib/postgres/change_log/migrate.ts";
+import { connect, type Connection } from "../lib/postgres/connection.ts";
+import { captureSample } from "./capture.ts";
+import { startPublisher, workerStart } from "./observe.ts";
+import { say } from "./say.ts";
+
+export interface EventOptions {
+  readonly config: Config;
+  readonly databaseUrl: string;
+  readonly log: Log;
+  readonly metrics: Metrics;
+}
+
+/** The event path of one `serve`. */
+export class Events {
+  #state = "starting";
+  #publisher: PublisherState = STARTING;
+  /** Why the publisher ended last; null while it works. */
+  #failure: string | null = null;
+  #nats: KeptNats | null = null;
+  #worker: PublisherWorker | null = null;
+  readonly #stopping = new AbortController();
+  readonly #running: Promise<void>;
+
+  constructor(private readonly options: EventOptions) {
+    options.metrics.onCollect(() => this.#collect());
+    this.#running = this.#run().catch((error) => {
+      if (this.#stopping.signal.aborted) return;
+      const { message, hint } = error instanceof AppError ? error : { message: String(error) };
+      this.#state = message;
+      say(`no events: ${message}`);
+      if (hint) say(`hint: ${hint}`);
+      options.log.error("no events", { error });
+    });
+  }
+
+  /** `ok`, or what is missing, by part; what was never asked for is `off` and why. */
+  readiness(): Record<string, string> {
+    if (this.#state !== "ok") return { events: this.#state };
+    const { kind, reason } = this.#publisher;
+    const works = kind === "publishing" || kind === "asleep" || kind === "standing by";
+    return { publisher: this.#failure ?? (works ? "ok" : `${kind} ${reason}`.trim()) };
+  }
+
+  async stop(drainSeconds: number): Promise<void> {
+    this.#stopping.abort();
+    await this.#worker?.stop(drainSeconds * 1000);
+    await this.#running;
+    await this.#nats?.stop();
+  }
+
+  async #run(): Promise<void> {
+    const { config, log } = this.options;
+    const { limits } = config;
+    const { signal } = this.#stopping;
+    if (config.databaseUrl !== null) await this.#untilAsked();
+    if (config.natsUrl === null) {
+      this.#nats = await keepNats({
+        dataDir: config.dataDir,
+        log,
+        storeBytesMax: storeBytesMax(limits),
+        messageBytesMax: limits.natsMessageBytesMax,
+        onProgress: say,
+        signal,
+      });
+      const settings = readNatsUrl(this.#nats.url);
+      const nats = await connectNats({ settings, name: "fraiseql serve", log, signal });
+      await migrateNats(nats, limits).finally(() => nats.close());
+    }
+    if (config.databaseUrl === null) {
+      await this.#patiently((connection) => setUp(connection, this.options));
+    }
+    this.#state = "ok";
+    const place = this.#nats === null ? "" : ` at 127.0.0.1:${new URL(this.#nats.url).port}`;
+    say(`Events     in NATS${place}; fraiseql tail prints them`);
+    await this.#publish();
+  }
+
+  /** A database of the user's own is left alone until `migrate` and `capture add` were run. */
+  async #untilAsked(): Promise<void> {
+    const { signal } = this.#stopping;
+    for (let said = ""; !signal.aborted;) {
+      const lacking = await this.#patiently(whatLacks);
+      if (lacking === null) return;
+      this.#state = `off: ${lacking}`;
+      if (said !== lacking) say(`no events yet: ${lacking}`);
+      said = lacking;
+      await delay(askedEveryMs, undefined, { signal }).catch(() => {}); // the loop looks
+    }
+  }
+
+  /** Works on a connection, again and again while PostgreSQL is down. */
+  async #patiently<Result>(work: (connection: Connection) => Promise<Result>): Promise<Result> {
+    const { databaseUrl: url, config: { limits }, log } = this.options;
+    const { signal } = this.#stopping;
+    for (;;) {
+      try {
+        const connection = await connect({ url, limits, signal });
+        try {
+          return await work(connection);
+        } finally {
+          await connection.close();
+        }
+      } catch (error) {
+        const passes = error instanceof AppError && error.code === "UNAVAILABLE";
+        if (signal.aborted || !passes) throw error;
+        log.warn("events wait for postgres", { reason: error.message });
+        await delay(retryMs, undefined, { signal });
+      }
+    }
+  }
+
+  /** Starts the publisher, and again with growing waits whenever it ends by itself. */
+  async #publish(): Promise<void> {
+    const { config, databaseUrl, log, metrics } = this.options;
+    const { signal } = this.#stopping;
+    for (let failures = 0; !signal.aborted; failures++) {
+      const start = await workerStart(config, databaseUrl, null);
+      const worker = this.#worker = startPublisher(start, (state) => {
+        this.#publisher = state;
+        if (state.kind !== "publishing" && state.kind !== "asleep") return;
+        [this.#failure, failures] = [null, 0];
+      });
+      try {
+        await worker.ended;
+      } catch (error) {
+        if (signal.aborted) return;
+        const { message, hint = "" } = error instanceof Error
+          ? error as Error & { hint?: string }
+          : { message: String(error) };
+        if (this.#failure !== message) say(`publisher: ${message}${hint && `\nhint: ${hint}`}`);
+        this.#failure = message;
+        log.error("publisher ended", { error });
+        metrics.workerRestarts.inc({ worker: "publisher" });
+      }
+      const waitMs = Math.min(retryMs * 2 ** failures, config.limits.retryWaitMsMax);
+      await delay(waitMs, undefined, { signal }).catch(() => {}); // the loop looks
+    }
+  }
+
+  #collect(): void {
+    const { metrics } = this.options;
+    const stage = { stage: "publisher" };
+    const { sequence, lagSeconds, eventsPerSecond } = this.#publisher;
+    const isUp = this.readiness().publisher === "ok";
+    metrics.stageUp.set(stage, isUp ? 1 : 0);
+    metrics.stagePosition.set(stage, sequence);
+    metrics.stageLagSeconds.set(stage, lagSeconds);
+    metrics.stageRate.set(stage, eventsPerSecond);
+  }
+}
+
+const askedEveryMs = 5000;
+const retryMs = 500;
+
+/** What must be done by hand before events flow; null where nothing. */
+async function whatLacks(connection: Connection): Promise<string | null> {
+  const [row] = await connection.query(
+    "select pg_catalog.to_regclass('fraiseql.captured_tables') is not null",
+  );
+  if (row?.[0] !== "t") return "run fraiseql migrate, then fraiseql capture add <table>";
+  const [some] = await connection.query("select exists (select from fraiseql.captured_tables)");
+  return some?.[0] === "t" ? null : "run fraiseql capture add <table>";
+}
+
+/** The embedded database is ours: what its first start brings is captured from then on. */
+async function setUp(connection: Connection, { config, databaseUrl }: EventOptions): Promise<void> {
+  const [row] = await connection.query("select pg_catalog.to_regnamespace('fraiseql') is not null");
+  await migrateChangeLog(connection, config);
+  // Only once: what somebody removed since stays so.
+  if (row?.[0] !== "t") await captureSample(connection, config, databaseUrl);
+}
