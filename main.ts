@@ -117,6 +117,22 @@ export async function main(args: readonly string[]): Promise<number> {
     () => async (config, signal) =>
       (await import("./commands/observe.ts")).observe(config, observe.opts(), signal),
   );
+  const verify = program.command("verify")
+    .description("whether NATS holds exactly the events of the change log")
+    .option("--since <moment>", "events from that hour on (default: all)");
+  run(
+    verify,
+    () => async (config, signal) =>
+      (await import("./commands/verify.ts")).verifyEvents(config, verify.opts(), signal),
+  );
+  const stages = program.command("status")
+    .description("how far each stage of the event path is")
+    .option("--watch", "again every two seconds");
+  run(
+    stages,
+    () => async (config, signal) =>
+      (await import("./commands/status.ts")).status(config, stages.opts(), signal),
+  );
   run(
     program.command("url").argument("<service>", "postgres, nats or nats.<user>")
       .description("print the URL of an embedded service, password included"),

@@ -1,0 +1,59 @@
+/** `fraiseql status`: how far each stage of the event path is. */
+
+import { setTimeout as delay } from "node:timers/promises";
+import type { Config } from "../lib/config.ts";
+import { createLog } from "../lib/log.ts";
+import { countMax, type PublisherLag, publisherLag } from "../lib/observer/lag.ts";
+import { openRegistry } from "../lib/postgres/change_log/migrate.ts";
+import { withConnection } from "./migrate.ts";
+import { openNats } from "./nats.ts";
+import { answer } from "./say.ts";
+
+export interface StatusFlags {
+  readonly watch?: boolean;
+}
+
+/** Prints a line for each stage; again every two seconds with `--watch`, until it is stopped. */
+export function status(config: Config, flags: StatusFlags, signal: AbortSignal): Promise<number> {
+  return withConnection(config, signal, async (connection) => {
+    await openRegistry(connection);
+    const log = createLog("error");
+    const nats = await openNats(config, { name: "fraiseql status", log, signal, wait: false });
+    try {
+      let before = await publisherLag(connection, nats);
+      let beforeMs = performance.now();
+      for (;;) {
+        // A rate needs two looks.
+        await delay(flags.watch ? watchMs : rateMs, undefined, { signal }).catch(() => {});
+        const now = await publisherLag(connection, nats);
+        const nowMs = performance.now();
+        answer(statusText(now, rateOf(before, now, nowMs - beforeMs)));
+        [before, beforeMs] = [now, nowMs];
+        if (!flags.watch || signal.aborted) return 0;
+      }
+    } finally {
+      await nats.close();
+    }
+  });
+}
+
+const watchMs = 2000;
+const rateMs = 1000;
+
+/** By positions, which are the events' but for those of transactions that were rolled back. */
+function rateOf(before: PublisherLag, now: PublisherLag, ms: number): number {
+  return Math.max(0, Math.round(Number(now.position - before.position) * 1000 / ms));
+}
+
+function statusText(lag: PublisherLag, rate: number): string {
+  const { sequence, epoch, position, events, seconds, lastError, logBytes, logBytesMax } = lag;
+  const MiB = 1024 * 1024;
+  const behind = `${events >= countMax ? "at least " : ""}${events} events`;
+  const lines = [
+    `change log  ${Math.ceil(logBytes / MiB)} MiB of ${Math.floor(logBytesMax / MiB)} MiB`,
+    `publisher   position ${position}, stream sequence ${sequence}, epoch ${epoch}, behind by ` +
+    `${behind} and ${seconds.toFixed(1)} s, ${rate} events/s` +
+    `${lastError === null ? "" : `, last error: ${lastError}`}`,
+  ];
+  return lines.join("\n") + "\n";
+}

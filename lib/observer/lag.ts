@@ -1,0 +1,61 @@
+/** How far each stage is, asked from outside: for `fraiseql status`. */
+
+import { lastCheckpoint } from "../events/atomic_publish.ts";
+import type { Nats } from "../events/connect.ts";
+import { currentSnapshot, readState } from "../postgres/change_log.ts";
+import type { Connection } from "../postgres/connection.ts";
+import { decodeCheckpoint, nextWindow } from "./checkpoint.ts";
+import { readProgress } from "./progress.ts";
+
+/** The publisher as it can be seen in the database and the stream. */
+export interface PublisherLag {
+  /** Of its last checkpoint in FRAISEQL_EVENTS. */
+  readonly sequence: number;
+  readonly epoch: number;
+  /** The greatest that is published, in the change log. */
+  readonly position: bigint;
+  /** Events that are committed and not published; counted up to `countMax`. */
+  readonly events: number;
+  /** Age of the oldest of them. */
+  readonly seconds: number;
+  readonly lastError: string | null;
+  readonly logBytes: number;
+  readonly logBytesMax: number;
+}
+
+/** More are not counted: it would take as long as publishing them. */
+export const countMax = 1_000_000;
+
+/** Asks both sides. */
+export async function publisherLag(connection: Connection, nats: Nats): Promise<PublisherLag> {
+  const last = await lastCheckpoint(nats);
+  const checkpoint = last && decodeCheckpoint(last.data);
+  const { from, position } = nextWindow(checkpoint);
+  const [, xmax = "", inProgress = ""] = from.split(":");
+  const now = await currentSnapshot(connection);
+  // In a window that is published in part, rows below the position are done if its end shows them.
+  const partEnd = checkpoint && !checkpoint.done ? checkpoint.to : from;
+  const [row = []] = await connection.query(
+    `select pg_catalog.count(*),
+      coalesce(extract(epoch from pg_catalog.clock_timestamp() - pg_catalog.min(recorded_at)), 0)
+     from (select l.recorded_at from fraiseql.change_log l
+       where (l.xid = any ($1::pg_catalog.xid8[]) or l.xid >= $2::pg_catalog.xid8)
+         and pg_catalog.pg_visible_in_snapshot(l.xid, $3::pg_catalog.pg_snapshot)
+         and not (l.position <= $4::pg_catalog.int8
+           and pg_catalog.pg_visible_in_snapshot(l.xid, $5::pg_catalog.pg_snapshot))
+       limit ${countMax}) l`,
+    [`{${inProgress}}`, xmax, now, String(position), partEnd],
+  );
+  const record = await readProgress(nats);
+  const { bytes, bytesMax } = await readState(connection);
+  return {
+    sequence: last?.sequence ?? 0,
+    epoch: checkpoint?.epoch ?? 0,
+    position: checkpoint?.positionMax ?? 0n,
+    events: Number(row[0]),
+    seconds: Math.max(0, Number(row[1])),
+    lastError: record?.lastError ?? null,
+    logBytes: bytes,
+    logBytesMax: bytesMax,
+  };
+}
