@@ -98,7 +98,10 @@ Deno.test("serve lives on when its PostgreSQL is killed: UNAVAILABLE with a hint
   equal((await flightGet(served.flight, "{ users(limit: 1) { id } }")).rows, 1);
   notEqual(postmaster(served.pid), first);
   equal(flightPid(served), flight);
-  equal((await fetch(`${served.http}/readiness`).then((r) => r.json())).ready, true);
+  await until(
+    () => fetch(`${served.http}/readiness`).then((answer) => answer.json()),
+    ({ ready }) => ready, // the publisher finds back too
+  );
 });
 
 Deno.test("serve that is killed leaves neither PostgreSQL nor Flight behind, and the next start works", async () => {

@@ -123,36 +123,44 @@ export class Observed {
     await running.stop();
   }
 
-  /** Ids in the change log, in order of their positions. */
-  async logged(): Promise<string[]> {
-    const to = await currentSnapshot(this.connection);
-    const window = { from: FIRST_SNAPSHOT, to, position: 0n };
-    const ids: string[] = [];
-    for await (const page of readWindow(this.connection, window, { rows: 1000, bytes: 1 << 20 })) {
-      ids.push(...page.map(({ eventId }) => eventId));
-    }
-    return ids;
+  logged(): Promise<string[]> {
+    return loggedIds(this.connection);
   }
 
-  /** All events in the stream, in its order. */
-  async stored(): Promise<Stored[]> {
-    const { lastSequence, messages } = await streamState(this.nats, STREAM.events);
-    const events: Stored[] = [];
-    if (messages === 0) return events;
-    const reader = await readOrdered({ nats: this.nats, stream: STREAM.events, from: 1 });
-    const decoder = new TextDecoder();
-    for (let at = 0; at < lastSequence;) {
-      const max = { messages: 1000, bytes: 8 << 20 };
-      for (const message of await reader.pull(max, new AbortController().signal)) {
-        at = message.sequence;
-        if (message.subject === SUBJECT.checkpoint) continue;
-        const traceparent = message.header("traceparent");
-        for (const line of eventLines(message.data)) {
-          events.push({ ...JSON.parse(decoder.decode(line)), sequence: at, traceparent });
-        }
+  stored(): Promise<Stored[]> {
+    return storedEvents(this.nats);
+  }
+}
+
+/** Ids in the change log, in order of their positions. */
+export async function loggedIds(connection: Connection): Promise<string[]> {
+  const to = await currentSnapshot(connection);
+  const window = { from: FIRST_SNAPSHOT, to, position: 0n };
+  const ids: string[] = [];
+  for await (const page of readWindow(connection, window, { rows: 1000, bytes: 1 << 20 })) {
+    ids.push(...page.map(({ eventId }) => eventId));
+  }
+  return ids;
+}
+
+/** All events in the stream, in its order. */
+export async function storedEvents(nats: Nats): Promise<Stored[]> {
+  const { lastSequence, messages } = await streamState(nats, STREAM.events);
+  const events: Stored[] = [];
+  if (messages === 0) return events;
+  const reader = await readOrdered({ nats, stream: STREAM.events, from: 1 });
+  const decoder = new TextDecoder();
+  for (let at = 0; at < lastSequence;) {
+    const max = { messages: 1000, bytes: 8 << 20 };
+    for (const message of await reader.pull(max, new AbortController().signal)) {
+      at = message.sequence;
+      if (message.subject === SUBJECT.checkpoint) continue;
+      const traceparent = message.header("traceparent");
+      for (const line of eventLines(message.data)) {
+        events.push({ ...JSON.parse(decoder.decode(line)), sequence: at, traceparent });
       }
     }
-    reader.close();
-    return events;
   }
+  reader.close();
+  return events;
 }

@@ -1,0 +1,252 @@
+/**
+ * Publishers, nats-server and PostgreSQL are killed at random moments under writers that do all that
+ * writers do. Another seed and more kills: FRAISEQL_TEST_SEED=7 FRAISEQL_TEST_KILLS=60.
+ */
+
+import { deepEqual, equal, ok } from "node:assert/strict";
+import { setTimeout as delay } from "node:timers/promises";
+import { type EmbeddedPostgres, startPostgres } from "../../../lib/embedded/postgres.ts";
+import { keepNats } from "../../../lib/embedded/nats_keep.ts";
+import { AppError } from "../../../lib/errors.ts";
+import { STREAM } from "../../../lib/events/names.ts";
+import { migrateNats, storeBytesMax } from "../../../lib/events/streams.ts";
+import { createLog } from "../../../lib/log.ts";
+import { verify } from "../../../lib/observer/verify.ts";
+import { connect, type Connection } from "../../../lib/postgres/connection.ts";
+import { connectTo, natsPrograms, testLimits, testNats } from "../../services/nats.ts";
+import { type Program, run } from "../../serve/serve.ts";
+import { captured } from "../postgres/change_log/captured.ts";
+import { type Rebuilt, replay } from "../postgres/change_log/replay.ts";
+import { loggedIds, storedEvents } from "./observed.ts";
+
+await testNats(); // which fetches the program
+
+const seed = Number(Deno.env.get("FRAISEQL_TEST_SEED") ?? 1);
+const kills = Number(Deno.env.get("FRAISEQL_TEST_KILLS") ?? 15);
+const writers = 6;
+const log = createLog("error", () => {});
+/** Mulberry32: the same numbers for the same seed. */
+function randomOf(state: number): () => number {
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+Deno.test(`observe loses no event and none comes twice, through ${kills} kills`, async () => {
+  const dir = await Deno.makeTempDir({ prefix: "fraiseql-kills-" });
+  await Deno.chmod(dir, 0o755);
+  const random = randomOf(seed);
+  const postgres = await KeptPostgres.start(`${dir}/postgres`);
+  const nats = await keepNats({
+    dataDir: `${dir}/nats`,
+    log,
+    programs: natsPrograms,
+    storeBytesMax: storeBytesMax(testLimits),
+    messageBytesMax: testLimits.natsMessageBytesMax,
+  });
+  const setUp = await connect({ url: postgres.url });
+  await setUp.query(
+    "create table t (id int primary key, v int, by int); create table u (id int primary key, t int references t on delete cascade)",
+  );
+  await captured(postgres.url, ["t", "u"]);
+  await setUp.close();
+  const admin = await connectTo(nats.url);
+  await migrateNats(admin, testLimits);
+
+  const env = {
+    DATABASE_URL: postgres.url,
+    FRAISEQL_NATS_URL: nats.urls.publisher,
+    FRAISEQL_LOG_LEVEL: "error",
+  };
+  const observers: Program[] = [run(["observe"], env), run(["observe"], env)];
+  const stopping = new AbortController();
+  const working = [
+    holdOpen(postgres.url, stopping.signal),
+    ...Array.from(
+      { length: writers },
+      (_, n) => write(postgres.url, n, randomOf(seed * 1000 + n), stopping.signal),
+    ),
+  ];
+  const killed = { observer: 0, nats: 0, postgres: 0 };
+  await observers[0]?.said(/at work|standing by/);
+  for (let n = 0; n < kills; n++) {
+    await delay(100 + random() * 900);
+    const what = (["observer", "nats", "postgres"] as const)[Math.floor(random() * 3)] ?? "nats";
+    killed[what]++;
+    if (what === "observer") {
+      const victim = observers.shift();
+      victim?.signal("SIGKILL");
+      await victim?.ended;
+      observers.push(run(["observe"], env));
+    } else if (what === "nats") {
+      const pid = nats.pid();
+      if (pid !== null) Deno.kill(pid, "SIGKILL");
+    } else await postgres.kill();
+  }
+  ok(killed.observer > 0 && killed.nats > 0 && killed.postgres > 0, JSON.stringify(killed));
+  await delay(500); // some more writes after the last kill
+  stopping.abort();
+  const written = (await Promise.all(working)).reduce((sum, count) => sum + count, 0);
+  ok(written > 100, `${written} transactions`);
+
+  const connection = await connect({ url: postgres.url });
+  const logged = await loggedIds(connection);
+  const limits = testLimits;
+  const signal = new AbortController().signal;
+  // The publishers find back by themselves.
+  for (let found = -1; found < logged.length;) {
+    await delay(200);
+    found = await verify({ connection, nats: admin, limits, since: null, signal })
+      .then(({ stored }) => stored, () => -1); // NATS may not be back
+  }
+  const { differences, gaps } = await verify({
+    connection,
+    nats: admin,
+    limits,
+    since: null,
+    signal,
+  });
+  deepEqual([differences, gaps], [[], []]);
+  const stored = await storedEvents(admin);
+  equal(new Set(stored.map(({ id }) => id)).size, stored.length, "none came twice");
+  deepEqual(stored.map(({ id }) => id).sort(), logged.sort(), "none is lost");
+  const rebuilt: Rebuilt = new Map();
+  for (const event of stored) replay(rebuilt, event); // throws where one entity's order is not right
+  for (const table of ["t", "u"]) {
+    const rows = await connection.query(`select id, row_to_json(r)::text from ${table} r`);
+    deepEqual(
+      [...rebuilt.get(table) ?? []].sort(),
+      rows.map(([id, row]) => [id ?? "", JSON.stringify(JSON.parse(row ?? ""))]).sort(),
+      table,
+    );
+  }
+  ok((await admin.manager.streams.info(STREAM.events)).state.messages > 0);
+
+  await connection.close();
+  for (const observer of observers) equal(await observer.stop(), 0, observer.stderr());
+  await admin.close();
+  await nats.stop();
+  await postgres.stop();
+  await Deno.remove(dir, { recursive: true });
+});
+
+/** A PostgreSQL that is started again on its port whenever it was killed. */
+class KeptPostgres {
+  private constructor(readonly dataDir: string, private server: EmbeddedPostgres) {}
+
+  static async start(dataDir: string): Promise<KeptPostgres> {
+    return new KeptPostgres(dataDir, await startPostgres({ dataDir, log }));
+  }
+
+  get url(): string {
+    return this.server.url;
+  }
+
+  async kill(): Promise<void> {
+    const { url, pid, exited } = this.server;
+    Deno.kill(pid, "SIGKILL");
+    await exited;
+    this.server = await startPostgres({
+      dataDir: this.dataDir,
+      log,
+      port: Number(new URL(url).port),
+    });
+  }
+
+  stop(): Promise<void> {
+    return this.server.stop();
+  }
+}
+
+/** One transaction that is open all the time, but for PostgreSQL's restarts. */
+async function holdOpen(url: string, signal: AbortSignal): Promise<number> {
+  for (let id = 1_000_000; !signal.aborted; id++) {
+    await withConnection(url, async (connection) => {
+      await connection.query(`begin; insert into t values (${id}, 0, -1)`);
+      while (!signal.aborted) {
+        await connection.query("select 1");
+        await delay(50);
+      }
+      await connection.query("commit");
+    });
+  }
+  return 0;
+}
+
+/** Transactions of all kinds, until it is told to stop; gives how many were committed. */
+async function write(
+  url: string,
+  writer: number,
+  random: () => number,
+  signal: AbortSignal,
+): Promise<number> {
+  let committed = 0;
+  const pick = (max: number) => Math.floor(random() * max);
+  while (!signal.aborted) {
+    await withConnection(url, async (connection) => {
+      while (!signal.aborted) {
+        await connection.query("begin");
+        try {
+          for (let left = 1 + pick(4); left > 0; left--) {
+            await connection.query("savepoint s");
+            await connection.query(statement(writer, pick));
+            if (pick(6) === 0) await connection.query("rollback to s");
+          }
+          if (pick(5) === 0) await delay(pick(200)); // a late commit
+          await connection.query(pick(8) === 0 ? "rollback" : "commit");
+          committed++;
+        } catch (error) {
+          if (connection.closed || !(error instanceof AppError)) throw error;
+          await connection.query("rollback"); // a deadlock, a row that is there
+        }
+      }
+    });
+  }
+  return committed;
+}
+
+/** On few rows, so that writers meet. */
+function statement(writer: number, pick: (max: number) => number): string {
+  const id = pick(40);
+  switch (pick(7)) {
+    case 0:
+      return `insert into t values (${id}, ${pick(1000)}, ${writer})
+        on conflict (id) do update set v = excluded.v, by = excluded.by`;
+    case 1:
+      return `update t set v = v + 1, by = ${writer} where id = ${id}`;
+    case 2:
+      return `update t set v = v + 1, by = ${writer} where id between ${id} and ${id + 5}`;
+    case 3:
+      return `delete from t where id = ${id}`;
+    case 4:
+      return `insert into u select ${pick(40)}, id from t where id = ${id} on conflict do nothing`;
+    case 5:
+      return `update t set id = ${id} where id = ${
+        pick(40)
+      } and not exists (select from t where id = ${id})
+        and not exists (select from u where t.id = u.t)`;
+    default:
+      return `insert into t select n, 0, ${writer} from generate_series(${id}, ${id + 10}) n
+        on conflict do nothing`;
+  }
+}
+
+/** A connection that may be lost at any time; any other failure is the test's. */
+async function withConnection(
+  url: string,
+  work: (connection: Connection) => Promise<void>,
+): Promise<void> {
+  let connection: Connection | null = null;
+  try {
+    connection = await connect({ url });
+    await work(connection);
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code !== "UNAVAILABLE") throw error;
+    await delay(50);
+  } finally {
+    await connection?.close();
+  }
+}
