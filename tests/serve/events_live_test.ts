@@ -95,3 +95,16 @@ Deno.test("serve starts a publisher that cannot go on again and again, and says 
   await postgres.query("select setval('fraiseql.change_log_position', 2)", url);
   await until(() => ready(served.http), ({ ready }) => ready);
 });
+
+Deno.test("serve answers queries where no nats-server can be had, and says what is missing", async () => {
+  await using dir = await folder();
+  await Deno.mkdir(`${dir.path}/data`);
+  await Deno.writeTextFile(`${dir.path}/data/nats`, "no folder");
+  await using served = await serve({ FRAISEQL_DATA_DIR: `${dir.path}/data` }, dir.path);
+  await served.said(/no events: cannot keep data in .*\nhint: /);
+  equal((await post(served.http, "{ users(limit: 1) { id } }")).status, 200);
+  const { ready: isReady, parts } = await ready(served.http);
+  equal(isReady, false);
+  match(parts.events, /cannot keep data/);
+  equal(await served.stop(), 0);
+});
