@@ -9,6 +9,7 @@ import {
   readState,
   readWindow,
   type Snapshot,
+  snapshotToPublish,
   type Window,
 } from "../postgres/change_log.ts";
 import type { Connection } from "../postgres/connection.ts";
@@ -90,7 +91,7 @@ class Session {
     const janitor = new Janitor(this.#connection, limits, log, aligned);
     let { from, to, position } = nextWindow(this.#last);
     for (let isFirst = true; !signal.aborted; isFirst = false) {
-      const end = to ?? await currentSnapshot(this.#connection);
+      const end = to ?? await this.#nextEnd(from);
       const events = await this.#publishWindow({ from, to: end, position });
       [from, to, position] = [end, null, 0n];
       this.#publisher.level();
@@ -109,6 +110,13 @@ class Session {
         this.#publisher.tell({ kind, reason: "", ...sleeper.asleep && { eventsPerSecond: 0 } });
       }
     }
+  }
+
+  /** The snapshot now, all that it shows being on PostgreSQL's disk. */
+  async #nextEnd(from: Snapshot): Promise<Snapshot> {
+    const { snapshot, isOnDisk } = await snapshotToPublish(this.#connection);
+    if (!isOnDisk && snapshot !== from) await this.options.sleeper.flush();
+    return snapshot;
   }
 
   async #align(): Promise<Aligned> {
@@ -164,9 +172,18 @@ class Session {
       ),
     };
     const torn = this.#aligned?.torn ?? new Set();
-    let events = 0;
     let page = new PageBuilder(max);
     const read = { rows: readRowsMax, bytes: limits.publishPageBytesMax };
+    // While one page is on its way the next is read; never two, since each names the one before.
+    let onItsWay: Promise<number> = Promise.resolve(0);
+    const send = async (done: boolean): Promise<number> => {
+      const before = await onItsWay;
+      const sent = page;
+      page = new PageBuilder(max);
+      onItsWay = this.#publishEvents(sent, window, done).then((count) => before + count);
+      onItsWay.catch(() => {}); // whoever sends the next page, or ends the window, is told
+      return before;
+    };
     for await (const some of readWindow(this.#connection, window, read)) {
       for (const event of some) {
         if (torn.has(event.eventId)) {
@@ -174,14 +191,13 @@ class Session {
           continue;
         }
         if (page.add(event)) continue;
-        events += await this.#publishEvents(page, window, false);
-        if (signal.aborted) return events;
-        page = new PageBuilder(max);
+        await send(false);
+        if (signal.aborted) return await onItsWay;
         page.add(event);
       }
     }
-    if (page.last !== null) events += await this.#publishEvents(page, window, true);
-    return events;
+    if (page.last !== null) await send(true);
+    return await onItsWay;
   }
 
   async #publishEvents(page: PageBuilder, { from, to }: Window, done: boolean): Promise<number> {

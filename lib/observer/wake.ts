@@ -29,6 +29,14 @@ export class Sleeper {
   async listen(connection: Connection): Promise<void> {
     this.#connection = connection;
     await connection.query(`listen ${CHANNEL}`);
+    // For flush(), whatever the database's default is.
+    await connection.query("set synchronous_commit = local");
+  }
+
+  /** Has PostgreSQL write down all that was seen so far: setting a sequence waits for the disk. */
+  async flush(): Promise<void> {
+    if (this.#connection === null) throw new Error("listen() first");
+    await (this.#asleep ? fallAsleep(this.#connection) : wakeUp(this.#connection));
   }
 
   /** After each poll: whether it found something. Returns when it is time for the next. */

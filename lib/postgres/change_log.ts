@@ -64,6 +64,20 @@ export interface Gap {
   readonly beganAt: string;
 }
 
+/**
+ * The snapshot now, and whether a crash of PostgreSQL could still undo something that it shows: what
+ * was committed asynchronously, and the numbers of transactions that were rolled back, which others
+ * would get again. What is published must not be so; `flush` first.
+ */
+export async function snapshotToPublish(
+  connection: Connection,
+): Promise<{ readonly snapshot: Snapshot; readonly isOnDisk: boolean }> {
+  const [row = []] = await connection.query(`
+    select pg_catalog.pg_current_snapshot(),
+      pg_catalog.pg_current_wal_flush_lsn() >= pg_catalog.pg_current_wal_insert_lsn()`);
+  return { snapshot: row[0] ?? "", isOnDisk: row[1] === "t" };
+}
+
 /** The snapshot now: the end of the next window. */
 export async function currentSnapshot(connection: Connection): Promise<Snapshot> {
   const [row] = await connection.query("select pg_catalog.pg_current_snapshot()");
@@ -81,17 +95,33 @@ export async function* readWindow(
   limits: PageLimits,
 ): AsyncGenerator<LoggedEvent[]> {
   if (window.from === window.to) return;
+  const messages = new Messages().parse("", WINDOW).bind("", windowParameters(window), "text")
+    .execute().sync();
+  const written = connection.send(messages, 1);
+  let failure: AppError | null = null;
   let page: LoggedEvent[] = [];
   let bytes = 0;
-  for await (const row of streamRows(connection, WINDOW, windowParameters(window))) {
-    const event = toEvent(row);
-    if (page.length > 0 && bytes + event.line.length > limits.bytes || page.length >= limits.rows) {
-      yield page;
-      [page, bytes] = [[], 0];
+  try {
+    while (connection.unanswered > 0) {
+      // Waiting for each row by itself would take as long as reading it.
+      const letter = connection.wire.tryNext() || await connection.next(failure);
+      if (letter === FROM_SERVER.dataRow) {
+        const event = toEvent(decodeTextRow(connection.wire.body()));
+        const isFull = page.length >= limits.rows || bytes + event.line.length > limits.bytes;
+        if (page.length > 0 && isFull) {
+          yield page;
+          [page, bytes] = [[], 0];
+        }
+        page.push(event);
+        bytes += event.line.length;
+      } else if (letter === FROM_SERVER.error) failure ??= connection.failure();
+      else connection.take(letter);
     }
-    page.push(event);
-    bytes += event.line.length;
+  } finally {
+    if (connection.unanswered > 0) connection.abandon();
   }
+  await written;
+  if (failure) throw failure;
   if (page.length > 0) yield page;
 }
 
@@ -134,29 +164,6 @@ function toEvent(row: readonly (string | null)[]): LoggedEvent {
     cut: CUTS[Number(cut)] ?? "nothing",
     origin: origin ?? null,
   };
-}
-
-/** Rows as they come off the wire, one at a time in memory. */
-async function* streamRows(
-  connection: Connection,
-  text: string,
-  parameters: readonly string[],
-): AsyncGenerator<(string | null)[]> {
-  const messages = new Messages().parse("", text).bind("", parameters, "text").execute().sync();
-  const written = connection.send(messages, 1);
-  let failure: AppError | null = null;
-  try {
-    while (connection.unanswered > 0) {
-      const letter = await connection.next(failure);
-      if (letter === FROM_SERVER.dataRow) yield decodeTextRow(connection.wire.body());
-      else if (letter === FROM_SERVER.error) failure ??= connection.failure();
-      else connection.take(letter);
-    }
-  } finally {
-    if (connection.unanswered > 0) connection.abandon();
-  }
-  await written;
-  if (failure) throw failure;
 }
 
 /**

@@ -83,7 +83,8 @@ export async function startTestNats(
   const store = `${folder}/jetstream`;
   await Deno.remove(store, { recursive: true }).catch(() => {}); // most often there is none
   const port = choosePort(undefined, undefined);
-  await writeState(folder, { port, accounts: [] });
+  // One that nobody uses: a server without any would let everybody in until it knows the first.
+  await writeState(folder, { port, accounts: ["nobody"] });
   const child = new Deno.Command(binary.path, {
     args: ["--config", `${folder}/server.conf`],
     stdin: "null",

@@ -99,6 +99,9 @@ Deno.test(`observe loses no event and none comes twice, through ${kills} kills`,
   // The publishers find back by themselves.
   for (let found = -1; found < logged.length;) {
     await delay(200);
+    if (observers.some((observer) => observer.stderr().includes("hint:"))) {
+      throw new Error(observers.map((observer) => observer.stderr()).join("\n"));
+    }
     found = await verify({ connection, nats: admin, limits, since: null, signal })
       .then(({ stored }) => stored, () => -1); // NATS may not be back
   }
