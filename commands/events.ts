@@ -132,6 +132,7 @@ export class Events {
     const { signal } = this.#stopping;
     for (let failures = 0; !signal.aborted; failures++) {
       const start = await workerStart(config, databaseUrl, null);
+      if (signal.aborted) return; // nobody would stop it any more
       const worker = this.#worker = startPublisher(start, (state) => {
         this.#publisher = state;
         if (state.kind !== "publishing" && state.kind !== "asleep") return;

@@ -123,7 +123,7 @@ Deno.test("serve lists every fault of its configuration at once and exits 2", as
 });
 
 const commands = [[], ["serve"], ["flight"], ["schema"], ["schema", "print"], ["sample"]];
-commands.push(["schema", "check"]);
+commands.push(["schema", "check"], ["observe"], ["verify"], ["status"]);
 commands.push(["sample", "shop"], ["url"], ["limits"], ["tail"], ["dead"]);
 commands.push(["dead", "list"], ["dead", "show"], ["dead", "replay"], ["dead", "discard"]);
 
@@ -140,6 +140,8 @@ const misused: [words: string[], told: RegExp][] = [
   [["serve", "--bind-adr", "x"], /--bind-addr/],
   [["sample", "shop", "--orders", "many"], /--orders/],
   [["sample", "shop", "--orders", "-5"], /orders/],
+  [["observe", "--start-over", "then"], /first or now/],
+  [["verify", "--since", "then"], /--since is no moment/],
   [["url"], /service/],
   [["url", "nats.nobody"], /"nats.nobody"\nhint: known: postgres, nats, nats.publisher/],
   [["url", "x"], /known: postgres/],
