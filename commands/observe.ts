@@ -57,13 +57,15 @@ export async function workerStart(
   return { database: parseUrl(databaseUrl), nats, limits, logLevel, startOver };
 }
 
-/** The publisher in its sandbox. A compiled program has no file to start a worker from. */
+/** The publisher in its sandbox; where all code is one file there is none to start a worker from. */
 export function startPublisher(
   start: WorkerStart,
   onState: (state: PublisherState) => void,
 ): PublisherWorker {
-  return Deno.build.standalone ? startHere(start, onState) : startWorker(start, onState);
+  return isBundled ? startHere(start, onState) : startWorker(start, onState);
 }
+
+const isBundled = !import.meta.url.endsWith("/commands/observe.ts");
 
 function startHere(
   { logLevel, ...start }: WorkerStart,

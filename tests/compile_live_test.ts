@@ -7,6 +7,7 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { lines } from "../flight/control.ts";
+import { Observed } from "./lib/observer/observed.ts";
 import { testPostgres } from "./services/postgres.ts";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
@@ -35,12 +36,13 @@ async function run([program, ...args]: string[], env: Record<string, string> = {
   equal(code, 0, new TextDecoder().decode(stderr));
 }
 
-Deno.test("deno task compile makes a bundle that serves, and packs it", async () => {
+Deno.test("deno task compile makes a bundle that serves and publishes, and packs it", async () => {
   const folder = await Deno.makeTempDir();
   try {
     const [bundle, compile] = await commands(folder);
     await run(bundle);
     await serves(`${folder}/fraiseql.js`, folder);
+    await publishes(`${folder}/fraiseql.js`, folder);
     await run(compile, { DENORT_BIN: Deno.execPath() });
     const packed = await Deno.readFile(`${folder}/fraiseql`);
     const query = new TextEncoder().encode("isolation level repeatable read read only");
@@ -56,6 +58,22 @@ function indexOf(bytes: Uint8Array, part: Uint8Array): number {
     if (part.every((byte, i) => bytes[at + i] === byte)) return at;
   }
   return -1;
+}
+
+async function publishes(bundle: string, cwd: string): Promise<void> {
+  const table = { sql: "create table t (id int primary key)", tables: ["t"] };
+  await Observed.run(postgres, table, async (observed) => {
+    await observed.query("insert into t values (1)");
+    await using child = new Deno.Command(Deno.execPath(), {
+      args: ["run", "--no-config", "--no-prompt", "--allow-all", bundle, "observe"],
+      env: { DATABASE_URL: observed.url, FRAISEQL_NATS_URL: observed.natsUrl },
+      cwd,
+      stdout: "piped",
+      stderr: "null",
+    }).spawn();
+    await lines(child.stdout).next();
+    equal((await observed.stored()).length, 1);
+  });
 }
 
 async function serves(bundle: string, cwd: string): Promise<void> {
