@@ -5,7 +5,7 @@ import { AppError } from "../errors.ts";
 import { dataBytesMax, publishPage } from "../events/atomic_publish.ts";
 import type { Nats } from "../events/connect.ts";
 import {
-  currentSnapshot,
+  FIRST_SNAPSHOT,
   readState,
   readWindow,
   type Snapshot,
@@ -78,6 +78,7 @@ class Session {
     const { sleeper, onProgress } = this.options;
     const { signal, limits, log } = this.#publisher.options;
     await this.#requireRoomForEvents();
+    await sleeper.listen(this.#connection);
     this.#identity = await readIdentity(this.#connection);
     const aligned = await this.#align();
     const { timeline } = this.#last?.database ?? this.#identity;
@@ -87,7 +88,6 @@ class Session {
         is: this.#identity.timeline,
       });
     }
-    await sleeper.listen(this.#connection);
     const janitor = new Janitor(this.#connection, limits, log, aligned);
     let { from, to, position } = nextWindow(this.#last);
     for (let isFirst = true; !signal.aborted; isFirst = false) {
@@ -148,7 +148,7 @@ class Session {
     // First: what is known of the other history must not empty the log of this one.
     await this.#record({ sequence, epoch, streamCreated, emptied: null, samples: [] });
     const checkpoint = startOver(how, {
-      now: await currentSnapshot(this.#connection),
+      now: await this.#nextEnd(FIRST_SNAPSHOT),
       publisher: publisher.id,
       identity: this.#identity,
       epoch: epoch + 1,
