@@ -65,6 +65,8 @@ class Session {
   #identity: DatabaseIdentity = { systemIdentifier: "", timeline: 0, oid: "" };
   #last: Checkpoint | null = null;
   #sequence = 0;
+  /** As FRAISEQL_PROGRESS says it. */
+  #emptied: Snapshot | null = null;
   #saidAt = 0;
   #saidSequence = -1;
 
@@ -134,6 +136,7 @@ class Session {
     this.#aligned = aligned;
     this.#last = aligned.checkpoint;
     this.#sequence = aligned.sequence;
+    this.#emptied = aligned.emptied;
     publisher.tell({
       sequence: aligned.sequence,
       position: String(aligned.checkpoint?.positionMax ?? 0),
@@ -215,7 +218,7 @@ class Session {
       eventId: last.eventId,
       positionMax: last.position > before ? last.position : before,
       streamCreated: this.#aligned.streamCreated,
-      emptied: this.#publisher.known?.emptied ?? this.#aligned.emptied,
+      emptied: this.#emptied,
     };
     await this.#publish(page.messages(), checkpoint, this.#sequence);
     const { state } = this.#publisher;
@@ -270,7 +273,7 @@ class Session {
     if (!isNews || !must && now - this.#saidAt < sayMs) return;
     [this.#saidAt, this.#saidSequence] = [now, this.#sequence];
     const { known } = this.#publisher;
-    const emptied: Snapshot | null = janitor.emptied;
+    const emptied = this.#emptied = janitor.emptied;
     if (known) this.#publisher.known = { ...known, emptied };
     await this.#record({
       streamCreated: this.#aligned?.streamCreated ?? "",
