@@ -48,6 +48,12 @@ async function ownPostgres() {
   };
 }
 
+async function isReady(http: string): Promise<boolean> {
+  const { status, body } = await fetch(`${http}/readiness`);
+  await body?.cancel();
+  return status === 200;
+}
+
 const topologies: [topology: string, http: boolean, flight: boolean, told: string][] = [
   ["http", true, false, "http"],
   ["dual", true, true, "dual"],
@@ -73,8 +79,11 @@ for (const [topology, http, flight, told] of topologies) {
     equal(processes.filter((line) => /postgres/.test(line)), []);
     if (http) {
       equal((await post(served.http, "{ users(limit: 1) { id } }")).status, 200);
-      const ready = await fetch(`${served.http}/readiness`);
-      equal([ready.status, "flight" in (await ready.json()).parts], [200, flight]);
+      // Events are looked for beside what is served already.
+      await until(() => isReady(served.http), (is) => is);
+      const { parts } = await (await fetch(`${served.http}/readiness`)).json();
+      equal("flight" in parts, flight);
+      equal(/^off: run fraiseql migrate/.test(parts.events ?? ""), topology === "full");
     }
     if (flight) equal((await flightGet(served.flight, "{ users(limit: 1) { id } }")).rows, 1);
     const shown = 'fl.Ticket(b"{ users { id name email } }")';
