@@ -16,6 +16,7 @@ import type { PublisherWorker } from "../lib/observer/start_worker.ts";
 import { type PublisherState, STARTING } from "../lib/observer/state.ts";
 import { migrateChangeLog } from "../lib/postgres/change_log/migrate.ts";
 import { connect, type Connection } from "../lib/postgres/connection.ts";
+import { pause } from "../lib/waiting.ts";
 import { captureSample } from "./capture.ts";
 import { startPublisher, workerStart } from "./observe.ts";
 import { say } from "./say.ts";
@@ -101,7 +102,7 @@ export class Events {
       this.#state = `off: ${lacking}`;
       if (said !== lacking) say(`no events yet: ${lacking}`);
       said = lacking;
-      await delay(askedEveryMs, undefined, { signal }).catch(() => {}); // the loop looks
+      await pause(askedEveryMs, signal);
     }
   }
 
@@ -151,7 +152,7 @@ export class Events {
         metrics.workerRestarts.inc({ worker: "publisher" });
       }
       const waitMs = Math.min(retryMs * 2 ** failures, config.limits.retryWaitMsMax);
-      await delay(waitMs, undefined, { signal }).catch(() => {}); // the loop looks
+      await pause(waitMs, signal);
     }
   }
 

@@ -52,7 +52,7 @@ export class LateEngine implements QueryEngine {
     return this.#there.rows(plan, options);
   }
 
-  current(): Promise<void> | null {
+  current(): Promise<unknown> | null {
     return this.#engine?.current() ?? null;
   }
 

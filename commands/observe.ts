@@ -9,6 +9,7 @@ import { type PublisherWorker, startWorker } from "../lib/observer/start_worker.
 import type { PublisherState } from "../lib/observer/state.ts";
 import type { WorkerStart } from "../lib/observer/worker.ts";
 import { parseUrl } from "../lib/postgres/url.ts";
+import { within } from "../lib/waiting.ts";
 import { answer, say } from "./say.ts";
 
 export interface ObserveFlags {
@@ -82,10 +83,7 @@ function startHere(
     ended,
     async stop(msMax) {
       stopping.abort();
-      const { promise: late, resolve } = Promise.withResolvers<void>();
-      const timer = setTimeout(resolve, msMax);
-      await Promise.race([ended.catch(() => {}), late]);
-      clearTimeout(timer);
+      await within(msMax, ended.catch(() => {})); // who waits for `ended` is told
     },
   };
 }

@@ -1,10 +1,10 @@
 /** `fraiseql status`: how far each stage of the event path is. */
 
-import { setTimeout as delay } from "node:timers/promises";
 import type { Config } from "../lib/config.ts";
 import { createLog } from "../lib/log.ts";
 import { countMax, type PublisherLag, publisherLag } from "../lib/observer/lag.ts";
 import { openRegistry } from "../lib/postgres/change_log/migrate.ts";
+import { pause } from "../lib/waiting.ts";
 import { withConnection } from "./migrate.ts";
 import { openNats } from "./nats.ts";
 import { answer } from "./say.ts";
@@ -24,7 +24,7 @@ export function status(config: Config, flags: StatusFlags, signal: AbortSignal):
       let beforeMs = performance.now();
       for (;;) {
         // A rate needs two looks.
-        await delay(flags.watch ? watchMs : rateMs, undefined, { signal }).catch(() => {});
+        await pause(flags.watch ? watchMs : rateMs, signal);
         const now = await publisherLag(connection, nats);
         const nowMs = performance.now();
         answer(statusText(now, rateOf(before, now, nowMs - beforeMs)));

@@ -1,6 +1,5 @@
 /** `fraiseql tail`: events as they come, a line each. */
 
-import { setTimeout as delay } from "node:timers/promises";
 import type { Config } from "../lib/config.ts";
 import { AppError } from "../lib/errors.ts";
 import type { Nats } from "../lib/events/connect.ts";
@@ -9,6 +8,7 @@ import { STREAM, SUBJECT } from "../lib/events/names.ts";
 import { type OrderedReader, readOrdered, type StartAt } from "../lib/events/ordered_reader.ts";
 import { checkStream } from "../lib/events/streams.ts";
 import { createLog } from "../lib/log.ts";
+import { pause } from "../lib/waiting.ts";
 import { openNats, readMoment } from "./nats.ts";
 import { answerBytes, say } from "./say.ts";
 
@@ -57,8 +57,7 @@ export async function tail(config: Config, flags: TailFlags, signal: AbortSignal
         reader?.close();
         reader = null;
         if (failures++ === 0) say(`waiting for NATS at ${nats.place}: ${error.message}`);
-        await delay(Math.min(100 * 2 ** failures, retryMsMax), undefined, { signal })
-          .catch(() => {}); // the next try looks
+        await pause(Math.min(100 * 2 ** failures, retryMsMax), signal);
       }
     }
   } catch (error) {

@@ -20,6 +20,7 @@ import type { Buffer } from "node:buffer";
 import type { ServerHttp2Session, ServerHttp2Stream } from "node:http2";
 import type { Address } from "../lib/config.ts";
 import { AppError, CODES } from "../lib/errors.ts";
+import { within } from "../lib/waiting.ts";
 import {
   type Call,
   CallStatus,
@@ -377,12 +378,3 @@ async function stop(
 
 /** What a client has to take its call's last status when the server stops. */
 const lastWordsMsMax = 500;
-
-/** True when it came in time. */
-async function within(ms: number, promise: Promise<void>): Promise<boolean> {
-  const { promise: late, resolve } = Promise.withResolvers<boolean>();
-  const timer = setTimeout(() => resolve(false), ms);
-  const came = await Promise.race([promise.then(() => true), late]);
-  clearTimeout(timer);
-  return came;
-}

@@ -26,15 +26,17 @@ class Queue {
 
   #pass(): void {
     this.#timer = undefined;
+    const passed: Deadline[] = [];
     for (const deadline of this.#deadlines) {
       const left = deadline.at - performance.now();
       if (left > 0) {
-        this.#timer ??= setTimeout(() => this.#pass(), Math.ceil(left));
-        return;
+        this.#timer = setTimeout(() => this.#pass(), Math.ceil(left));
+        break;
       }
-      this.#deadlines.delete(deadline);
-      deadline.act();
+      passed.push(deadline);
     }
+    // Last, since it may set a new one, which must not be taken for the first to pass.
+    for (const deadline of passed) if (this.#deadlines.delete(deadline)) deadline.act();
   }
 }
 

@@ -7,7 +7,6 @@
  * pulls of each feed, however slow the destination is.
  */
 
-import { setTimeout as delay } from "node:timers/promises";
 import { AppError, type ErrorCode } from "../lib/errors.ts";
 import type { Nats } from "../lib/events/connect.ts";
 import { park, REFUSALS_HEADER } from "../lib/events/dead.ts";
@@ -15,6 +14,7 @@ import { type Feed, type Pulled, rangeOf } from "../lib/events/feed.ts";
 import { CONTENT_TYPE, HEADER } from "../lib/events/names.ts";
 import type { EventMessage } from "../lib/events/puller.ts";
 import type { Log } from "../lib/log.ts";
+import { pause } from "../lib/waiting.ts";
 import type { Encode, Encoded, Part, RefusedPart, Sink } from "./sink.ts";
 
 export interface DeliverOptions<Payload> {
@@ -326,7 +326,7 @@ class BackOff {
     const longest = Math.min(firstWaitMs * 2 ** this.tries++, retryWaitMsMax);
     // Half of it at least, so that many who wait do not come at once.
     const waitMs = longest * (0.5 + Math.random() / 2);
-    await delay(waitMs, undefined, { signal }).catch(() => {}); // looked at below
+    await pause(waitMs, signal);
     if (signal.aborted) throw stopped(error);
   }
 

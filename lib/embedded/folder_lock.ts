@@ -1,4 +1,4 @@
-/** One program at a time in a folder of an embedded service. */
+/** The folder of an embedded service: one program at a time. */
 
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -24,6 +24,16 @@ export async function holdLock(
   await file.truncate(0);
   await file.write(new TextEncoder().encode(`${Deno.pid}\n`));
   return file;
+}
+
+/** Why no data can be kept in a folder; what says so already stays as it is. */
+export function unusableFolder(folder: string, cause: unknown): AppError {
+  if (cause instanceof AppError) return cause;
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new AppError("BAD_INPUT", `cannot keep data in ${folder}: ${reason}`, {
+    hint: "name a folder that can be written with FRAISEQL_DATA_DIR",
+    cause,
+  });
 }
 
 /** Waits a while, because the program before us may be about to end: a restart is common. */

@@ -11,12 +11,14 @@ import { join, resolve } from "node:path";
 import { abortError, AppError } from "../errors.ts";
 import { inboxPrefix, NATS_USERS, type NatsUser } from "../events/users.ts";
 import type { Log } from "../log.ts";
-import { holdLock } from "./folder_lock.ts";
+import { within } from "../waiting.ts";
+import { holdLock, unusableFolder } from "./folder_lock.ts";
 import { findNatsServer, type NatsBinary } from "./nats_binary.ts";
 import { type NatsConfig, natsConfig, newPasswords } from "./nats_config.ts";
 import { giveTo, otherOwner, type Owner } from "./owner.ts";
 import { choosePort, linesOf } from "./ports_and_lines.ts";
-import { commandOf, endsWithin } from "./processes.ts";
+import { commandOf, endProcess } from "./processes.ts";
+import { lastWords, type Server, type ServerEnd, untilReady } from "./server_process.ts";
 import { readServices, type ServiceName, writeServices } from "./services_file.ts";
 import { startWatchdog } from "./watchdog.ts";
 
@@ -49,16 +51,8 @@ export interface EmbeddedNats {
   readonly version: string;
   readonly pid: number;
   /** The server has ended, by `stop` or by itself. */
-  readonly exited: Promise<NatsEnd>;
+  readonly exited: Promise<ServerEnd>;
   stop(): Promise<void>;
-}
-
-export interface NatsEnd {
-  /** By `stop`. */
-  readonly wanted: boolean;
-  readonly code: number;
-  /** What it said last, for a message about an end that nobody wanted. */
-  readonly lastLines: readonly string[];
 }
 
 /** Starts the server on its data, made at the first start; ready for connections when it returns. */
@@ -150,12 +144,7 @@ async function openNatsFolder(dataDir: string, inUseMsMax?: number): Promise<Nat
     const lock = await holdLock(path, inUseMsMax);
     return { path, config: join(path, "server.conf"), pidFile: join(path, "pid"), owner, lock };
   } catch (error) {
-    if (error instanceof AppError) throw error;
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new AppError("BAD_INPUT", `cannot keep data in ${asked}: ${reason}`, {
-      hint: "name a folder that can be written with FRAISEQL_DATA_DIR",
-      cause: error,
-    });
+    throw unusableFolder(asked, error);
   }
 }
 
@@ -169,24 +158,11 @@ async function endOrphan({ config, pidFile }: NatsFolder, log: Log): Promise<voi
   // Another program may have got its number since.
   if (command === null || !command.includes(config)) return;
   log.warn("ending the nats-server that an earlier run left", { pid });
-  for (const signal of ["SIGINT", "SIGKILL"] as const) {
-    try {
-      Deno.kill(pid, signal);
-    } catch {
-      return; // it ended in between
-    }
-    if (await endsWithin(pid, orphanMsMax)) return;
-  }
+  await endProcess(pid, ["SIGINT", "SIGKILL"], orphanMsMax);
 }
 
 /** What writing everything down may take on a busy disk. */
 const orphanMsMax = 10_000;
-
-interface Server {
-  readonly child: Deno.ChildProcess;
-  readonly port: number;
-  readonly lines: AsyncIterator<string>;
-}
 
 /** A free port can be taken before the server has it. */
 const launchTriesMax = 20;
@@ -224,7 +200,7 @@ async function launch(
     const lines = linesOf(child.stderr);
     const end = () => child.kill("SIGINT");
     options.signal?.addEventListener("abort", end, { once: true });
-    said = await untilReady(lines);
+    said = await untilReady(lines, (line) => line.endsWith("Server is ready"));
     options.signal?.removeEventListener("abort", end);
     if (said.length === 0) return { child, port, lines };
 
@@ -250,17 +226,6 @@ async function writeConfig({ config, owner }: NatsFolder, values: NatsConfig): P
   await Deno.rename(part, config);
 }
 
-/** Nothing when the server is ready, else all it said before it ended. */
-async function untilReady(lines: AsyncIterator<string>): Promise<string[]> {
-  const said: string[] = [];
-  for (;;) {
-    const { value, done } = await lines.next();
-    if (done) return said.length > 0 ? said : ["it said nothing"];
-    if (value.endsWith("Server is ready")) return [];
-    said.push(value);
-  }
-}
-
 /** Passes the server's messages on until it ends, and ends it when asked. */
 function watch(
   { child, lines }: Server,
@@ -268,17 +233,14 @@ function watch(
   { log, stopMsMax = 10_000 }: NatsStartOptions,
 ): Pick<EmbeddedNats, "pid" | "exited" | "stop"> {
   const watchdog = startWatchdog(child.pid, folder.pidFile, folder.owner, log, "nats-server");
-  const lastLines: string[] = [];
   let wanted = false;
 
-  const follow = async (): Promise<NatsEnd> => {
-    for (let next = await lines.next(); !next.done; next = await lines.next()) {
-      lastLines.push(next.value);
-      if (lastLines.length > lastLinesMax) lastLines.shift();
-      const line = withoutTime(next.value);
+  const follow = async (): Promise<ServerEnd> => {
+    const lastLines = await lastWords(lines, (said) => {
+      const line = withoutTime(said);
       if (!wanted && /^\[(FTL|ERR|WRN)\]/.test(line)) log.warn("nats-server", { line });
       else log.debug("nats-server", { line });
-    }
+    });
     const { code } = await child.status;
     await watchdog.release();
     folder.lock.close();
@@ -294,18 +256,12 @@ function watch(
       } catch {
         // it has ended already, which is what was asked
       }
-      let timer: ReturnType<typeof setTimeout> | undefined;
-      const late = new Promise<boolean>((done) => timer = setTimeout(() => done(false), stopMsMax));
-      const ended = await Promise.race([exited.then(() => true), late]);
-      clearTimeout(timer);
-      if (ended) return;
+      if (await within(stopMsMax, exited)) return;
     }
     await exited;
   };
   return { pid: child.pid, exited, stop };
 }
-
-const lastLinesMax = 20;
 
 /** `[123] 2026/01/01 00:00:00.000000 [INF] text` without what our own log says too. */
 function withoutTime(line: string): string {

@@ -1,7 +1,7 @@
 /** The embedded NATS, started again on its port whenever it ends by itself. */
 
-import { setTimeout as delay } from "node:timers/promises";
 import { abortError } from "../errors.ts";
+import { pause } from "../waiting.ts";
 import { type EmbeddedNats, type NatsStartOptions, startNats } from "./nats.ts";
 
 export interface KeptNats {
@@ -64,7 +64,7 @@ async function restart(options: NatsStartOptions, nextTry: () => number): Promis
   const { log, signal } = options;
   for (;;) {
     const waitMs = Math.min(firstWaitMs * 2 ** nextTry(), waitMsMax);
-    await delay(waitMs, undefined, signal && { signal }).catch(() => {}); // looked at below
+    await pause(waitMs, signal);
     if (signal?.aborted) throw abortError(signal);
     try {
       const server = await startNats(options);

@@ -10,12 +10,14 @@
 import { join } from "node:path";
 import { abortError } from "../errors.ts";
 import type { Log } from "../log.ts";
+import { within } from "../waiting.ts";
 import { type PostgresBinaries, postgresVersion, unpackBinaries } from "./postgres_binaries.ts";
 import { command } from "./postgres_command.ts";
 import { database, prepareData, user } from "./postgres_data.ts";
 import { openFolder, type PostgresFolder } from "./postgres_folder.ts";
-import { launch, type LaunchOptions, type Server } from "./postgres_launch.ts";
+import { launch, type LaunchOptions } from "./postgres_launch.ts";
 import { endOrphan } from "./postgres_orphan.ts";
+import { lastWords, type Server, type ServerEnd } from "./server_process.ts";
 import { readServices, writeService } from "./services_file.ts";
 import { startWatchdog } from "./watchdog.ts";
 
@@ -41,14 +43,6 @@ export interface EmbeddedPostgres {
   readonly exited: Promise<ServerEnd>;
   /** Ends running statements and sessions, writes everything down and ends the server. */
   stop(): Promise<void>;
-}
-
-export interface ServerEnd {
-  /** By `stop`. */
-  readonly wanted: boolean;
-  readonly code: number;
-  /** What it said last, for a message about an end that nobody wanted. */
-  readonly lastLines: readonly string[];
 }
 
 /** Starts the server on its data, made at the first start; ready for connections when it returns. */
@@ -111,16 +105,13 @@ function watch(
 ): Pick<EmbeddedPostgres, "pid" | "exited" | "stop"> {
   const pidFile = join(folder.data, "postmaster.pid");
   const watchdog = startWatchdog(child.pid, pidFile, folder.runAs, log);
-  const lastLines: string[] = [];
   let wanted = false;
 
   const follow = async (): Promise<ServerEnd> => {
-    for (let next = await lines.next(); !next.done; next = await lines.next()) {
-      lastLines.push(next.value);
-      if (lastLines.length > lastLinesMax) lastLines.shift();
-      if (!wanted && /^(FATAL|PANIC)/.test(next.value)) log.warn("postgres", { line: next.value });
-      else log.debug("postgres", { line: next.value });
-    }
+    const lastLines = await lastWords(lines, (line) => {
+      if (!wanted && /^(FATAL|PANIC)/.test(line)) log.warn("postgres", { line });
+      else log.debug("postgres", { line });
+    });
     const { code } = await child.status;
     await watchdog.release();
     folder.close();
@@ -140,8 +131,6 @@ function watch(
   return { pid: child.pid, exited, stop };
 }
 
-const lastLinesMax = 20;
-
 async function shutDown(
   child: Deno.ChildProcess,
   mode: "fast" | "immediate",
@@ -157,16 +146,5 @@ async function shutDown(
     child.kill(mode === "fast" ? "SIGINT" : "SIGQUIT");
   } catch {
     // it has ended already, which is what was asked
-  }
-}
-
-/** Whether the promise is fulfilled in that time. */
-async function within(ms: number, promise: Promise<unknown>): Promise<boolean> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<false>((done) => timer = setTimeout(() => done(false), ms));
-  try {
-    return await Promise.race([promise.then(() => true), late]);
-  } finally {
-    clearTimeout(timer);
   }
 }

@@ -2,7 +2,7 @@
 
 import { dirname, join, resolve } from "node:path";
 import { AppError } from "../errors.ts";
-import { holdLock } from "./folder_lock.ts";
+import { holdLock, unusableFolder } from "./folder_lock.ts";
 import { giveTo, otherOwner, type Owner } from "./owner.ts";
 
 /** Who runs PostgreSQL; it refuses to run as root. */
@@ -60,12 +60,7 @@ export async function openFolder(
       throw error;
     }
   } catch (error) {
-    if (error instanceof AppError) throw error;
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new AppError("BAD_INPUT", `cannot keep data in ${asked}: ${reason}`, {
-      hint: "name a folder that can be written with FRAISEQL_DATA_DIR",
-      cause: error,
-    });
+    throw unusableFolder(asked, error);
   }
 }
 

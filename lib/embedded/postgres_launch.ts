@@ -5,6 +5,7 @@ import type { PostgresBinaries } from "./postgres_binaries.ts";
 import { command } from "./postgres_command.ts";
 import { choosePort, linesOf } from "./ports_and_lines.ts";
 import type { PostgresFolder } from "./postgres_folder.ts";
+import { type Server, untilReady } from "./server_process.ts";
 
 export interface LaunchOptions {
   /** This port and no other; otherwise the last start's where it is free, else any. */
@@ -15,14 +16,6 @@ export interface LaunchOptions {
   readonly settings?: readonly string[];
   /** Ends a server that is not ready yet. */
   readonly signal?: AbortSignal;
-}
-
-/** A server that is ready. */
-export interface Server {
-  readonly child: Deno.ChildProcess;
-  readonly port: number;
-  /** What it goes on to say. */
-  readonly lines: AsyncIterator<string>;
 }
 
 /** A free port can be taken before PostgreSQL has it; five seconds for what is on its way out. */
@@ -46,7 +39,7 @@ export async function launch(
     // Nobody is in it yet, and what it replays of its log it replays the next time.
     const end = () => child.kill("SIGQUIT");
     options.signal?.addEventListener("abort", end, { once: true });
-    said = await untilReady(lines);
+    said = await untilReady(lines, isReady);
     options.signal?.removeEventListener("abort", end);
     if (said.length === 0) return { child, port, lines };
 
@@ -105,16 +98,6 @@ function flags(options: LaunchOptions): string[] {
   return all.flatMap((setting) => ["-c", setting]);
 }
 
-/**
- * Nothing when the server is ready, else all it said before it ended. There is no limit of time:
- * it may be replaying its log after a crash, and ending that would only start it over.
- */
-async function untilReady(lines: AsyncIterator<string>): Promise<string[]> {
-  const said: string[] = [];
-  for (;;) {
-    const { value, done } = await lines.next();
-    if (done) return said.length > 0 ? said : ["it said nothing"];
-    if (value.includes("database system is ready to accept connections")) return [];
-    said.push(value);
-  }
+function isReady(line: string): boolean {
+  return line.includes("database system is ready to accept connections");
 }

@@ -5,7 +5,7 @@ import { AppError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { programsPrefix } from "./postgres_binaries.ts";
 import type { PostgresFolder } from "./postgres_folder.ts";
-import { commandOf, endsWithin } from "./processes.ts";
+import { commandOf, endProcess } from "./processes.ts";
 
 /**
  * Ends the server that a killed fraiseql left on this data, and clears the way where another
@@ -32,14 +32,7 @@ export async function endOrphan(
     });
   }
   log.warn("ending the PostgreSQL that an earlier run left", { pid });
-  for (const signal of ["SIGINT", "SIGQUIT", "SIGKILL"] as const) {
-    try {
-      Deno.kill(pid, signal);
-    } catch {
-      return; // it ended in between
-    }
-    if (await endsWithin(pid, orphanMsMax)) return;
-  }
+  await endProcess(pid, ["SIGINT", "SIGQUIT", "SIGKILL"], orphanMsMax);
 }
 
 /** What a fast shutdown of an idle server may take on a busy disk. */

@@ -1,5 +1,21 @@
 /** Looking at processes that are not our children. */
 
+/** Ends a process by one signal after the other; each has so long to show its effect. */
+export async function endProcess(
+  pid: number,
+  signals: readonly Deno.Signal[],
+  eachMs: number,
+): Promise<void> {
+  for (const signal of signals) {
+    try {
+      Deno.kill(pid, signal);
+    } catch {
+      return; // it ended in between
+    }
+    if (await endsWithin(pid, eachMs)) return;
+  }
+}
+
 /** Not our child, so nothing tells when it ends: it has to be looked at. */
 export async function endsWithin(pid: number, ms: number): Promise<boolean> {
   for (const end = performance.now() + ms; performance.now() < end;) {

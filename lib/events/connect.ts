@@ -6,7 +6,6 @@
  * Runs in a worker that may use the network and nothing else.
  */
 
-import { setTimeout as delay } from "node:timers/promises";
 import {
   connect,
   type ConnectionOptions,
@@ -17,6 +16,7 @@ import {
 import { type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
 import { abortError, AppError } from "../errors.ts";
 import type { Log } from "../log.ts";
+import { pause, within } from "../waiting.ts";
 import { natsPlace, type NatsSettings } from "./nats_url.ts";
 import "./steady_sockets.ts";
 import { natsVersionMin, tooOld } from "./server_version.ts";
@@ -112,7 +112,7 @@ async function untilConnected(
       if (tries % sayEveryTries === 0) log.warn("waiting for nats", { reason: known.message });
     }
     const waitMs = Math.min(100 * 2 ** tries, retryMsMax);
-    await delay(waitMs, undefined, signal && { signal }).catch(() => {}); // the loop looks
+    await pause(waitMs, signal);
   }
 }
 
@@ -222,10 +222,7 @@ async function follow(
 async function end(connection: NatsConnection): Promise<void> {
   if (connection.isClosed()) return;
   // Without a server there is nobody to send to, and `drain` would wait for it.
-  const isThere = await Promise.race([
-    connection.flush().then(() => true, () => false),
-    delay(flushMsMax, false),
-  ]);
+  const isThere = await within(flushMsMax, connection.flush()).catch(() => false);
   if (isThere) await connection.drain().catch(() => {}); // it was closed in between
   await connection.close();
 }

@@ -7,8 +7,8 @@
  * worker stands by until the first is silent.
  */
 
-import { setTimeout as delay } from "node:timers/promises";
 import { abortError, AppError } from "../errors.ts";
+import { pause, within } from "../waiting.ts";
 import { publishOne } from "./atomic_publish.ts";
 import type { Nats } from "./connect.ts";
 import { type Feed, rangeOf } from "./feed.ts";
@@ -76,7 +76,7 @@ export function recordedFeed(options: RecordedOptions): Feed {
   let created = "";
   /** The end of a range that has to be formed again. */
   let until: number | null = null;
-  let goodbye: Promise<void> = Promise.resolve();
+  let goodbye: Promise<unknown> = Promise.resolve();
   /** Taken already, behind such a range. */
   let rest: EventMessage[] = [];
 
@@ -145,8 +145,8 @@ export function recordedFeed(options: RecordedOptions): Feed {
       const record = last;
       if (reader !== null && record?.instance === instance) {
         // A courtesy: without it the next worker waits a few seconds.
-        const written = write({ ...record, stopped: true }).catch(() => {});
-        goodbye = Promise.race([written, delay(goodbyeMsMax)]);
+        const written = write({ ...record, stopped: true });
+        goodbye = within(goodbyeMsMax, written).catch(() => false);
       }
       reset();
       await goodbye; // also of a close before this one
@@ -192,7 +192,7 @@ async function untilFree(
     if (isFree || found.sequence === seen) return found;
     if (!saidSo) onStandBy?.();
     seen = found.sequence;
-    await delay(standByMs, undefined, { signal }).catch(() => {}); // the loop looks
+    await pause(standByMs, signal);
   }
 }
 

@@ -100,7 +100,7 @@ async function readBody(request: IncomingMessage, bytesMax: number): Promise<Uin
 }
 
 /** The parts as one array. */
-export function concat(parts: readonly Uint8Array[], size: number): Uint8Array {
+function concat(parts: readonly Uint8Array[], size: number): Uint8Array {
   const whole = new Uint8Array(size);
   let at = 0;
   for (const part of parts) {

@@ -14,6 +14,7 @@ import type { Limits } from "../limits.ts";
 import type { Log } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import type { QueryEngine } from "../query/query_engine.ts";
+import { within } from "../waiting.ts";
 import { corsHeaders } from "./cors.ts";
 import { type Exchange, sendError, shownError } from "./exchange.ts";
 import { HttpFault } from "./http_fault.ts";
@@ -232,15 +233,6 @@ const REFUSALS: Readonly<Record<string, readonly [string, string, string]>> = {
   ],
   ERR_HTTP_REQUEST_TIMEOUT: ["408 Request Timeout", "TIMEOUT", "the request came too slowly"],
 };
-
-/** Whether the promise came before the time was up. */
-async function within(ms: number, promise: Promise<void>): Promise<boolean> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<boolean>((resolve) => timer = setTimeout(() => resolve(false), ms));
-  const came = await Promise.race([promise.then(() => true), late]);
-  clearTimeout(timer);
-  return came;
-}
 
 function urlOf({ hostname, port }: Address): string {
   return `http://${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;

@@ -4,7 +4,6 @@
  * was killed. Waits while PostgreSQL or NATS are down, and stands by while another copy publishes.
  */
 
-import { setTimeout as delay } from "node:timers/promises";
 import { AppError } from "../errors.ts";
 import { connectNats, type Nats } from "../events/connect.ts";
 import type { NatsSettings } from "../events/nats_url.ts";
@@ -12,6 +11,7 @@ import type { Limits } from "../limits.ts";
 import type { Log } from "../log.ts";
 import { connect, type Connection } from "../postgres/connection.ts";
 import { type ConnectTarget, placeName } from "../postgres/url.ts";
+import { pause } from "../waiting.ts";
 import type { Known } from "./align.ts";
 import { NoRoom, runSession } from "./session.ts";
 import { type PublisherState, STARTING } from "./state.ts";
@@ -69,7 +69,7 @@ export class Publisher {
         const kind = error instanceof NoRoom ? "full" : "waiting";
         this.tell({ kind, reason: error.message, lastError: reason });
         const waitMs = Math.min(100 * 2 ** failures++, limits.retryWaitMsMax);
-        await delay(waitMs, undefined, { signal }).catch(() => {}); // the loop looks
+        await pause(waitMs, signal);
       }
     }
   }

@@ -1,6 +1,5 @@
 /** One stretch of publishing, from both connections being there to the first that fails. */
 
-import { setTimeout as delay } from "node:timers/promises";
 import { AppError } from "../errors.ts";
 import { dataBytesMax, publishPage } from "../events/atomic_publish.ts";
 import type { Nats } from "../events/connect.ts";
@@ -13,6 +12,7 @@ import {
   type Window,
 } from "../postgres/change_log.ts";
 import type { Connection } from "../postgres/connection.ts";
+import { pause } from "../waiting.ts";
 import { align, type Aligned, readPlace, startOver } from "./align.ts";
 import { type Checkpoint, encodeCheckpoint, nextWindow } from "./checkpoint.ts";
 import { type DatabaseIdentity, readIdentity } from "./database_identity.ts";
@@ -49,7 +49,7 @@ async function standBy({ publisher, connection }: SessionOptions): Promise<void>
     if (tries === 0) log.info("publisher stands by: another one works");
     publisher.level();
     publisher.tell({ kind: "standing by", reason: "another publisher works" });
-    await delay(standByMs, undefined, { signal }).catch(() => {}); // the loop looks
+    await pause(standByMs, signal);
   }
 }
 

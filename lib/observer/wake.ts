@@ -1,9 +1,9 @@
 /** When to look into the change log again: at once while there is work, by NOTIFY while there is none. */
 
-import { setTimeout as delay } from "node:timers/promises";
 import { AppError } from "../errors.ts";
 import { fallAsleep, wakeUp } from "../postgres/change_log.ts";
 import type { Connection } from "../postgres/connection.ts";
+import { pause } from "../waiting.ts";
 
 export const CHANNEL = "fraiseql_events";
 
@@ -53,7 +53,7 @@ export class Sleeper {
     }
     if (!this.#asleep) {
       if (performance.now() - this.#lastWork < awakeMs) {
-        await delay(pollMs, undefined, { signal }).catch(() => {}); // who called looks
+        await pause(pollMs, signal);
         return;
       }
       this.#notified = false;

@@ -11,6 +11,7 @@
 
 import type { Limits } from "../limits.ts";
 import type { Log } from "../log.ts";
+import { within } from "../waiting.ts";
 
 export interface WatchOptions {
   /** Reads the catalog; true where it is another than the one that was planned by. */
@@ -60,12 +61,12 @@ export class CatalogWatch {
    * To be waited for before a query is planned; null where the last look is young enough. One that is
    * half as old as it may be is renewed beside the queries, so that under load none of them waits.
    */
-  current(): Promise<void> | null {
+  current(): Promise<unknown> | null {
     if (!this.#options.isSame) return null;
     const ageMs = this.#now() - this.#looked;
     if (ageMs < this.#lookPauseMs) return null;
     const looking = this.#looking ?? this.#look();
-    return ageMs < 2 * this.#lookPauseMs ? null : atMost(lookMsMax, looking);
+    return ageMs < 2 * this.#lookPauseMs ? null : within(lookMsMax, looking);
   }
 
   /** Resolves after a look that began after this, and after the read where that showed a change. */
@@ -76,7 +77,7 @@ export class CatalogWatch {
       // The first of those who waited begins it.
       await (this.#looking ?? this.#look());
     };
-    await atMost(answerMsMax, work());
+    await within(answerMsMax, work());
   }
 
   /**
@@ -87,14 +88,14 @@ export class CatalogWatch {
   async changed(): Promise<void> {
     const isBelieved = this.#fruitless < fruitlessMax || this.#isDue(doubtPauses);
     if (!this.#next && !isBelieved) return;
-    await atMost(answerMsMax, this.#next ??= this.#readNext(true));
+    await within(answerMsMax, this.#next ??= this.#readNext(true));
   }
 
   /** A request was refused by the schema. Resolves when the catalog was read, at once if it is not. */
   async doubted(): Promise<void> {
     const pending = this.#next ?? this.#running;
     if (!pending && !this.#isDue(doubtPauses)) return;
-    await atMost(answerMsMax, pending ?? this.#begin(false));
+    await within(answerMsMax, pending ?? this.#begin(false));
   }
 
   /**
@@ -170,13 +171,6 @@ export class CatalogWatch {
   #isDue(pauses: number): boolean {
     return this.#now() - this.#began >= pauses * this.#pauseMs;
   }
-}
-
-async function atMost(ms: number, work: Promise<void>): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<void>((resolve) => timer = setTimeout(resolve, ms));
-  await Promise.race([work, late]);
-  clearTimeout(timer);
 }
 
 /** A client waits no longer for its error, though PostgreSQL may take longer over its catalog. */

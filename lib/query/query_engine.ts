@@ -129,7 +129,7 @@ export interface QueryEngine {
    * To be waited for before a query is planned, where it is not null: the catalog is looked at again,
    * and read again where it has changed. Never rejects, and takes two seconds at most.
    */
-  current(): Promise<void> | null;
+  current(): Promise<unknown> | null;
 
   /**
    * Parses, validates and plans; no row is read. Throws `AppError` with all that was found:

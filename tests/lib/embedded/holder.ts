@@ -71,7 +71,16 @@ export async function openTempDir(): Promise<string> {
 export async function copyForUser(uid: number, gid: number, dataDir: string): Promise<string> {
   const folder = await openTempDir();
   await Deno.copyFile(Deno.execPath(), join(folder, "deno"));
-  for (const path of ["lib/errors.ts", "lib/log.ts", "lib/log_lines.ts", "lib/embedded", script]) {
+  for (
+    const path of [
+      "lib/errors.ts",
+      "lib/log.ts",
+      "lib/log_lines.ts",
+      "lib/waiting.ts",
+      "lib/embedded",
+      script,
+    ]
+  ) {
     await copy(join(root, path), join(folder, path));
   }
   await copy(join(dataDir, "postgres"), join(folder, "data", "postgres"));
