@@ -1,10 +1,7 @@
 /** What capture costs the writer: the same commits with and without it, and beside two other ways. */
 
-import { limits } from "../lib/limits.ts";
-import { addCaptures } from "../lib/postgres/change_log/capture.ts";
-import { findTable } from "../lib/postgres/change_log/find_tables.ts";
-import { migrateChangeLog, openRegistry } from "../lib/postgres/change_log/migrate.ts";
 import { connect, type Connection } from "../lib/postgres/connection.ts";
+import { captured } from "../tests/lib/postgres/change_log/captured.ts";
 import { ratios, ratioText, seconds, short, spread, type Table } from "./figures.ts";
 import type { Report } from "./main.ts";
 import { familyCpuSeconds } from "./processes.ts";
@@ -76,19 +73,8 @@ async function makeTables(stage: Stage): Promise<string> {
   const url = new URL("/capture", stage.url).href;
   const connection = await connect({ url });
   await connection.query(await Deno.readTextFile(new URL("capture_tables.sql", import.meta.url)));
-  await migrateChangeLog(connection, { limits: limits(), changeLogFull: "stop-capturing" });
-  await openRegistry(connection);
-  await addCaptures(connection, [{
-    table: await findTable(connection, "captured", ["public"]),
-    entityType: "Order",
-    key: null,
-    only: null,
-    except: [],
-    userColumn: null,
-    orgColumn: null,
-    timestampColumn: null,
-  }]);
   await connection.close();
+  await captured(url, ["captured"], { entityType: "Order" });
   return url;
 }
 

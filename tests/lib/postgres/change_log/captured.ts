@@ -22,6 +22,16 @@ export const settings = (
   changeLogFull: CaptureSettings["changeLogFull"] = "stop-capturing",
 ): CaptureSettings => ({ limits: limits(some), changeLogFull });
 
+/** A capture with nothing particular asked for. */
+export const plainCapture: Omit<CaptureRequest, "table" | "entityType"> = {
+  key: null,
+  only: null,
+  except: [],
+  userColumn: null,
+  orgColumn: null,
+  timestampColumn: null,
+};
+
 /** Captures the tables, each as an entity type of its own name. */
 export async function captured(
   url: string,
@@ -35,12 +45,7 @@ export async function captured(
     await addCaptures(connection, [{
       table: await findTable(connection, name, ["public"]),
       entityType: name,
-      key: null,
-      only: null,
-      except: [],
-      userColumn: null,
-      orgColumn: null,
-      timestampColumn: null,
+      ...plainCapture,
       ...how,
     }]);
   }

@@ -16,7 +16,7 @@ import {
 } from "../../../../lib/postgres/change_log/migrate.ts";
 import { connect, type Connection } from "../../../../lib/postgres/connection.ts";
 import { testPostgres } from "../../../services/postgres.ts";
-import { settings } from "./captured.ts";
+import { plainCapture, settings } from "./captured.ts";
 
 const server = await testPostgres();
 
@@ -35,22 +35,13 @@ async function inDatabase(
   }
 }
 
-const plain: Omit<CaptureRequest, "table" | "entityType"> = {
-  key: null,
-  only: null,
-  except: [],
-  userColumn: null,
-  orgColumn: null,
-  timestampColumn: null,
-};
-
 async function request(
   connection: Connection,
   name: string,
   how: Partial<CaptureRequest> = {},
 ): Promise<CaptureRequest> {
   const table = await findTable(connection, name, ["public"]);
-  return { table, entityType: table.name, ...plain, ...how };
+  return { table, entityType: table.name, ...plainCapture, ...how };
 }
 
 /** Everything that a database holds, as a person would compare it. */
