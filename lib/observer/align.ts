@@ -15,6 +15,7 @@ import { FIRST_SNAPSHOT, type Snapshot } from "../postgres/change_log.ts";
 import type { Connection } from "../postgres/connection.ts";
 import { type Checkpoint, covers, decodeCheckpoint } from "./checkpoint.ts";
 import { checkSameHistory, type DatabaseIdentity } from "./database_identity.ts";
+import { readRecord } from "./database_record.ts";
 import { type PublisherProgress, readProgress } from "./progress.ts";
 
 /** What the stream should hold, as this publisher or its last record knows. */
@@ -49,7 +50,7 @@ export async function align(options: AlignOptions): Promise<Aligned> {
   await checkStream(nats, STREAM.progress);
   const last = await lastCheckpoint(nats);
   const progress = await readProgress(nats);
-  const known = options.known ?? progress;
+  const known = options.known ?? later(await readRecord(connection, identity), progress);
   const checkpoint = last && decodeCheckpoint(last.data);
   if (checkpoint) await checkSameHistory(connection, identity, checkpoint);
   const sequence = last?.sequence ?? 0;
@@ -67,6 +68,13 @@ export async function align(options: AlignOptions): Promise<Aligned> {
   else if (emptied !== null && !covers(checkpoint.to, emptied)) throw lost(reason);
   log.warn("publishing again what the stream has lost", { reason, epoch: epoch + 1 });
   return { ...found, epoch: epoch + 1 };
+}
+
+/** The one that knows of more. */
+function later(one: Known | null, other: Known | null): Known | null {
+  if (one === null || other === null) return one ?? other;
+  const isLater = one.epoch - other.epoch || one.sequence - other.sequence;
+  return isLater >= 0 ? one : other;
 }
 
 /** What tells that the stream lost something; null: nothing does. */
@@ -132,12 +140,15 @@ async function tornEvents(nats: Nats, after: number, last: number): Promise<Set<
 /** What a publisher that starts over needs to know of the stream. */
 export async function readPlace(
   nats: Nats,
+  connection: Connection,
+  identity: DatabaseIdentity,
 ): Promise<Pick<Aligned, "sequence" | "epoch" | "streamCreated">> {
   const { created } = await checkStream(nats, STREAM.events);
   const last = await lastCheckpoint(nats);
   const epoch = Math.max(
     last ? decodeCheckpoint(last.data).epoch : 0,
     (await readProgress(nats))?.epoch ?? 0,
+    (await readRecord(connection, identity))?.epoch ?? 0,
   );
   return { sequence: last?.sequence ?? 0, epoch, streamCreated: created };
 }

@@ -10,6 +10,7 @@ import type { NatsSettings } from "../events/nats_url.ts";
 import type { Limits } from "../limits.ts";
 import type { Log } from "../log.ts";
 import { connect, type Connection } from "../postgres/connection.ts";
+import { changeLogVersion } from "../postgres/change_log/version.ts";
 import { type ConnectTarget, placeName } from "../postgres/url.ts";
 import { pause } from "../waiting.ts";
 import type { Known } from "./align.ts";
@@ -115,17 +116,25 @@ export class Publisher {
       });
     }
     const [row = []] = await connection.query(`
-      select pg_catalog.to_regclass('fraiseql.change_log') is not null,
+      select pg_catalog.to_regclass('fraiseql.capture_settings') is not null,
         pg_catalog.pg_is_in_recovery()`);
     if (row[1] === "t") {
       throw new AppError("UNAVAILABLE", `${place} is a standby`, {
         hint: "DATABASE_URL must name the primary",
       });
     }
-    if (row[0] === "t") return;
-    throw new AppError("NOT_FOUND", "the database has no change log", {
-      hint: "run fraiseql migrate, then fraiseql capture add <table>",
-    });
+    if (row[0] !== "t") {
+      throw new AppError("NOT_FOUND", "the database has no change log", {
+        hint: "run fraiseql migrate, then fraiseql capture add <table>",
+      });
+    }
+    const [found] = await connection.query("select version from fraiseql.capture_settings");
+    if (Number(found?.[0]) === changeLogVersion) return;
+    throw new AppError(
+      "NOT_FOUND",
+      `the change log is of version ${found?.[0]}, and this program needs ${changeLogVersion}`,
+      { hint: "run fraiseql migrate, or the program that the database was migrated with" },
+    );
   }
 
   /** The stream has all of the change log. */

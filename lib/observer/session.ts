@@ -13,13 +13,15 @@ import {
 } from "../postgres/change_log.ts";
 import type { Connection } from "../postgres/connection.ts";
 import { pause } from "../waiting.ts";
-import { align, type Aligned, readPlace, startOver } from "./align.ts";
+import { align, type Aligned, type Known, readPlace, startOver } from "./align.ts";
 import { type Checkpoint, encodeCheckpoint, nextWindow } from "./checkpoint.ts";
 import { type DatabaseIdentity, readIdentity } from "./database_identity.ts";
+import { writeRecord } from "./database_record.ts";
 import { Janitor } from "./janitor.ts";
 import { PageBuilder } from "./page.ts";
 import { type PublisherProgress, writeProgress } from "./progress.ts";
 import type { Publisher } from "./publish.ts";
+import { adoptRestoredRows } from "./restored_rows.ts";
 import type { Sleeper } from "./wake.ts";
 
 export interface SessionOptions {
@@ -82,6 +84,8 @@ class Session {
     await this.#requireRoomForEvents();
     await sleeper.listen(this.#connection);
     this.#identity = await readIdentity(this.#connection);
+    const restored = await adoptRestoredRows(this.#connection);
+    if (restored > 0) log.warn("the change log has events of a restored dump", { restored });
     const aligned = await this.#align();
     const { timeline } = this.#last?.database ?? this.#identity;
     if (timeline !== this.#identity.timeline) {
@@ -147,7 +151,11 @@ class Session {
   /** By a checkpoint without events, which every later start goes on from. */
   async #startOver(how: "first" | "now"): Promise<void> {
     const publisher = this.#publisher;
-    const { sequence, epoch, streamCreated } = await readPlace(this.#nats);
+    const { sequence, epoch, streamCreated } = await readPlace(
+      this.#nats,
+      this.#connection,
+      this.#identity,
+    );
     // First: what is known of the other history must not empty the log of this one.
     await this.#record({ sequence, epoch, streamCreated, emptied: null, samples: [] });
     const checkpoint = startOver(how, {
@@ -285,14 +293,10 @@ class Session {
     janitor.hasNews = false;
   }
 
-  #record(
-    place: Pick<
-      PublisherProgress,
-      "streamCreated" | "sequence" | "epoch" | "emptied" | "samples"
-    >,
-  ): Promise<void> {
+  async #record(place: Known & Pick<PublisherProgress, "samples">): Promise<void> {
     const { state } = this.#publisher;
-    return writeProgress(this.#nats, {
+    await writeRecord(this.#connection, this.#identity, place);
+    await writeProgress(this.#nats, {
       ...place,
       state: state.kind,
       events: state.events,

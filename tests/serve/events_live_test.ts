@@ -96,7 +96,7 @@ Deno.test("serve starts a publisher that cannot go on again and again, and says 
   await until(() => ready(served.http), ({ ready }) => ready);
 });
 
-Deno.test("serve answers queries where no nats-server can be had, and says what is missing", async () => {
+Deno.test("serve answers queries where no nats-server can be had, says what is missing, and tries again", async () => {
   await using dir = await folder();
   await Deno.mkdir(`${dir.path}/data`);
   await Deno.writeTextFile(`${dir.path}/data/nats`, "no folder");
@@ -106,5 +106,7 @@ Deno.test("serve answers queries where no nats-server can be had, and says what 
   const { ready: isReady, parts } = await ready(served.http);
   equal(isReady, false);
   match(parts.events, /cannot keep data/);
+  await Deno.remove(`${dir.path}/data/nats`);
+  await until(() => ready(served.http), ({ ready }) => ready);
   equal(await served.stop(), 0);
 });

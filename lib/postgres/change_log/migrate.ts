@@ -10,15 +10,13 @@ import functionsSql from "./functions.sql" with { type: "text" };
 import registrySql from "./registry.sql" with { type: "text" };
 import tablesSql from "./tables.sql" with { type: "text" };
 import triggersSql from "./triggers.sql" with { type: "text" };
+import { changeLogVersion as version } from "./version.ts";
 
 /** What the trigger functions go by; they read it from the database, not from this program. */
 export interface CaptureSettings {
   readonly limits: Pick<Limits, "changeLogBytesMax" | "eventBytesMax" | "truncateRowsMax">;
   readonly changeLogFull: ChangeLogFull;
 }
-
-/** Raised with each change of tables.sql, together with a step that brings older ones there. */
-const version = 2;
 
 /**
  * Makes schema `fraiseql` or brings it up to date, in one transaction; safe to repeat. Gives what was
@@ -37,6 +35,7 @@ export async function migrateChangeLog(
       lines.push("made schema fraiseql: the change log, in which writes are captured");
     }
     if (there !== null && there < 2) await connection.query(toVersion2);
+    if (there !== null && there < 3) await connection.query(toVersion3);
     await connection.query("set local search_path = pg_catalog, pg_temp");
     for (const sql of [functionsSql, captureSql, triggersSql, registrySql]) {
       await connection.query(sql);
@@ -79,6 +78,18 @@ export async function migrateChangeLog(
 const toVersion2 = `
   alter table fraiseql.captured_relations add column number integer generated always as identity;
   drop function fraiseql.measure(fraiseql.capturing)`;
+
+/** The publisher keeps a record in the database too. */
+const toVersion3 = `
+  create table fraiseql.publisher_progress (
+    one boolean primary key default true check (one),
+    system_identifier text not null,
+    database_oid bigint not null,
+    stream_created text not null,
+    sequence bigint not null,
+    epoch integer not null,
+    emptied pg_snapshot
+  )`;
 
 /** Removes schema `fraiseql` and every trigger that leads there; safe to repeat. */
 export async function dropChangeLog(connection: Connection): Promise<string[]> {

@@ -135,3 +135,17 @@ create table fraiseql.change_gaps (
   ended_snapshot pg_snapshot
 );
 create index on fraiseql.change_gaps (reason) where ended_at is null;
+
+-- What the publisher has brought into FRAISEQL_EVENTS: one row, beside the record in NATS, which
+-- can lose its end together with the stream.
+create table fraiseql.publisher_progress (
+  one boolean primary key default true check (one),
+  -- In a restored dump they are another's.
+  system_identifier text not null,
+  database_oid bigint not null,
+  stream_created text not null,
+  sequence bigint not null,
+  epoch integer not null,
+  -- What is visible in it may have left the log.
+  emptied pg_snapshot
+);

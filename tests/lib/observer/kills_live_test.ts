@@ -1,6 +1,6 @@
 /**
  * Publishers, nats-server and PostgreSQL are killed at random moments under writers that do all that
- * writers do. Another seed and more kills: FRAISEQL_TEST_SEED=7 FRAISEQL_TEST_KILLS=60.
+ * writers do; once the stream loses its end, and once it is made anew. Another seed and more kills: FRAISEQL_TEST_SEED=7 FRAISEQL_TEST_KILLS=60.
  */
 
 import { deepEqual, equal, ok } from "node:assert/strict";
@@ -8,9 +8,12 @@ import { setTimeout as delay } from "node:timers/promises";
 import { type EmbeddedPostgres, startPostgres } from "../../../lib/embedded/postgres.ts";
 import { keepNats } from "../../../lib/embedded/nats_keep.ts";
 import { AppError } from "../../../lib/errors.ts";
+import { lastCheckpoint } from "../../../lib/events/atomic_publish.ts";
+import type { Nats } from "../../../lib/events/connect.ts";
 import { STREAM } from "../../../lib/events/names.ts";
 import { migrateNats, storeBytesMax } from "../../../lib/events/streams.ts";
 import { createLog } from "../../../lib/log.ts";
+import { decodeCheckpoint } from "../../../lib/observer/checkpoint.ts";
 import { verify } from "../../../lib/observer/verify.ts";
 import { connect, type Connection } from "../../../lib/postgres/connection.ts";
 import { connectTo, natsPrograms, testLimits, testNats } from "../../services/nats.ts";
@@ -40,13 +43,15 @@ Deno.test(`observe loses no event and none comes twice, through ${kills} kills`,
   await Deno.chmod(dir, 0o755);
   const random = randomOf(seed);
   const postgres = await KeptPostgres.start(`${dir}/postgres`);
-  const nats = await keepNats({
-    dataDir: `${dir}/nats`,
-    log,
-    programs: natsPrograms,
-    storeBytesMax: storeBytesMax(testLimits),
-    messageBytesMax: testLimits.natsMessageBytesMax,
-  });
+  const startNats = () =>
+    keepNats({
+      dataDir: `${dir}/nats`,
+      log,
+      programs: natsPrograms,
+      storeBytesMax: storeBytesMax(testLimits),
+      messageBytesMax: testLimits.natsMessageBytesMax,
+    });
+  let nats = await startNats();
   const setUp = await connect({ url: postgres.url });
   await setUp.query(
     "create table t (id int primary key, v int, by int); create table u (id int primary key, t int references t on delete cascade)",
@@ -72,8 +77,24 @@ Deno.test(`observe loses no event and none comes twice, through ${kills} kills`,
   ];
   const killed = { observer: 0, nats: 0, postgres: 0 };
   await observers[0]?.said(/at work|standing by/);
+  const store = `${dir}/nats/nats/jetstream`;
+  const whileNatsIsDown = async (work: () => Promise<unknown>) => {
+    await nats.stop();
+    await work();
+    nats = await startNats();
+  };
   for (let n = 0; n < kills; n++) {
     await delay(100 + random() * 900);
+    // The stream's end is lost, as with a disk that had not written it yet: what comes then has the
+    // same sequences again.
+    if (n === Math.floor(kills / 5)) await whileNatsIsDown(() => copy(store, `${dir}/earlier`));
+    if (n === Math.floor(kills / 2)) {
+      await whileNatsIsDown(async () => {
+        await Deno.remove(store, { recursive: true });
+        await Deno.rename(`${dir}/earlier`, store);
+      });
+    }
+    if (n === Math.floor(kills * 4 / 5)) await makeStreamAnew(admin);
     const what = (["observer", "nats", "postgres"] as const)[Math.floor(random() * 3)] ?? "nats";
     killed[what]++;
     if (what === "observer") {
@@ -126,7 +147,9 @@ Deno.test(`observe loses no event and none comes twice, through ${kills} kills`,
       table,
     );
   }
-  ok((await admin.manager.streams.info(STREAM.events)).state.messages > 0);
+  // It was noticed that the stream had lost its end, and that it was another.
+  const checkpoint = await lastCheckpoint(admin);
+  ok(checkpoint && decodeCheckpoint(checkpoint.data).epoch >= 3);
 
   await connection.close();
   for (const observer of observers) equal(await observer.stop(), 0, observer.stderr());
@@ -135,6 +158,27 @@ Deno.test(`observe loses no event and none comes twice, through ${kills} kills`,
   await postgres.stop();
   await Deno.remove(dir, { recursive: true });
 });
+
+async function copy(from: string, to: string): Promise<void> {
+  equal((await new Deno.Command("cp", { args: ["-a", from, to] }).output()).code, 0);
+}
+
+/** NATS may be on its way back. */
+async function makeStreamAnew(admin: Nats): Promise<void> {
+  for (let isGone = false;;) {
+    try {
+      if (!isGone) await admin.manager.streams.delete(STREAM.events);
+      isGone = true;
+      await migrateNats(admin, testLimits);
+      return;
+    } catch {
+      await delay(50);
+      isGone ||= await admin.manager.streams.info(STREAM.events).then(() => false, isNotFound);
+    }
+  }
+}
+
+const isNotFound = (error: unknown) => error instanceof Error && /not found/.test(error.message);
 
 /** A PostgreSQL that is started again on its port whenever it was killed. */
 class KeptPostgres {

@@ -1,9 +1,10 @@
-import { deepEqual, equal, ok, rejects } from "node:assert/strict";
-import { lastCheckpoint, publishPage } from "../../../lib/events/atomic_publish.ts";
-import { STREAM } from "../../../lib/events/names.ts";
-import { streamState } from "../../../lib/events/stream_state.ts";
+import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
+import { lastCheckpoint, publishOne, publishPage } from "../../../lib/events/atomic_publish.ts";
+import { STREAM, SUBJECT } from "../../../lib/events/names.ts";
+import { lastMessage, streamState } from "../../../lib/events/stream_state.ts";
 import { migrateNats } from "../../../lib/events/streams.ts";
 import { decodeCheckpoint } from "../../../lib/observer/checkpoint.ts";
+import { changeLogVersion } from "../../../lib/postgres/change_log/version.ts";
 import { connect } from "../../../lib/postgres/connection.ts";
 import { testNats } from "../../services/nats.ts";
 import { testPostgres } from "../../services/postgres.ts";
@@ -285,5 +286,49 @@ Deno.test("publish() empties the change log of what is in the stream for change_
       observed.start().ended,
       (error: Error & { hint?: string }) => /--start-over first/.test(error.hint ?? ""),
     );
+  });
+});
+
+Deno.test("publish() notices that NATS went back as a whole, behind what has left the change log", async () => {
+  const some = { changeLogKeepHours: 0 };
+  await Observed.run(server, { ...table, some }, async (observed) => {
+    const { nats } = observed;
+    const { streams } = nats.manager;
+    await observed.query("insert into t values (1)");
+    await observed.publishAll();
+    const before = await streamState(nats, STREAM.events);
+    const record = await lastMessage(nats, STREAM.progress, SUBJECT.progress("publisher"));
+    for (let n = 2; n <= 4; n++) {
+      await observed.query(`insert into t values (${n})`);
+      await observed.publishAll();
+    }
+    deepEqual(await observed.logged(), []);
+    // The server comes back with both streams as they were.
+    const { lastSequence } = await streamState(nats, STREAM.events);
+    for (let at = before.lastSequence + 1; at <= lastSequence; at++) {
+      await streams.deleteMessage(STREAM.events, at);
+    }
+    await publishOne(nats, SUBJECT.progress("publisher"), record?.data ?? new Uint8Array());
+    await rejects(observed.start().ended, {
+      code: "BAD_INPUT",
+      message: /lacks events that have left the change log/,
+    });
+    await observed.publishAll({ startOver: "first" });
+    await observed.query("insert into t values (5)");
+    await observed.publishAll();
+    deepEqual((await observed.stored()).map(({ entity_id }) => entity_id), ["1", "5"]);
+    equal((await checkpointOf(observed)).epoch, 2);
+  });
+});
+
+Deno.test("publish() asks for migrate where the change log is of another version", async () => {
+  await Observed.run(server, table, async (observed) => {
+    await observed.query("update fraiseql.capture_settings set version = 2");
+    const running = observed.start();
+    const { lastError } = await running.until(({ kind }) => kind === "waiting");
+    match(lastError ?? "", /of version 2, .* needs \d+ \(run fraiseql migrate/);
+    await observed.query(`update fraiseql.capture_settings set version = ${changeLogVersion}`);
+    await running.until(({ kind }) => kind === "asleep");
+    await running.stop();
   });
 });
