@@ -25,7 +25,7 @@ export function workerPermissions(
   const servers = database.servers.filter(({ host }) => !host.startsWith("/"))
     .map(({ host, port }) => host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`);
   return {
-    net: [...servers, ...nats.servers],
+    net: [...servers, ...sockets.map((path) => `unix:${path}`), ...nats.servers],
     read: sockets.length + files.length > 0 ? [...sockets, ...files] : false,
     write: sockets.length > 0 ? sockets : false,
     env: false,
