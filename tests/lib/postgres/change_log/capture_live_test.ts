@@ -6,6 +6,8 @@ import { testPostgres } from "../../../services/postgres.ts";
 import { Scene } from "./scene.ts";
 
 const server = await testPostgres();
+const [found] = await server.query("select current_setting('server_version_num')::int as version");
+const version = Number(found?.version);
 
 const writes: [name: string, sql: string, said: string[]][] = [
   ["an INSERT", "insert into t values (2, 'b')", [`Created 2 {"id":2,"v":"b"}`]],
@@ -51,6 +53,7 @@ const writes: [name: string, sql: string, said: string[]][] = [
 ];
 
 for (const [name, sql, said] of writes) {
+  if (name.startsWith("MERGE") && version < 150_000) continue; // which has none
   Deno.test(`capture sees ${name}`, async () => {
     const tables = "create table t (id int primary key, v text); insert into t values (1, 'a')";
     await Scene.run(server, { sql: tables, tables: ["t"] }, async (scene) => {
@@ -131,7 +134,11 @@ const values: [type: string, value: string, json: string][] = [
 ];
 
 Deno.test("capture writes values of every kind of type, whatever the session has set", async () => {
-  const columns = values.map(([type], index) => `c${index} ${type}`);
+  // Numerics were not infinite before.
+  const known = values.filter(([type, value]) =>
+    version >= 140_000 || type !== "numeric" || value !== "'-Infinity'"
+  );
+  const columns = known.map(([type], index) => `c${index} ${type}`);
   const sql = `
     create type mood as enum ('so so', 'fine');
     create type place as (x int, y text);
@@ -143,9 +150,9 @@ Deno.test("capture writes values of every kind of type, whatever the session has
       set bytea_output = 'escape'; set extra_float_digits = -5; set lock_timeout = 1;
       create schema mine; create function mine.to_json(text) returns json language sql as 'select null::json';
       set search_path = mine, public, pg_catalog`);
-    await scene.query(`insert into t values (1, ${values.map(([, value]) => value).join(", ")})`);
+    await scene.query(`insert into t values (1, ${known.map(([, value]) => value).join(", ")})`);
     const [created] = await scene.events();
-    const wanted = values.map(([, , json], index) => `"c${index}":${json}`).join(",");
+    const wanted = known.map(([, , json], index) => `"c${index}":${json}`).join(",");
     ok(created!.text.includes(`"data":{"id":1,${wanted}}`), `${created!.text}\n${wanted}`);
   });
 });
