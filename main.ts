@@ -91,7 +91,8 @@ export async function main(args: readonly string[]): Promise<number> {
     .option("--except <columns>", "capture all but these and those named like a secret")
     .option("--user-column <column>", "who wrote (default: the setting fraiseql.user_id)")
     .option("--org-column <column>", "whose row it is (default: the setting fraiseql.org_id)")
-    .option("--timestamp-column <column>", "the row's own time, for rows that are there already");
+    .option("--timestamp-column <column>", "the row's own time, for rows that are there already")
+    .option("--backfill", "publish the rows that are there too, or go on where that was stopped");
   run(
     add,
     (table) => async (config, signal) =>

@@ -5,6 +5,7 @@ import { AppError } from "../lib/errors.ts";
 import { createLog } from "../lib/log.ts";
 import { readCatalog } from "../lib/postgres/catalog.ts";
 import { readState } from "../lib/postgres/change_log.ts";
+import { checkBackfills, lockBackfill } from "../lib/postgres/change_log/backfill_check.ts";
 import {
   addCaptures,
   type CapturedTable,
@@ -19,6 +20,7 @@ import type { Connection } from "../lib/postgres/connection.ts";
 import { openDatabase } from "../lib/postgres/database.ts";
 import { type DataSchema, dataSchema } from "../lib/query/schema.ts";
 import { fileSchema } from "../lib/query/schema_file.ts";
+import { backfillTables, unfinishedText } from "./backfill.ts";
 import { withConnection } from "./migrate.ts";
 import { answer, say } from "./say.ts";
 import { readSchemaFile } from "./schema_file.ts";
@@ -32,9 +34,10 @@ export interface CaptureFlags {
   readonly orgColumn?: string;
   readonly timestampColumn?: string;
   readonly allIn?: string;
+  readonly backfill?: boolean;
 }
 
-/** Captures a table, or all of a schema, from now on. */
+/** Captures a table, or all of a schema, from now on; with --backfill the rows that are there too. */
 export function addCapture(
   config: Config,
   name: string | undefined,
@@ -47,13 +50,17 @@ export function addCapture(
     const schema = await servedSchema(config, url);
     const tables = await tablesOf(connection, config, name, flags);
     const requests = tables.map((table) => toRequest(table, schema, flags));
+    if (flags.backfill) {
+      await checkBackfills(connection, requests);
+      for (const { table } of requests) await lockBackfill(connection, table);
+    }
     const added = await addCaptures(connection, requests);
     for (const { table, entityType, key, leftOut, faults } of added) {
       const without = leftOut.length > 0 ? `, without ${leftOut.join(", ")}` : "";
       answer(`captures ${table} as ${entityType} by ${key.join(", ")}${without}\n`);
       for (const fault of faults) say(`note: ${fault}`);
     }
-    return 0;
+    return flags.backfill ? await backfillTables(connection, tables, config, signal) : 0;
   });
 }
 
@@ -215,8 +222,10 @@ async function servedSchema(config: Config, url: string): Promise<DataSchema> {
   }
 }
 
-function tableText({ table, entityType, key, leftOut, since, faults }: CapturedTable): string {
+function tableText(captured: CapturedTable): string {
+  const { table, entityType, key, leftOut, since, backfill, faults } = captured;
   const without = leftOut.length > 0 ? `, without ${leftOut.join(", ")}` : "";
   const head = `${table} as ${entityType} by ${key.join(", ")} since ${since}${without}\n`;
-  return head + faults.map((fault) => `  ${fault}\n`).join("");
+  const unfinished = backfill === null ? "" : `  ${unfinishedText(table, backfill)}\n`;
+  return head + unfinished + faults.map((fault) => `  ${fault}\n`).join("");
 }

@@ -37,6 +37,8 @@ export interface Config {
   readonly resultCache: readonly string[];
   /** What writers do while the change log is at its limit. */
   readonly changeLogFull: ChangeLogFull;
+  /** How old an event may be. */
+  readonly eventRetentionDays: number;
   readonly logLevel: "debug" | "info" | "warn" | "error";
   readonly limits: Limits;
 }
@@ -103,6 +105,15 @@ function seconds(text: string): number | Fault {
   return value <= secondsMax ? value : new Fault(`must be whole seconds from 0 to ${secondsMax}`);
 }
 
+/** Whole days up to a hundred years. */
+function days(text: string): number | Fault {
+  const daysMax = 36_500;
+  const value = /^\d{1,9}$/.test(text) ? Number(text) : NaN;
+  return value >= 1 && value <= daysMax
+    ? value
+    : new Fault(`must be whole days from 1 to ${daysMax}`);
+}
+
 function databaseUrl(text: string): string | Fault {
   return /^postgres(ql)?:\/\//.test(text)
     ? text
@@ -143,7 +154,7 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
   { key: "elasticsearch_password", env: "FRAISEQL_ELASTICSEARCH_PASSWORD", default: "", secret: true, later: events, help: "Elasticsearch password" },
   { key: "sinks", env: "FRAISEQL_SINKS", default: "", later: events, help: "sinks that must confirm" },
   { key: "change_log_full", env: "FRAISEQL_CHANGE_LOG_FULL", default: "stop-capturing", read: oneOf("stop-capturing", "refuse-writes"), help: "what writers do when the change log is full: stop-capturing or refuse-writes" },
-  { key: "event_retention_days", env: "FRAISEQL_EVENT_RETENTION_DAYS", default: "", later: events, help: "days that events are kept" },
+  { key: "event_retention_days", env: "FRAISEQL_EVENT_RETENTION_DAYS", default: "90", read: days, help: "days that events are kept: rows of an older time are left out of a back-fill" },
   { key: "jwt_secret", env: "FRAISEQL_JWT_SECRET", default: "", secret: true, later: auth, help: "secret of HS256 tokens" },
   { key: "jwks_url", env: "FRAISEQL_JWKS_URL", default: "", later: auth, help: "keys of tokens" },
   { key: "issuer", env: "FRAISEQL_ISSUER", default: "", later: auth, help: "issuer of tokens" },
@@ -242,6 +253,7 @@ export function readConfig(sources: ConfigSources): Config {
     resultCacheSeconds: values.result_cache_seconds as number,
     resultCache: (given("result_cache") ?? []) as string[],
     changeLogFull: values.change_log_full as ChangeLogFull,
+    eventRetentionDays: values.event_retention_days as number,
     logLevel: values.log_level as Config["logLevel"],
     limits,
   };

@@ -303,6 +303,24 @@ export const LIMITS = {
     max: 10_000_000,
     why: "rows of a TRUNCATE that get an event each, about 50 us; set by fraiseql migrate",
   },
+  backfillRowsMax: {
+    value: 1000,
+    min: 1,
+    max: 100_000,
+    why: "rows of a back-fill's chunk; who writes one of them waits for the chunk, some 20 ms",
+  },
+  backfillBytesMax: {
+    value: 4 * MiB,
+    min: KiB,
+    max: 1024 * MiB,
+    why: "of a back-fill's chunk, as its rows lie on the disk; a larger single row goes alone",
+  },
+  backfillLogPercentMax: {
+    value: 50,
+    min: 1,
+    max: 90,
+    why: "a back-fill waits while so much of the change log is used: the rest is for live writes",
+  },
   eventStreamBytesMax: {
     value: 8 * GiB,
     min: MiB,

@@ -59,6 +59,7 @@ Deno.test("readConfig() has a default for everything", () => {
     unrepresentable: "error",
     sample: null,
     changeLogFull: "stop-capturing",
+    eventRetentionDays: 90,
     corsOrigins: [],
     flightViews: [],
     resultCacheSeconds: 0,

@@ -3,7 +3,9 @@
 import { didYouMean } from "../../config.ts";
 import { AppError } from "../../errors.ts";
 import type { Connection } from "../connection.ts";
+import { hasBackfills } from "./backfill_check.ts";
 import type { FoundTable } from "./find_tables.ts";
+import { isBackfilling } from "./locks.ts";
 import { inTransaction } from "./migrate.ts";
 
 /** How a table is to be captured; columns by their names in PostgreSQL. */
@@ -26,8 +28,18 @@ export interface CapturedTable {
   readonly key: readonly string[];
   readonly leftOut: readonly string[];
   readonly since: string;
+  /** One that is not at its end; null where there is none. */
+  readonly backfill: UnfinishedBackfill | null;
   /** What keeps writes from being captured, or may; a sentence each. */
   readonly faults: readonly string[];
+}
+
+export interface UnfinishedBackfill {
+  readonly rowsDone: number;
+  readonly rowsEstimated: number;
+  readonly updatedAt: string;
+  /** A program works on it. */
+  readonly isRunning: boolean;
 }
 
 /** Captures the tables from now on, all or none. Throws before any work what cannot be. */
@@ -80,23 +92,28 @@ export async function removeCapture(
         "fraiseql capture list shows those that are",
     });
   }
-  await inTransaction(
-    connection,
-    () => connection.query("select fraiseql.uncapture($1::pg_catalog.oid)", [found.oid]),
-  );
+  const forgets = await hasBackfills(connection);
+  await inTransaction(connection, async () => {
+    await connection.query("select fraiseql.uncapture($1::pg_catalog.oid)", [found.oid]);
+    // One that is under way ends.
+    if (!forgets) return;
+    await connection.query("delete from fraiseql.backfills where root = $1::pg_catalog.oid", [
+      found.oid,
+    ]);
+  });
   return found.table;
 }
 
 /** Captures no table any longer; gives the number of those that were. */
 export async function removeAllCaptures(connection: Connection): Promise<number> {
-  const rows = await inTransaction(
-    connection,
-    () =>
-      connection.query(
-        "select fraiseql.uncapture(relation) from fraiseql.captured_tables order by relation",
-      ),
-  );
-  return rows.length;
+  const forgets = await hasBackfills(connection);
+  return await inTransaction(connection, async () => {
+    const rows = await connection.query(
+      "select fraiseql.uncapture(relation) from fraiseql.captured_tables order by relation",
+    );
+    if (forgets) await connection.query("delete from fraiseql.backfills");
+    return rows.length;
+  });
 }
 
 interface CheckedRequest extends Omit<CaptureRequest, "key" | "only" | "except"> {
@@ -166,6 +183,7 @@ async function readCaptures(
   await connection.query("select fraiseql.refresh_captured()");
   const rows = await connection.query(LIST);
   const faults = await connection.query(FAULTS);
+  const backfills = await hasBackfills(connection) ? await connection.query(BACKFILLS) : [];
   return rows.map(([oid, table, entityType, key, leftOut, since]) => ({
     oid: oid ?? "",
     table: table ?? "",
@@ -173,9 +191,27 @@ async function readCaptures(
     key: lines(key),
     leftOut: lines(leftOut),
     since: since ?? "",
+    backfill: toBackfill(backfills.find(([of]) => of === oid)),
     faults: faults.filter(([of]) => of === oid).map(([, fault]) => fault ?? ""),
   }));
 }
+
+function toBackfill(row: (string | null)[] | undefined): UnfinishedBackfill | null {
+  if (row === undefined) return null;
+  const [, rowsDone, rowsEstimated, updatedAt, isRunning] = row;
+  return {
+    rowsDone: Number(rowsDone),
+    rowsEstimated: Number(rowsEstimated),
+    updatedAt: updatedAt ?? "",
+    isRunning: isRunning === "t",
+  };
+}
+
+const BACKFILLS = `
+  select b.root::pg_catalog.oid, pg_catalog.sum(b.rows_done),
+    pg_catalog.sum(greatest(b.rows_estimated, b.rows_done)),
+    fraiseql.event_time(pg_catalog.max(b.updated_at)), ${isBackfilling("b.root::pg_catalog.oid")}
+  from fraiseql.backfills b group by b.root having pg_catalog.bool_or(b.state <> 'done')`;
 
 const lines = (text: string | null | undefined) => text ? text.split("\n") : [];
 

@@ -5,6 +5,7 @@ import { AppError } from "../../errors.ts";
 import type { Limits } from "../../limits.ts";
 import type { Connection } from "../connection.ts";
 import { PostgresError } from "../errors.ts";
+import backfillSql from "./backfill.sql" with { type: "text" };
 import captureSql from "./capture.sql" with { type: "text" };
 import functionsSql from "./functions.sql" with { type: "text" };
 import registrySql from "./registry.sql" with { type: "text" };
@@ -37,7 +38,7 @@ export async function migrateChangeLog(
     if (there !== null && there < 2) await connection.query(toVersion2);
     if (there !== null && there < 3) await connection.query(toVersion3);
     await connection.query("set local search_path = pg_catalog, pg_temp");
-    for (const sql of [functionsSql, captureSql, triggersSql, registrySql]) {
+    for (const sql of [functionsSql, captureSql, backfillSql, triggersSql, registrySql]) {
       await connection.query(sql);
     }
     if (there === null) {
