@@ -110,7 +110,7 @@ function fullText({ bytes, bytesMax, isPublishing }: FullLog, keepHours: number)
     Math.floor(bytesMax / MiB)
   } MiB`;
   return isPublishing
-    ? `${head}, and lets go ${keepHours} hours after NATS has it (change_log_keep_hours)`
+    ? `${head}, and lets events go ${keepHours} hours after NATS has them (change_log_keep_hours)`
     : `${head}, and no publisher runs that empties it: start fraiseql observe`;
 }
 

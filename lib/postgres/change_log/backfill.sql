@@ -72,6 +72,7 @@ set search_path = pg_catalog, pg_temp as $$
 declare
   part regclass;
   plan json;
+  estimate numeric;
 begin
   delete from fraiseql.backfills b where not exists (select from pg_class c where c.oid = b.relation);
   goes_on := exists (select from fraiseql.backfills b where b.root = root_ and b.state <> 'done');
@@ -82,9 +83,14 @@ begin
     where c.relkind = 'r'
       and not exists (select from fraiseql.backfills b where b.relation = m.relation and b.root = root_)
   loop
-    execute format('explain (format json) select from only %s', part) into plan;
-    insert into fraiseql.backfills (relation, root, rows_estimated)
-    values (part, root_, (plan -> 0 -> 'Plan' ->> 'Plan Rows')::numeric)
+    -- The planner takes small tables for larger than they are, and they are counted in a moment.
+    if pg_relation_size(part) <= 1048576 then
+      execute format('select count(*) from only %s', part) into estimate;
+    else
+      execute format('explain (format json) select from only %s', part) into plan;
+      estimate := plan -> 0 -> 'Plan' ->> 'Plan Rows';
+    end if;
+    insert into fraiseql.backfills (relation, root, rows_estimated) values (part, root_, estimate)
     on conflict (relation) do update set
       root = excluded.root, state = 'waiting', walk = null, last_key = null, until_key = null,
       rows_done = 0, rows_old = 0, rows_estimated = excluded.rows_estimated,

@@ -64,9 +64,10 @@ export async function backfill(options: BackfillOptions): Promise<Backfilled> {
   await connection.query(
     "set session characteristics as transaction isolation level read committed, read write",
   );
-  let { goesOn, ...counts } = await begin(connection, table);
+  const { goesOn, parts, ...begun } = await begin(connection, table);
+  let counts: BackfillCounts = begun;
   options.onProgress({ kind: goesOn ? "goes on" : "begins", ...counts });
-  if (counts.parts === 0) return { ended: "done", ...counts };
+  if (parts === 0) return { ended: "done", ...counts };
   let rowsMax = limits.backfillRowsMax;
   while (!signal.aborted) {
     const chunk = await nextChunk(options, rowsMax, place);
