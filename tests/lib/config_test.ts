@@ -302,6 +302,15 @@ Deno.test("readConfig() lists all faults at once", () => {
   equal(found.length, 7, found.join("\n"));
 });
 
+Deno.test("readConfig() takes whole days of retention, up to a hundred years", () => {
+  const days = (text: string) => read({ env: { FRAISEQL_EVENT_RETENTION_DAYS: text } });
+  equal(days("1").eventRetentionDays, 1);
+  equal(days("36500").eventRetentionDays, 36_500);
+  for (const text of ["0", "36501", "1.5", "-1", "forever"]) {
+    throws(() => days(text), /FRAISEQL_EVENT_RETENTION_DAYS: must be whole days from 1 to 36500/);
+  }
+});
+
 for (const row of CONFIG_KEYS.filter((row) => row.later)) {
   Deno.test(`readConfig() refuses ${row.key}, which comes later, and says with what`, () => {
     const wanted = new RegExp(`not supported yet, it comes with ${row.later}; remove it$`);

@@ -127,7 +127,7 @@ Deno.test("backfill() walks partitions and children by themselves, as their root
 const KEYS: [name: string, type: string, values: string][] = [
   ["integers", "int", "n - 4"],
   ["large numbers", "numeric", "n * 1e30 + 0.001"],
-  ["floats", "float8", "case n when 1 then '-Infinity' when 2 then 'NaN' else 1.0 / n end"],
+  ["floats", "float8", "case n when 1 then '-Infinity'::float8 when 2 then 'NaN' else 1.0 / n end"],
   [
     "text in a language's order",
     'text collate "en-x-icu"',

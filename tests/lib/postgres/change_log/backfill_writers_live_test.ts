@@ -19,12 +19,17 @@ const seed = Number(Deno.env.get("FRAISEQL_TEST_SEED") ?? 1);
 const rounds = Math.ceil(Number(Deno.env.get("FRAISEQL_TEST_CASES") ?? 400) / 80);
 const writers = 3;
 
-/** Some rows before anything is captured, and a column for the rows' own times. */
+/**
+ * Some rows before anything is captured, a column for the rows' own times, and a table that is walked
+ * in the order of the disk, since its index goes in two directions.
+ */
 const filled = `${tablesSql};
   alter table plain add at timestamptz
     default clock_timestamp() + (random() * 100 - 99) * interval '1 hour';
   insert into plain select n, n, 'before', n from generate_series(0, 60) n;
-  insert into pairs select n % 7, n::text, 'before' from generate_series(0, 60) n;
+  alter table pairs drop constraint pairs_pkey, alter x set not null, alter y set not null;
+  create unique index on pairs (x desc, y);
+  insert into pairs select n % 7, n::text, repeat('x', 300) from generate_series(0, 60) n;
   insert into parted select n, (array['east', 'west', 'north'])[n % 3 + 1], 'before'
     from generate_series(0, 40) n;
   insert into parents select n, 'before' from generate_series(0, 9) n;
