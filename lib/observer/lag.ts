@@ -16,7 +16,7 @@ export interface PublisherLag {
   readonly position: bigint;
   /** Events that are committed and not published; counted up to `countMax`. */
   readonly events: number;
-  /** Age of the oldest of them. */
+  /** Age of the oldest of them; those that came from elsewhere may have times of their own. */
   readonly seconds: number;
   readonly lastError: string | null;
   readonly logBytes: number;
@@ -37,8 +37,9 @@ export async function publisherLag(connection: Connection, nats: Nats): Promise<
   const partEnd = checkpoint && !checkpoint.done ? checkpoint.to : from;
   const [row = []] = await connection.query(
     `select pg_catalog.count(*),
-      coalesce(extract(epoch from pg_catalog.clock_timestamp() - pg_catalog.min(recorded_at)), 0)
-     from (select l.recorded_at from fraiseql.change_log l
+      coalesce(extract(epoch from pg_catalog.clock_timestamp()
+        - pg_catalog.min(recorded_at) filter (where origin is null)), 0)
+     from (select l.recorded_at, l.origin from fraiseql.change_log l
        where (l.xid = any ($1::pg_catalog.xid8[]) or l.xid >= $2::pg_catalog.xid8)
          and pg_catalog.pg_visible_in_snapshot(l.xid, $3::pg_catalog.pg_snapshot)
          and not (l.position <= $4::pg_catalog.int8

@@ -1,6 +1,7 @@
 /** Back-filled events on their way into NATS. */
 
 import { deepEqual, equal, ok } from "node:assert/strict";
+import { publisherLag } from "../../../../lib/observer/lag.ts";
 import { verify } from "../../../../lib/observer/verify.ts";
 import type { BackfillProgress } from "../../../../lib/postgres/change_log/backfill.ts";
 import { testNats } from "../../../services/nats.ts";
@@ -40,6 +41,15 @@ for (const changeLogKeepHours of [24, 0]) {
     });
   });
 }
+
+Deno.test("publisherLag() counts back-filled events, and takes none of their times for its age", async () => {
+  await Observed.run(server, { sql, tables: ["t"] }, async (observed) => {
+    await captured(observed.url, ["t"], { timestampColumn: "at" });
+    await backfilled(observed.url, "t");
+    const { events, seconds } = await publisherLag(observed.connection, observed.nats);
+    deepEqual([events, seconds], [200, 0]);
+  });
+});
 
 Deno.test("backfill() that waits knows whether a publisher empties the log", async () => {
   await Observed.run(server, { sql, tables: ["t"] }, async (observed) => {
