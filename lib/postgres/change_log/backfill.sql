@@ -128,7 +128,9 @@ returns text language sql stable as $$
   from pg_attribute a where a.attrelid = relation_ and a.attname = $2
 $$;
 
--- SQL that appends one chunk. It takes the values of `capture`, the retention, and the bytes and rows.
+-- SQL that appends one chunk: the rows that are next are picked, taken as far as the bytes go, locked, and
+-- logged. Its parameters: slot, database's bits, entity type, an event's bytes, retention, a chunk's bytes,
+-- a chunk's rows, key columns.
 create or replace function fraiseql.chunk_code(
   part fraiseql.backfills, walk fraiseql.backfill_walk, capture fraiseql.capturing, time_column text)
 returns text language plpgsql stable as $code$
@@ -137,6 +139,8 @@ declare
   data_columns text;
   sizes text;
   order_by text;
+  last_first text;
+  behind text;
   picked text;
   locked text;
 begin
@@ -163,7 +167,8 @@ begin
     and a.attgenerated <> 'v' and a.attname <> all (coalesce(capture.left_out, '{}'));
 
   if walk.names is null then
-    -- Of so many blocks, each with as many rows as it can hold.
+    -- Of 16 blocks, each with as many rows as it can hold: a list of places is what PostgreSQL 13 can
+    -- read without looking at the whole table.
     picked := format($q$
       select array[t.ctid::text] as key, t.ctid as place, %s as size from only %s t
       where t.ctid = any (array(
@@ -176,9 +181,14 @@ begin
       least(fraiseql.block_of(part.last_key) + 15, fraiseql.block_of(part.until_key)),
       coalesce(part.last_key[1], '(0,0)'));
     order_by := 'place';
+    last_first := 'place desc';
     locked := format('only %s t where t.ctid = any (array(select place from taken))', part.relation);
   else
-    select string_agg(format('k%s', n), ', ') into order_by from generate_subscripts(walk.names, 1) n;
+    select string_agg(format('k%s', n), ', '), string_agg(format('k%s desc', n), ', ')
+    into order_by, last_first
+    from generate_subscripts(walk.names, 1) n;
+    behind := case when part.last_key is null then 'true' else format('(%s) > (%s)',
+      fraiseql.names_code(walk.names), fraiseql.values_code(part.last_key, walk.types)) end;
     picked := format($q$
       select array[%1$s] as key, %2$s, %3$s as size from only %4$s t
       where %5$s and (%6$s) <= (%7$s) order by %6$s limit $7 $q$,
@@ -186,18 +196,12 @@ begin
       (select string_agg(format('t.%I as k%s', n, i), ', ')
         from unnest(walk.names) with ordinality u(n, i)),
       '24::bigint' || coalesce(sizes, ''), part.relation,
-      case when part.last_key is null then 'true' else format('(%s) > (%s)',
-        fraiseql.names_code(walk.names), fraiseql.values_code(part.last_key, walk.types)) end,
-      fraiseql.names_code(walk.names), fraiseql.values_code(part.until_key, walk.types));
+      behind, fraiseql.names_code(walk.names), fraiseql.values_code(part.until_key, walk.types));
     -- By the key and not by place: of a row that is being updated, the new version has the key too.
     locked := format($q$
       (select * from taken order by %s limit 1) b, only %s t
       where %s and (%s) <= (%s) $q$,
-      (select string_agg(format('k%s desc', n), ', ') from generate_subscripts(walk.names, 1) n),
-      part.relation,
-      case when part.last_key is null then 'true' else format('(%s) > (%s)',
-        fraiseql.names_code(walk.names), fraiseql.values_code(part.last_key, walk.types)) end,
-      fraiseql.names_code(walk.names),
+      last_first, part.relation, behind, fraiseql.names_code(walk.names),
       (select string_agg(format('b.k%s', n), ', ') from generate_subscripts(walk.names, 1) n));
   end if;
 
@@ -244,9 +248,7 @@ begin
     coalesce(fraiseql.text_code(part.relation, capture.user_column), 'null::text'),
     coalesce(fraiseql.text_code(part.relation, capture.org_column), 'null::text'),
     coalesce(fraiseql.own_time_code(part.relation, time_column), 'null::timestamptz'),
-    locked,
-    case when walk.names is null then 'place desc'
-      else (select string_agg(format('k%s desc', n), ', ') from generate_subscripts(walk.names, 1) n) end);
+    locked, last_first);
 end $code$;
 
 create or replace function fraiseql.names_code(names text[])
