@@ -6,6 +6,7 @@ import {
   backfill,
   type BackfillCounts,
   type BackfillProgress,
+  beginBackfills,
   type FullLog,
 } from "../lib/postgres/change_log/backfill.ts";
 import type { UnfinishedBackfill } from "../lib/postgres/change_log/capture.ts";
@@ -20,7 +21,11 @@ export async function backfillTables(
   config: Config,
   signal: AbortSignal,
 ): Promise<number> {
-  for (const table of tables) {
+  const left = await beginBackfills(connection, tables);
+  for (const table of tables.filter((table) => !left.includes(table))) {
+    say(`back-fill of ${table.schema}.${table.name} is done, and the others' goes on`);
+  }
+  for (const table of left) {
     const place = `${table.schema}.${table.name}`;
     const { limits, eventRetentionDays: retentionDays } = config;
     const onProgress = teller(place, limits.changeLogKeepHours);

@@ -110,6 +110,30 @@ Deno.test("fraiseql capture add --backfill goes on by the same command, also aft
   });
 });
 
+Deno.test("fraiseql capture add --all-in --backfill goes on with the tables that are left", async () => {
+  await withRows(10, async (url) => {
+    await server.query(
+      `create table users (id text primary key); create table zones (id text primary key);
+       insert into users select 'u' || n from generate_series(1, 2000) n;
+       insert into zones values ('z')`,
+      url,
+    );
+    const all = ["capture", "add", "--all-in", "public", "--backfill"];
+    await using program = run(all, { DATABASE_URL: url, ...small });
+    while ((await logged(url)).events < 50);
+    program.signal("SIGINT");
+    equal((await program.ended).code, 1);
+    const said = await fraiseql(url, all);
+    match(said.err, /^back-fill of public\.orders is done, and the others' goes on$/m);
+    match(said.err, /^back-fill of public\.users goes on at/m);
+    match(said.out, /^back-filled public\.zones: 1 rows are events$/m);
+    deepEqual(await logged(url), { events: 2011, rows: 2011 });
+    // All are done, and so all begin again.
+    equal((await fraiseql(url, all)).status, 0);
+    deepEqual(await logged(url), { events: 4022, rows: 2011 });
+  });
+});
+
 Deno.test("fraiseql capture add --backfill refuses a second one, and ends when the table is removed", async () => {
   await withRows(10, async (url) => {
     // Full at once, and so it waits.

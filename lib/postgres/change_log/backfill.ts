@@ -54,6 +54,31 @@ export interface Backfilled extends BackfillCounts {
 }
 
 /**
+ * Which of the tables are to be walked: where some of them are left from an earlier run, those; else all
+ * of them, from the first row. All are written down before the first is walked, so that a run that
+ * ends in the middle is known to be for the others too.
+ */
+export async function beginBackfills(
+  connection: Connection,
+  tables: readonly FoundTable[],
+): Promise<FoundTable[]> {
+  const oids = (some: readonly FoundTable[]) => `{${some.map(({ oid }) => oid).join(",")}}`;
+  const rows = await connection.query(
+    `select b.root::pg_catalog.oid, pg_catalog.bool_and(b.state = 'done')
+     from fraiseql.backfills b where b.root = any ($1::pg_catalog.oid[]) group by b.root`,
+    [oids(tables)],
+  );
+  const areDone = new Map(rows.map(([oid, isDone]) => [oid, isDone === "t"]));
+  const goesOn = [...areDone.values()].includes(false);
+  const left = tables.filter(({ oid }) => !goesOn || !areDone.get(oid));
+  await connection.query(
+    "select fraiseql.begin_backfill(t.oid) from pg_catalog.unnest($1::pg_catalog.oid[]) t(oid)",
+    [oids(left)],
+  );
+  return left;
+}
+
+/**
  * Appends every row of a captured table to the change log, or those that an earlier run left. Each
  * chunk is one transaction that holds its progress too: whatever is killed, none is appended twice.
  */
@@ -124,7 +149,7 @@ async function begin(connection: Connection, { oid }: FoundTable): Promise<Begun
     [oid],
   );
   return {
-    goesOn: row[0] === "t",
+    goesOn: row[0] === "t" && Number(row[1]) > 0,
     rowsDone: Number(row[1]),
     rowsOld: Number(row[2]),
     rowsEstimated: Number(row[3]),
