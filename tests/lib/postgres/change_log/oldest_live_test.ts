@@ -7,7 +7,7 @@ import { startPostgres13 } from "../../../services/other_postgres.ts";
 
 await testNats();
 
-const tests = ["capture", "columns", "limits", "migrate", "programs"].map((name) =>
+const tests = ["backfill", "capture", "columns", "limits", "migrate", "programs"].map((name) =>
   fileURLToPath(new URL(`./${name}_live_test.ts`, import.meta.url))
 );
 const publisher = ["publish", "verify"].map((name) =>
