@@ -124,7 +124,9 @@ async function setSession(
   if (facts.version < checkIntervalVersion) return;
   try {
     await connection.query(setConfig(CHECK_INTERVAL));
-  } catch {
+  } catch (error) {
+    // The server went away meanwhile: who got the connection would find it in use.
+    if (connection.closed) throw error;
     // Not every platform can do it. Then a query whose client is gone is ended by its cancel alone.
   }
 }
