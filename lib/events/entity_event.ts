@@ -67,8 +67,9 @@ export function* eventLines(message: Uint8Array): Generator<Uint8Array, void> {
 }
 
 /** The objects in a message of another producer: one of however many lines, or one on each line. */
-export function foreignLines(message: Uint8Array): Uint8Array[] {
-  return typeof jsonMembers(message) === "string" ? [...eventLines(message)] : [message];
+export function* foreignLines(message: Uint8Array): Generator<Uint8Array, void> {
+  if (typeof jsonMembers(message) === "string") yield* eventLines(message);
+  else yield message;
 }
 
 /** A name that can be a GraphQL type and a part of a subject. */
@@ -174,6 +175,9 @@ class Fields {
     if (!member) throw new BadEvent(`${key} is missing`);
     if (member.kind === "null") return null;
     if (member.kind !== "object") throw new BadEvent(`${key} is no object but ${member.kind}`);
+    if (this.foreign && !isShallow(this.line.subarray(member.start, member.end))) {
+      throw new BadEvent(`${key} is nested deeper than ${levelsMax} levels`);
+    }
     let text: string;
     try {
       text = decoder.decode(this.line.subarray(member.start, member.end));
@@ -222,6 +226,24 @@ class Fields {
 }
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** Readers' JSON libraries recurse: Python's stops at about 1000 levels, and V8's with a function. */
+const levelsMax = 200;
+
+/** The value is JSON with its brackets in order. */
+function isShallow(json: Uint8Array): boolean {
+  let [depth, isText] = [0, false];
+  for (let at = 0; at < json.length; at++) {
+    const byte = json[at];
+    if (isText && byte === 0x5c) at++;
+    else if (byte === 0x22) isText = !isText;
+    else if (isText) continue;
+    else if (byte === 0x7b || byte === 0x5b) {
+      if (++depth > levelsMax) return false;
+    } else if (byte === 0x7d || byte === 0x5d) depth--;
+  }
+  return true;
+}
 
 /** Half of a pair of surrogates as an escape: JSON has it, PostgreSQL's jsonb refuses it. */
 function hasHalfCharacter(text: string): boolean {

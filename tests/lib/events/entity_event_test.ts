@@ -133,14 +133,26 @@ Deno.test("parseForeignEvent() takes an escaped backslash before u0000 for what 
   equal(parseForeignEvent(bytes(line)) instanceof BadEvent, false);
 });
 
+const nested = (levels: number) =>
+  good.replace('{"id":1}', `{"a":${"[".repeat(levels - 1)}${"]".repeat(levels - 1)},"b":"]\\"]"}`);
+
+Deno.test("parseForeignEvent() takes data of 200 levels and refuses more, however much more", () => {
+  equal(parseForeignEvent(bytes(nested(200))) instanceof BadEvent, false);
+  for (const levels of [201, 1_000_000]) {
+    const line = nested(levels).replace('"b":"', '"b":"\\ud83d\\ude00');
+    const parsed = parseForeignEvent(bytes(line));
+    equal((parsed as BadEvent).reason, "data is nested deeper than 200 levels");
+  }
+});
+
 Deno.test("eventLines() gives every line, without its end, and no empty one", () => {
   deepEqual([...eventLines(bytes("a\nb\r\n\n\r\nc"))].map(text), ["a", "b", "c"]);
   deepEqual([...eventLines(bytes(""))], []);
 });
 
 Deno.test("foreignLines() takes one object on many lines as one, and many lines as many", () => {
-  deepEqual(foreignLines(bytes('{\n"a":1\n}\n')).map(text), ['{\n"a":1\n}\n']);
-  deepEqual(foreignLines(bytes('{"a":1}\n{"a":2}\n')).map(text), ['{"a":1}', '{"a":2}']);
+  deepEqual([...foreignLines(bytes('{\n"a":1\n}\n'))].map(text), ['{\n"a":1\n}\n']);
+  deepEqual([...foreignLines(bytes('{"a":1}\n{"a":2}\n'))].map(text), ['{"a":1}', '{"a":2}']);
 });
 
 Deno.test("parseForeignEvent() agrees with JSON.parse on what is an object, for random damage", () => {
