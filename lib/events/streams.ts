@@ -167,7 +167,7 @@ function hardFaults(row: StreamRow, { config }: StreamInfo): string[] {
       : [`${row.name} has retention ${config.retention}, not ${retention}`],
     ...config.mirror || config.sources?.length ? [`${row.name} copies another stream`] : [],
     ...config.sealed ? [`${row.name} is sealed`] : [],
-    ...row.name !== STREAM.ingest && config.deny_purge ? [`${row.name} cannot be purged`] : [],
+    ...config.deny_purge ? [`${row.name} cannot be purged`] : [],
   ];
 }
 

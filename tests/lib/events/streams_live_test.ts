@@ -80,6 +80,20 @@ Deno.test("migrateNats() refuses streams of other kinds, and touches none then",
   await nats.close();
 });
 
+Deno.test("migrateNats() refuses a stream of ours that cannot be purged", async () => {
+  const nats = await connectTo(await server.createAccount());
+  await nats.manager.streams.add({
+    name: STREAM.ingest,
+    subjects: [SUBJECT.ingest],
+    deny_purge: true,
+  });
+  await rejects(migrateNats(nats, testLimits), {
+    code: "BAD_INPUT",
+    message: /FRAISEQL_INGEST cannot be purged/,
+  });
+  await nats.close();
+});
+
 Deno.test("migrateNats() refuses to make a stream smaller than what it holds", async () => {
   const nats = await natsWithStreams();
   const data = `{"text":"${"x".repeat(100_000)}"}`;
