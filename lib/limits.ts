@@ -365,6 +365,24 @@ export const LIMITS = {
     why:
       "characters of events in one message; far larger ones gain nothing, and each is read whole",
   },
+  ingestDedupHours: {
+    value: 48,
+    min: 1,
+    max: 24 * 365,
+    why: "an event of another producer whose id came within so long is dropped; each id is kept",
+  },
+  ingestRowsMax: {
+    value: 10_000,
+    min: 1,
+    max: 100_000,
+    why: "events of other producers in one transaction; those of one message stay together",
+  },
+  ingestRefusedEventsMax: {
+    value: 100,
+    min: 1,
+    max: 10_000,
+    why: "refused events of one message that are parked each by itself; the rest of them as one",
+  },
   changeLogKeepHours: {
     value: 24,
     min: 0,

@@ -61,7 +61,6 @@ const TOOLS: readonly string[] = ["lib/http/graphiql/vendor.ts"];
 const AWAITED: readonly string[] = [
   "lib/events/recorded_feed.ts",
   "lib/events/untracked_feed.ts",
-  "lib/events/acknowledged_feed.ts",
   "sinks/deliver.ts",
 ];
 

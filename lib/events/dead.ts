@@ -23,6 +23,8 @@ export interface Dead {
     readonly sequence: number;
     /** Within the message. */
     readonly index: number;
+    /** When the stream took it, where its numbers can come again; not kept. */
+    readonly timeMs?: number;
   };
   readonly entityType: string | null;
   readonly eventId: string | null;
@@ -66,10 +68,11 @@ export async function park(nats: Nats, dead: Dead): Promise<void> {
   const { worker, origin, refusals, data } = dead;
   // A message of the greatest size has no room for the headers that are added here.
   const kept = data.subarray(0, dataBytesMax(nats));
+  const at = origin.timeMs === undefined ? "" : `@${origin.timeMs}`;
   await publishOne(nats, SUBJECT.dead(worker), kept, {
     ...kept.length < data.length && { [NAME.cutFrom]: String(data.length) },
     [HEADER.contentType]: dead.contentType,
-    [HEADER.id]: `${worker}:${origin.subject}:${origin.sequence}:${origin.index}:${refusals}`,
+    [HEADER.id]: `${worker}:${origin.subject}:${origin.sequence}${at}:${origin.index}:${refusals}`,
     [NAME.reason]: oneLine(dead.reason),
     [NAME.subject]: origin.subject,
     [NAME.sequence]: String(origin.sequence),

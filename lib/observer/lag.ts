@@ -2,7 +2,10 @@
 
 import { lastCheckpoint } from "../events/atomic_publish.ts";
 import type { Nats } from "../events/connect.ts";
+import { STREAM } from "../events/names.ts";
+import { streamState } from "../events/stream_state.ts";
 import { currentSnapshot, readState } from "../postgres/change_log.ts";
+import { type IngestProgress, readIngestProgress } from "../postgres/change_log/ingest.ts";
 import type { Connection } from "../postgres/connection.ts";
 import { decodeCheckpoint, nextWindow } from "./checkpoint.ts";
 import { readProgress } from "./progress.ts";
@@ -21,6 +24,14 @@ export interface PublisherLag {
   readonly lastError: string | null;
   readonly logBytes: number;
   readonly logBytesMax: number;
+  /** Null where the change log takes no events of other producers yet. */
+  readonly ingest: IngestLag | null;
+}
+
+/** FRAISEQL_INGEST, and what became of its events since the change log was made. */
+export interface IngestLag extends IngestProgress {
+  /** Messages that are still in the stream. */
+  readonly backlog: number;
 }
 
 /** More are not counted: it would take as long as publishing them. */
@@ -49,6 +60,8 @@ export async function publisherLag(connection: Connection, nats: Nats): Promise<
   );
   const record = await readProgress(nats);
   const { bytes, bytesMax } = await readState(connection);
+  const progress = await readIngestProgress(connection);
+  const backlog = progress && (await streamState(nats, STREAM.ingest)).messages;
   return {
     sequence: last?.sequence ?? 0,
     epoch: checkpoint?.epoch ?? 0,
@@ -58,5 +71,6 @@ export async function publisherLag(connection: Connection, nats: Nats): Promise<
     lastError: record?.lastError ?? null,
     logBytes: bytes,
     logBytesMax: bytesMax,
+    ingest: progress && { ...progress, backlog: backlog ?? 0 },
   };
 }

@@ -17,6 +17,7 @@ import { align, type Aligned, type Known, readPlace, startOver } from "./align.t
 import { type Checkpoint, encodeCheckpoint, nextWindow } from "./checkpoint.ts";
 import { type DatabaseIdentity, readIdentity } from "./database_identity.ts";
 import { writeRecord } from "./database_record.ts";
+import { startIngest } from "./ingest.ts";
 import { Janitor } from "./janitor.ts";
 import { PageBuilder } from "./page.ts";
 import { type PublisherProgress, writeProgress } from "./progress.ts";
@@ -95,6 +96,7 @@ class Session {
       });
     }
     const janitor = new Janitor(this.#connection, limits, log, aligned);
+    await using _ingest = startIngest(this.#publisher, this.#nats);
     let { from, to, position } = nextWindow(this.#last);
     for (let isFirst = true; !signal.aborted; isFirst = false) {
       const end = to ?? await this.#nextEnd(from);

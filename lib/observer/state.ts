@@ -14,6 +14,21 @@ export interface PublisherState {
   readonly lagSeconds: number;
   readonly eventsPerSecond: number;
   readonly lastError: string | null;
+  readonly ingest: IngestState;
+}
+
+/** Events of other producers, on their way into the change log. */
+export interface IngestState {
+  /** Why they wait; null where they do not. */
+  readonly waitsFor: string | null;
+  /** Sequence of the last message of FRAISEQL_INGEST that was taken. */
+  readonly sequence: number;
+  /** Messages behind it. */
+  readonly backlog: number;
+  /** Events since the process began: written, dropped as repeats, parked. */
+  readonly taken: number;
+  readonly repeated: number;
+  readonly refused: number;
 }
 
 export const STARTING: PublisherState = {
@@ -26,4 +41,5 @@ export const STARTING: PublisherState = {
   lagSeconds: 0,
   eventsPerSecond: 0,
   lastError: null,
+  ingest: { waitsFor: null, sequence: 0, backlog: 0, taken: 0, repeated: 0, refused: 0 },
 };

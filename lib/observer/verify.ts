@@ -13,6 +13,7 @@ import { checkStream } from "../events/streams.ts";
 import { AppError } from "../errors.ts";
 import type { Limits } from "../limits.ts";
 import type { Gap } from "../postgres/change_log.ts";
+import { readIngestProgress } from "../postgres/change_log/ingest.ts";
 import type { Connection } from "../postgres/connection.ts";
 import { type Checkpoint, decodeCheckpoint } from "./checkpoint.ts";
 import { checkSameHistory, readIdentity } from "./database_identity.ts";
@@ -57,15 +58,18 @@ export async function verify(options: VerifyOptions): Promise<Verified> {
 const hourMs = 3_600_000;
 
 async function sumStream(
-  { nats, limits, signal }: VerifyOptions,
+  { connection, nats, limits, signal }: VerifyOptions,
   end: StoredMessage | null,
   since: Date | null,
 ): Promise<EventSums> {
   const sums = new EventSums();
   if (end === null) return sums;
   const { sequence: last } = end;
-  // An event is in the stream after it was written; clocks may differ by less than this.
-  const from = since === null ? 1 : new Date(since.getTime() - hourMs);
+  // An event is in the stream after it was written; clocks may differ by less than an hour. Other
+  // producers' events bring a time of their own, and how far that was ever ahead is known.
+  const aheadMs = (await readIngestProgress(connection))?.aheadMs ?? 0;
+  const fromMs = (since?.getTime() ?? 0) - hourMs - aheadMs;
+  const from = since === null || fromMs <= 0 ? 1 : new Date(fromMs);
   if (from instanceof Date && from > end.time) return sums; // nothing would come
   const sinceText = since === null ? "" : since.toISOString();
   // Checkpoints too, so that the last one tells the end.

@@ -272,8 +272,9 @@ begin
     end;
     seen := pg_current_snapshot();
     execute format(
-      'select exists (select from %s where not pg_visible_in_snapshot(xid, $1) or recorded_at >= $2)',
-      name) into is_needed using confirmed, before;
+      -- Events of other producers bring a time of their own, which may be far ahead.
+      'select exists (select from %s
+        where not pg_visible_in_snapshot(xid, $1) or recorded_at >= $2 and origin is null)', name) into is_needed using confirmed, before;
     if is_needed then return null; end if;
     execute format($q$
       with digest as (

@@ -8,6 +8,7 @@ import { PostgresError } from "../errors.ts";
 import backfillSql from "./backfill.sql" with { type: "text" };
 import captureSql from "./capture.sql" with { type: "text" };
 import functionsSql from "./functions.sql" with { type: "text" };
+import ingestSql from "./ingest.sql" with { type: "text" };
 import registrySql from "./registry.sql" with { type: "text" };
 import tablesSql from "./tables.sql" with { type: "text" };
 import triggersSql from "./triggers.sql" with { type: "text" };
@@ -38,7 +39,8 @@ export async function migrateChangeLog(
     if (there !== null && there < 2) await connection.query(toVersion2);
     if (there !== null && there < 3) await connection.query(toVersion3);
     await connection.query("set local search_path = pg_catalog, pg_temp");
-    for (const sql of [functionsSql, captureSql, backfillSql, triggersSql, registrySql]) {
+    const files = [functionsSql, captureSql, backfillSql, triggersSql, ingestSql, registrySql];
+    for (const sql of files) {
       await connection.query(sql);
     }
     if (there === null) {
