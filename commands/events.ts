@@ -174,12 +174,18 @@ export class Events {
   #collect(): void {
     const { metrics } = this.options;
     const stage = { stage: "publisher" };
-    const { sequence, lagSeconds, eventsPerSecond } = this.#publisher;
+    const { sequence, lagSeconds, eventsPerSecond, ingest } = this.#publisher;
     const isUp = this.readiness().publisher === "ok";
     metrics.stageUp.set(stage, isUp ? 1 : 0);
     metrics.stagePosition.set(stage, sequence);
     metrics.stageLagSeconds.set(stage, lagSeconds);
     metrics.stageRate.set(stage, eventsPerSecond);
+    metrics.stageUp.set({ stage: "ingest" }, isUp && ingest.waitsFor === null ? 1 : 0);
+    metrics.stagePosition.set({ stage: "ingest" }, ingest.sequence);
+    metrics.ingestBacklog.set(ingest.backlog);
+    for (const outcome of ["taken", "repeated", "refused"] as const) {
+      metrics.ingestEvents.set({ outcome }, ingest[outcome]);
+    }
   }
 }
 

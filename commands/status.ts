@@ -2,7 +2,7 @@
 
 import type { Config } from "../lib/config.ts";
 import { createLog } from "../lib/log.ts";
-import { countMax, type PublisherLag, publisherLag } from "../lib/observer/lag.ts";
+import { countMax, type IngestLag, type PublisherLag, publisherLag } from "../lib/observer/lag.ts";
 import { openRegistry } from "../lib/postgres/change_log/migrate.ts";
 import { pause } from "../lib/waiting.ts";
 import { withConnection } from "./migrate.ts";
@@ -54,6 +54,12 @@ function statusText(lag: PublisherLag, rate: number): string {
     `publisher   position ${position}, stream sequence ${sequence}, epoch ${epoch}, behind by ` +
     `${behind} and ${seconds.toFixed(1)} s, ${rate} events/s` +
     `${lastError === null ? "" : `, last error: ${lastError}`}`,
+    ...lag.ingest === null ? [] : [ingestText(lag.ingest)],
   ];
   return lines.join("\n") + "\n";
+}
+
+function ingestText({ taken, repeated, refused, backlog, waitsFor }: IngestLag): string {
+  return `ingest      ${taken} events taken, ${repeated} repeats dropped, ${refused} parked, ` +
+    `${backlog} messages in FRAISEQL_INGEST${waitsFor === null ? "" : `, waits: ${waitsFor}`}`;
 }

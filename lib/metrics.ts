@@ -31,6 +31,9 @@ export interface Metrics {
   readonly stagePosition: Gauge<"stage">;
   readonly stageLagSeconds: Gauge<"stage">;
   readonly stageRate: Gauge<"stage">;
+  /** Events of other producers since the publisher began, and messages of theirs that wait. */
+  readonly ingestEvents: Gauge<"outcome">;
+  readonly ingestBacklog: Gauge;
   /** Queries that the result cache may answer, those that it did and those that it did not. */
   readonly resultCacheHits: Counter;
   readonly resultCacheMisses: Counter;
@@ -121,6 +124,17 @@ export function createMetrics(): Metrics {
       name: "fraiseql_stage_events_per_second",
       help: "Events that a stage passed on in a second",
       labelNames: ["stage"],
+      registers,
+    }),
+    ingestEvents: new Gauge({
+      name: "fraiseql_ingest_events",
+      help: "Events of other producers since the publisher began, by what became of them",
+      labelNames: ["outcome"],
+      registers,
+    }),
+    ingestBacklog: new Gauge({
+      name: "fraiseql_ingest_backlog_messages",
+      help: "Messages in FRAISEQL_INGEST behind the last that was taken",
       registers,
     }),
     resultCacheHits: new Counter({
