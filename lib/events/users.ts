@@ -88,7 +88,8 @@ const PUBLISH: Readonly<Record<NatsUser, readonly string[]>> = {
   clickhouse: [...worker("clickhouse"), ...read(STREAM.batches)],
   elasticsearch: [...worker("elasticsearch"), ...take(STREAM.events)],
   actions: [...worker("actions"), ...take(STREAM.events)],
-  reader: [...read(STREAM.events), ...read(STREAM.batches)],
+  // A program of others keeps its place in the events by a consumer of its own, and acknowledges.
+  reader: [...take(STREAM.events), ...read(STREAM.batches)],
   ingest: [SUBJECT.ingest],
 };
 

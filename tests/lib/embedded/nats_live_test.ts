@@ -254,6 +254,17 @@ Deno.test("each user may do its own work and no other", async () => {
     await ingest.close();
 
     const reader = await connectTo(urls.reader);
+    const own = acknowledgedFeed({
+      nats: reader,
+      stream: STREAM.events,
+      worker: "a-program",
+      subject: SUBJECT.allEvents,
+      max,
+    });
+    await publishEvents(admin, events(0, 3), 5);
+    await takeOne(own);
+    equal((await reader.manager.consumers.info(STREAM.events, "a-program")).num_ack_pending, 0);
+    await rejects(reader.manager.consumers.delete(STREAM.events, "elasticsearch"));
     const page = { messages: [], checkpoint: data, expected: 0 };
     await rejects(publishPage(reader, page), { code: "FORBIDDEN" });
     await reader.close();
