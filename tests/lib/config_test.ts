@@ -355,8 +355,8 @@ for (const [name, row] of Object.entries(LIMITS)) {
   Deno.test(`readConfig() takes ${name} from ${row.min} to ${row.max}, and nothing beyond`, () => {
     const env = `FRAISEQL_LIMITS_${snakeCase(name).toUpperCase()}`;
     ok(row.min <= row.value && row.value <= row.max);
-    // Clients know this one by its name.
-    if (!["partitionSnapshotSeconds", "changeLogKeepHours"].includes(name)) {
+    // Others know these by their names.
+    if (!["partitionSnapshotSeconds", "changeLogKeepHours", "ingestDedupHours"].includes(name)) {
       match(name, /(Bytes|Rows|Seconds|Ms|[a-z])Max$/);
     }
     for (const number of [row.min, row.max]) {

@@ -10,7 +10,7 @@ await testNats();
 const tests = ["backfill", "capture", "columns", "limits", "migrate", "programs"].map((name) =>
   fileURLToPath(new URL(`./${name}_live_test.ts`, import.meta.url))
 );
-const publisher = ["publish", "verify"].map((name) =>
+const publisher = ["publish", "verify", "ingest"].map((name) =>
   fileURLToPath(new URL(`../../observer/${name}_live_test.ts`, import.meta.url))
 );
 
