@@ -7,10 +7,16 @@ import { migrateNats } from "../../../lib/events/streams.ts";
 import { publisherLag } from "../../../lib/observer/lag.ts";
 import { verify } from "../../../lib/observer/verify.ts";
 import { migrateChangeLog } from "../../../lib/postgres/change_log/migrate.ts";
-import { settings } from "../postgres/change_log/captured.ts";
-import { forgetIngestIds, readIngestProgress } from "../../../lib/postgres/change_log/ingest.ts";
+import {
+  forgetIngestIds,
+  ingest,
+  type IngestedEvent,
+  type IngestOptions,
+  readIngestProgress,
+} from "../../../lib/postgres/change_log/ingest.ts";
 import { testNats } from "../../services/nats.ts";
 import { testPostgres } from "../../services/postgres.ts";
+import { settings } from "../postgres/change_log/captured.ts";
 import { Observed } from "./observed.ts";
 
 const server = await testPostgres();
@@ -388,6 +394,42 @@ Deno.test("ingest waits for migrate where the change log is older, and captured 
     await running.until(({ events }) => events === 2);
     await running.stop();
     equal(await agrees(observed), 2);
+  });
+});
+
+Deno.test("ingest() writes nothing where somebody else has moved the place", async () => {
+  await Observed.run(server, table, async ({ connection }) => {
+    const event = (id: string): IngestedEvent => ({
+      id,
+      eventType: "Created",
+      entityType: "Order",
+      entityId: "1",
+      timestamp: "2026-01-01T00:00:00Z",
+      data: "{}",
+      changes: null,
+      userId: null,
+      orgId: null,
+      traceparent: null,
+      cut: 0,
+    });
+    const place = (sequence: number) => ({ created: "c", sequence, timeMs: sequence });
+    const first = { created: "", sequence: 0, timeMs: 0 };
+    const write = (id: string, move: IngestOptions["move"]) =>
+      ingest(connection, [event(id)], { move, dedupHours: 48, refused: 0 });
+    deepEqual(await write(idOf(1), { from: first, to: place(5) }), {
+      kind: "taken",
+      written: 1,
+      repeated: 0,
+    });
+    for (
+      const from of [first, place(4), { ...place(5), timeMs: 6 }, { ...place(5), created: "d" }]
+    ) {
+      deepEqual(await write(idOf(2), { from, to: place(7) }), { kind: "moved" });
+    }
+    const { sequence, taken } = await readIngestProgress(connection) ?? {};
+    deepEqual([sequence, taken], [5, 1]);
+    const [row] = await connection.query("select count(*) from fraiseql.ingest_ids");
+    equal(row?.[0], "1");
   });
 });
 
