@@ -5,7 +5,6 @@
 
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
-import { type EmbeddedPostgres, startPostgres } from "../../../lib/embedded/postgres.ts";
 import { keepNats } from "../../../lib/embedded/nats_keep.ts";
 import { AppError } from "../../../lib/errors.ts";
 import { lastCheckpoint } from "../../../lib/events/atomic_publish.ts";
@@ -20,6 +19,7 @@ import { connectTo, natsPrograms, testLimits, testNats } from "../../services/na
 import { type Program, run } from "../../serve/serve.ts";
 import { captured } from "../postgres/change_log/captured.ts";
 import { type Rebuilt, replay } from "../postgres/change_log/replay.ts";
+import { KeptPostgres } from "./kept_postgres.ts";
 import { loggedIds, storedEvents } from "./observed.ts";
 
 await testNats(); // which fetches the program
@@ -179,34 +179,6 @@ async function makeStreamAnew(admin: Nats): Promise<void> {
 }
 
 const isNotFound = (error: unknown) => error instanceof Error && /not found/.test(error.message);
-
-/** A PostgreSQL that is started again on its port whenever it was killed. */
-class KeptPostgres {
-  private constructor(readonly dataDir: string, private server: EmbeddedPostgres) {}
-
-  static async start(dataDir: string): Promise<KeptPostgres> {
-    return new KeptPostgres(dataDir, await startPostgres({ dataDir, log }));
-  }
-
-  get url(): string {
-    return this.server.url;
-  }
-
-  async kill(): Promise<void> {
-    const { url, pid, exited } = this.server;
-    Deno.kill(pid, "SIGKILL");
-    await exited;
-    this.server = await startPostgres({
-      dataDir: this.dataDir,
-      log,
-      port: Number(new URL(url).port),
-    });
-  }
-
-  stop(): Promise<void> {
-    return this.server.stop();
-  }
-}
 
 /** One transaction that is open all the time, but for PostgreSQL's restarts. */
 async function holdOpen(url: string, signal: AbortSignal): Promise<number> {
