@@ -47,7 +47,7 @@ export async function checkSameHistory(
     BigInt(`0x${eventId.slice(-positionDigits)}`) === position;
   const [row = []] = await connection.query(
     `select case when p.is_called then p.last_value else 0 end,
-      (select l.event_id from fraiseql.change_log l where l.position = $1::pg_catalog.int8),
+      (select fraiseql.id_of(l) from fraiseql.change_log l where l.position = $1::pg_catalog.int8),
       exists (select from fraiseql.change_digest d
         where d.hour <= $2::pg_catalog.timestamptz
           and d.hour > $2::pg_catalog.timestamptz - interval '1 hour'),

@@ -133,7 +133,7 @@ async function sumLog(
 const SUMS = `
   with sums as (
     select l.entity_type, pg_catalog.date_trunc('hour', l.recorded_at at time zone 'UTC') as hour,
-      1::pg_catalog.int8 as event_count, fraiseql.event_hash(l.event_id) as event_hash
+      1::pg_catalog.int8 as event_count, fraiseql.event_hash(fraiseql.id_of(l)) as event_hash
     from fraiseql.change_log l
     where l.recorded_at >= $4::pg_catalog.timestamptz
       and (pg_catalog.pg_visible_in_snapshot(l.xid, $1::pg_catalog.pg_snapshot)

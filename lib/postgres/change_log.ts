@@ -130,7 +130,7 @@ export async function* readWindow(
  * then, and of those that had not begun. `xid` is qualified, so that the index on it is used.
  */
 const WINDOW = `
-  select l.position, l.event_id, l.entity_type, l.traceparent, l.cut, l.origin,
+  select l.position, fraiseql.id_of(l), l.entity_type, l.traceparent, l.cut, l.origin,
     fraiseql.event_line(l)
   from fraiseql.change_log l
   where (l.xid = any ($1::pg_catalog.xid8[])

@@ -35,15 +35,115 @@ begin
 exception when duplicate_object then null;
 end $$;
 
--- Whether an earlier trigger of this statement of the client captured the entity type too. The
--- setting, which is passed in, lists those that did, and is set.
-create or replace function fraiseql.is_again(entity_type text, marker text)
+-- Tells statements of the client apart, in whatever time zone.
+create or replace function fraiseql.statement_number()
+returns text language sql stable as $$
+  select (date_part('epoch', statement_timestamp()) * 1000000)::bigint::text
+$$;
+
+-- Names the setting that holds the statement in which an entity type was captured last.
+create or replace function fraiseql.marker(entity_type text)
+returns text language sql immutable as $$
+  select 'fraiseql.captured_' || to_hex(hashtext($1))
+$$;
+
+-- Whether an earlier trigger of this statement of the client captured the entity type too; marks it.
+create or replace function fraiseql.is_again(entity_type text)
 returns boolean language sql volatile as $$
-  select case
-    when strpos($2, statement_timestamp()::text) = 1 and strpos($2, '|' || $1 || '|') > 0 then true
-    else set_config('fraiseql.captured', case when strpos($2, statement_timestamp()::text) = 1
-      then $2 || $1 || '|' else statement_timestamp()::text || '|' || $1 || '|' end, true) is null
-  end
+  select case when current_setting(fraiseql.marker($1), true) = fraiseql.statement_number() then true
+    else set_config(fraiseql.marker($1), fraiseql.statement_number(), true) is null end
+$$;
+
+-- What a trigger function must not take from the session: what values look like as text, and how its
+-- queries are planned. A plan is kept, and one that was made for a single row must do for a million.
+create or replace function fraiseql.pinned_settings()
+returns table (name text, value text) language sql immutable as $$
+  values ('TimeZone', 'UTC'), ('DateStyle', 'ISO, YMD'), ('IntervalStyle', 'iso_8601'),
+    ('bytea_output', 'hex'), ('extra_float_digits', '1'), ('lc_monetary', 'C'),
+    ('xmlbinary', 'base64'), ('enable_nestloop', 'off'), ('enable_mergejoin', 'off')
+$$;
+
+-- Those that a type's values as JSON go by. Each costs a small write some hundredths of its time, so a
+-- trigger function has those alone that its table needs. Of a type that is not known all.
+create or replace function fraiseql.settings_of(type_ oid)
+returns text[] language plpgsql stable as $$
+declare
+  found record;
+begin
+  select t.typtype, t.typelem, t.typcategory, t.typbasetype into found
+  from pg_type t where t.oid = type_;
+  return case
+    when found.typtype = 'e' then '{}'
+    when found.typtype = 'd' then fraiseql.settings_of(found.typbasetype)
+    when found.typcategory = 'A' then fraiseql.settings_of(found.typelem)
+    when type_ = any (array['bool', 'int2', 'int4', 'int8', 'oid', 'numeric', 'text', 'varchar',
+      'bpchar', 'name', 'uuid', 'json', 'jsonb', 'date', 'time', 'timestamp', 'inet', 'cidr', 'macaddr',
+      'bit', 'varbit', 'int4range', 'int8range', 'numrange']::regtype[]) then '{}'
+    when type_ = 'timestamptz'::regtype then '{TimeZone}'
+    when type_ = 'interval'::regtype then '{IntervalStyle}'
+    when type_ = 'bytea'::regtype then '{bytea_output}'
+    when type_ in ('float4'::regtype, 'float8'::regtype) then '{extra_float_digits}'
+    else array['TimeZone', 'DateStyle', 'IntervalStyle', 'bytea_output', 'extra_float_digits',
+      'lc_monetary', 'xmlbinary']
+  end;
+end $$;
+
+-- Sets them, and gives what they were.
+create or replace function fraiseql.pin_settings()
+returns text[] language plpgsql as $$
+declare
+  saved text[];
+begin
+  saved := array(select current_setting(p.name) from fraiseql.pinned_settings() p);
+  perform set_config(p.name, p.value, true) from fraiseql.pinned_settings() p;
+  return saved;
+end $$;
+
+create or replace function fraiseql.restore_settings(saved text[])
+returns void language plpgsql as $$
+begin
+  perform set_config(p.name, p.value, true)
+  from rows from (fraiseql.pinned_settings(), unnest(saved)) as p(name, pinned, value)
+  where p.value <> current_setting(p.name);
+end $$;
+
+-- Logs an event whose line may be above the limit: its changes go first, then all but the key. Gives
+-- false, and so leaves it out of the query that found it.
+create or replace function fraiseql.log_aside("position" bigint, event_type text, entity_type text,
+  entity_id text, recorded_at timestamptz, user_id text, org_id text, data text, changes text,
+  old text, key_columns text[])
+returns boolean language plpgsql as $$
+declare
+  settings fraiseql.capture_settings;
+  -- What the other keys of the line leave; a letter takes six bytes at most.
+  room integer;
+  cut smallint := 0;
+begin
+  select * into settings from fraiseql.capture_settings;
+  room := settings.event_bytes_max - 300
+    - 6 * octet_length(concat(entity_type, entity_id, user_id, org_id));
+  if octet_length(data) > room then
+    cut := 2;
+  elsif octet_length(data) + octet_length(changes) > room then
+    cut := 1;
+  end if;
+  insert into fraiseql.change_log (slot, position, xid, key_hash, old_hash, new_hash, event_type,
+    entity_type, entity_id, recorded_at, user_id, org_id, traceparent, data, changes, cut)
+  values (settings.current_slot, "position", pg_current_xact_id(),
+    hashtextextended(entity_type || ' ' || entity_id, 0),
+    hashtextextended(case event_type when 'Deleted' then data else old end, 0),
+    case when event_type <> 'Deleted' then hashtextextended(data, 0) end, event_type, entity_type,
+    entity_id, recorded_at, user_id, org_id, nullif(current_setting('fraiseql.traceparent', true), ''),
+    case cut when 2 then fraiseql.truncated(data::json, key_columns) else data end,
+    case cut when 0 then changes end, cut);
+  perform fraiseql.measure();
+  return false;
+end $$;
+
+-- Says that an update of this statement gave rows other keys. Gives false, as log_aside() does.
+create or replace function fraiseql.note_moved()
+returns boolean language sql volatile as $$
+  select set_config('fraiseql.moved', fraiseql.statement_number(), true) is null
 $$;
 
 -- Whether values of the type can hold JSON as a user wrote it: json and its arrays, and types of the
@@ -125,11 +225,9 @@ declare
   found fraiseql.capturing;
   captured record;
   registered fraiseql.captured_tables;
-  marker text;
 begin
   select c.*, s.current_slot, s.database_bits, s.event_bytes_max, s.truncate_rows_max,
     s.log_bytes_max, s.refuse_writes,
-    current_setting('fraiseql.captured', true) as marker,
     (select p.last_value from fraiseql.change_log_position p) as last_position,
     (select r.last_value from fraiseql.reader_asleep r) as asleep,
     (select f.last_value from fraiseql.change_log_full f) as is_full
@@ -174,7 +272,7 @@ begin
   found.org_id := nullif(current_setting('fraiseql.org_id', true), '');
   found.traceparent := nullif(current_setting('fraiseql.traceparent', true), '');
 
-  found.is_again := fraiseql.is_again(found.entity_type, captured.marker);
+  found.is_again := fraiseql.is_again(found.entity_type);
 
   if captured.asleep = 2 then perform fraiseql.wake_reader(); end if;
   return found;
@@ -263,12 +361,12 @@ $$;
 -- Puts the events of a key in this transaction in the order in which their values follow each other
 -- and end with the present row. Triggers do not fire in that order: what a row trigger writes is
 -- captured before the statement that fired it, and the parts of MERGE and WITH come by kind. The
--- positions, times and ids stay those that were drawn, and are dealt out again.
+-- positions and times, and so the ids, stay those that were drawn, and are dealt out again.
 create or replace function fraiseql.put_in_order(keys bigint[], present jsonb)
 returns void language plpgsql as $$
 declare
   key bigint;
-  positions bigint[]; ids uuid[]; times timestamptz[];
+  positions bigint[]; times timestamptz[];
   olds text[]; news text[];
   used boolean[];
   way integer[]; at_stack text[]; edge_stack integer[];
@@ -287,21 +385,20 @@ begin
     where e.place > 1 and e.old_hash is distinct from e.before
       or e.is_last and coalesce(e.new_hash::text, '') <> coalesce(present ->> e.key_hash::text, ''));
   foreach key in array keys loop
-    select array_agg(l.position order by l.position), array_agg(l.event_id order by l.position),
-      array_agg(l.recorded_at order by l.position),
+    select array_agg(l.position order by l.position), array_agg(l.recorded_at order by l.position),
       array_agg(coalesce(l.old_hash::text, '') order by l.position),
       array_agg(coalesce(l.new_hash::text, '') order by l.position)
-    into positions, ids, times, olds, news
+    into positions, times, olds, news
     from fraiseql.change_log l where l.xid = pg_current_xact_id() and l.key_hash = key;
 
     -- Each event leads from a row's value to its next, so the order is a way that takes each once
     -- (Hierholzer's algorithm), looked for from its end.
-    used := array_fill(false, array[cardinality(ids)]);
+    used := array_fill(false, array[cardinality(positions)]);
     way := '{}';
     at_stack := array[coalesce(present ->> key::text, '')];
     edge_stack := array[0];
     while cardinality(at_stack) > 0 loop
-      select max(n) into next from generate_subscripts(ids, 1) n
+      select max(n) into next from generate_subscripts(positions, 1) n
       where not used[n] and news[n] = at_stack[cardinality(at_stack)];
       if next is not null then
         used[next] := true;
@@ -315,16 +412,16 @@ begin
       end if;
     end loop;
     -- There is none where an event is yet to come, of the statement that this one is part of.
-    continue when cardinality(way) < cardinality(ids)
-      or way = array(select generate_subscripts(ids, 1))
+    continue when cardinality(way) < cardinality(positions)
+      or way = array(select generate_subscripts(positions, 1))
       or news[way[cardinality(way)]] <> coalesce(present ->> key::text, '')
       or exists (select from generate_series(2, cardinality(way)) n
         where olds[way[n]] <> news[way[n - 1]]);
     update fraiseql.change_log l
-    set position = positions[w.rank], event_id = ids[w.rank], recorded_at = times[w.rank]
+    set position = positions[w.rank], recorded_at = times[w.rank]
     from unnest(way) with ordinality as w(place, rank)
-    where l.xid = pg_current_xact_id() and l.key_hash = key and l.event_id = ids[w.place]
-      and w.place <> w.rank;
+    where l.xid = pg_current_xact_id() and l.key_hash = key
+      and l.position = positions[w.place] and w.place <> w.rank;
   end loop;
 end $$;
 
@@ -344,12 +441,11 @@ $$;
 -- One event for all rows of the table: `*`. Where it is a part of what is captured, `data` names it.
 create or replace function fraiseql.capture_truncated(capture fraiseql.capturing, relation_ regclass)
 returns void language sql as $$
-  insert into fraiseql.change_log (slot, position, xid, key_hash, event_id, event_type, entity_type,
-    entity_id, recorded_at, data, user_id, org_id, traceparent)
+  insert into fraiseql.change_log (slot, position, xid, key_hash, event_type, entity_type, entity_id,
+    recorded_at, data, user_id, org_id, traceparent)
   select capture.slot, t.position, pg_current_xact_id(),
     hashtextextended(capture.entity_type || ' *', 0),
-    fraiseql.event_id(t.at, t.position, capture.database_bits), 'Deleted', capture.entity_type, '*',
-    t.at, case when m.root = m.relation then '{}'
+    'Deleted', capture.entity_type, '*', t.at, case when m.root = m.relation then '{}'
       else json_build_object('$partition', m.relation::text)::text end,
     capture.user_id, capture.org_id, capture.traceparent
   from (

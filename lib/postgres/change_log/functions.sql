@@ -12,6 +12,13 @@ returns uuid language sql stable parallel safe as $$
   )::uuid
 $$;
 
+-- A logged event's id. The database's bits stand in a function, since that is inlined: migrate makes it.
+create or replace function fraiseql.id_of(log fraiseql.change_log)
+returns uuid language sql stable parallel safe as $$
+  select coalesce(log.event_id,
+    fraiseql.event_id(log.recorded_at, log.position, fraiseql.database_bits()))
+$$;
+
 -- Eight bytes of SHA-256 of the id's 16 bytes, as an unsigned number. Summed modulo 2^64 they tell
 -- whether two sets of events are the same, in whatever order.
 create or replace function fraiseql.event_hash(id uuid)
@@ -32,7 +39,7 @@ $$;
 create or replace function fraiseql.event_line(log fraiseql.change_log)
 returns text language sql stable parallel safe as $$
   select pg_catalog.concat(
-    '{"id":"', log.event_id, '","event_type":"', log.event_type,
+    '{"id":"', fraiseql.id_of(log), '","event_type":"', log.event_type,
     '","entity_type":', pg_catalog.to_json(log.entity_type),
     ',"entity_id":', pg_catalog.to_json(log.entity_id),
     ',"timestamp":"', fraiseql.event_time(log.recorded_at), '","data":', log.data,
@@ -98,6 +105,13 @@ returns text language sql immutable parallel safe as $$
       from rows from (json_each($1), json_each($2)) as c(name, was, name_too, becomes)
       where c.was::text <> c.becomes::text and c.name <> all ($3))
     end
+$$;
+
+-- The same of rows that may be above it: then something that is.
+create or replace function fraiseql.long_changes(
+  old json, new json, key_columns text[], bytes_max integer)
+returns text language sql immutable parallel safe as $$
+  select coalesce(fraiseql.changes_of($1, $2, $3, $4), repeat(' ', $4))
 $$;
 
 -- What is left of a row above the limit: its key, and the names of what was cut.
@@ -234,6 +248,10 @@ declare
   next_slot smallint;
 begin
   select * into settings from fraiseql.capture_settings for update;
+  -- A transaction that moved them and was rolled back has done so for writers alone.
+  if pg_sequence_last_value('fraiseql.writers_slot') is distinct from settings.current_slot then
+    perform setval('fraiseql.writers_slot', settings.current_slot);
+  end if;
   if pg_relation_size(('fraiseql.change_log_' || settings.current_slot)::regclass) = 0
     or pg_total_relation_size(('fraiseql.change_log_' || settings.current_slot)::regclass)
       < slot_bytes_max and clock_timestamp() - settings.slot_since < slot_age_max then
@@ -245,6 +263,7 @@ begin
   order by n limit 1;
   if next_slot is null then return false; end if;
   update fraiseql.capture_settings set current_slot = next_slot, slot_since = clock_timestamp();
+  perform setval('fraiseql.writers_slot', next_slot);
   return true;
 end $$;
 
@@ -280,8 +299,8 @@ begin
       with digest as (
         insert into fraiseql.change_digest (entity_type, hour, event_count, event_hash)
         select entity_type, date_trunc('hour', recorded_at at time zone 'UTC') at time zone 'UTC',
-          count(*), mod(sum(fraiseql.event_hash(event_id)), 18446744073709551616)
-        from %s group by 1, 2 returning event_count)
+          count(*), mod(sum(fraiseql.event_hash(fraiseql.id_of(l))), 18446744073709551616)
+        from %s l group by 1, 2 returning event_count)
       select coalesce(sum(event_count), 0) from digest $q$, name) into row_count;
     execute format('lock table %s in access exclusive mode', name);
     -- A transaction that began long ago can have written here meanwhile: in its old snapshot this is

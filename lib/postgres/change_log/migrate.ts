@@ -38,11 +38,8 @@ export async function migrateChangeLog(
     }
     if (there !== null && there < 2) await connection.query(toVersion2);
     if (there !== null && there < 3) await connection.query(toVersion3);
+    if (there !== null && there < 4) await connection.query(toVersion4);
     await connection.query("set local search_path = pg_catalog, pg_temp");
-    const files = [functionsSql, captureSql, backfillSql, triggersSql, ingestSql, registrySql];
-    for (const sql of files) {
-      await connection.query(sql);
-    }
     if (there === null) {
       await connection.query(
         `insert into fraiseql.capture_settings
@@ -51,6 +48,9 @@ export async function migrateChangeLog(
         [String(version), ...settingValues(settings)],
       );
     }
+    await connection.query(databaseBits);
+    const files = [functionsSql, captureSql, backfillSql, triggersSql, ingestSql, registrySql];
+    for (const sql of files) await connection.query(sql);
     const changed = await connection.query(
       `update fraiseql.capture_settings set
          log_bytes_max = $1::int8, refuse_writes = $2::bool, event_bytes_max = $3::int4,
@@ -93,6 +93,22 @@ const toVersion3 = `
     epoch integer not null,
     emptied pg_snapshot
   )`;
+
+/** Ids of captured writes are made by who reads them, and writers look up their slot in a sequence. */
+const toVersion4 = `
+  alter table fraiseql.change_log alter column event_id drop not null;
+  create sequence if not exists fraiseql.writers_slot minvalue 0 maxvalue 15 cache 1;
+  select setval('fraiseql.writers_slot', s.current_slot) from fraiseql.capture_settings s;
+  drop function if exists fraiseql.trigger_code(text, text, text);
+  drop function if exists fraiseql.is_again(text, text)`;
+
+/** The database's bits as a function that PostgreSQL puts into a query as a number. */
+const databaseBits = `
+  do $$ begin
+    execute (select format('create or replace function fraiseql.database_bits() returns integer '
+      'language sql immutable parallel safe as %L', 'select ' || s.database_bits)
+    from fraiseql.capture_settings s);
+  end $$`;
 
 /** Removes schema `fraiseql` and every trigger that leads there; safe to repeat. */
 export async function dropChangeLog(connection: Connection): Promise<string[]> {

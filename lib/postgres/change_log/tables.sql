@@ -28,6 +28,11 @@ create sequence fraiseql.change_log_position as bigint cache 1;
 create sequence fraiseql.reader_asleep minvalue 1 maxvalue 2 cache 1;
 create sequence fraiseql.change_log_full minvalue 1 maxvalue 2 cache 1;
 
+-- The slot that writers append to, as `current_slot` of the settings: it takes a tenth of the time to
+-- read, and a small write notices.
+create sequence fraiseql.writers_slot minvalue 0 maxvalue 15 cache 1;
+select setval('fraiseql.writers_slot', 0);
+
 -- A ring: `current_slot` moves to a slot that is empty, and a slot is emptied by TRUNCATE. Slots are
 -- neither made nor dropped while writers run, since that locks the whole table.
 create table fraiseql.change_log (
@@ -42,7 +47,8 @@ create table fraiseql.change_log (
   -- and `changes`; see fill_hashes(). They tell which write followed which.
   old_hash bigint,
   new_hash bigint,
-  event_id uuid not null,
+  -- Null for a captured write: it is made of the time and the position; see id_of().
+  event_id uuid,
   event_type text not null,
   entity_type text not null,
   entity_id text not null,

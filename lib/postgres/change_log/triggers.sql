@@ -3,6 +3,12 @@
 -- columns are no longer those it was written for, and where something is out of the ordinary, the same
 -- function goes the long way, which asks for everything.
 
+-- SQL that gives a row's JSON as every JSON reader takes it.
+create or replace function fraiseql.clean_code(member fraiseql.captured_relations, row_json text)
+returns text language sql immutable as $$
+  select case when $1.is_plain then $2 else format('fraiseql.clean_json(%s)', $2) end
+$$;
+
 -- SQL that says how a table's rows are written as events; `o` and `n` are the row before and after.
 -- Null where only the long way will do.
 create or replace function fraiseql.row_code(member fraiseql.captured_relations)
@@ -20,15 +26,19 @@ returns jsonb language sql stable as $$
       -- Byte by byte: other collations can hold texts equal that differ.
       case when a.atttypid in (25, 1043) then ' collate "C"' else '' end as bytewise,
       a.atttypid = any (array['int2', 'int4', 'int8', 'uuid', 'text', 'varchar']::regtype[])
-        or t.typtype = 'e' as is_text_in_json
+        or t.typtype = 'e' as is_text_in_json,
+      a.atttypid = any (array['int2', 'int4', 'int8']::regtype[]) as is_number,
+      fraiseql.settings_of(a.atttypid) as settings
     from pg_attribute a join pg_type t on t.oid = a.atttypid
     where a.attrelid = member.relation and a.attnum > 0 and not a.attisdropped
   ), sides as (
     select c.*, s.side, format('%s.%I', s.side, c.name) as value, format(
       case when c.is_text_in_json then '%s.%I::text' else '(to_json(%s.%I) #>> ''{}'')' end,
       s.side, c.name) as text, format(
-      case when c.is_json then 'coalesce(fraiseql.clean_json(to_json(%s.%I)), ''null'')'
-        else 'coalesce(to_json(%s.%I), ''null'')' end, s.side, c.name) as json
+      case when c.attnotnull then '%s' else 'coalesce(%s, ''null'')' end, format(
+        case when c.is_json then 'fraiseql.clean_json(to_json(%s.%I))'
+          when c.is_number then case when c.attnotnull then '%s.%I' else '%s.%I::text' end
+          else 'to_json(%s.%I)' end, s.side, c.name)) as json
     from columns c, (values ('o'), ('n')) s(side)
   ), pairs as (
     select o.number, o.name, o.key_place, o.attnotnull, case
@@ -59,7 +69,10 @@ returns jsonb language sql stable as $$
     'same_key', (
       select string_agg(is_same, ' and ') filter (where key_place is not null)
       from pairs having bool_and(attnotnull or key_place is null) and member.key_is_unique),
-    'first_key', (select format('o.%I', name) from pairs where key_place = 1),
+    'key', (select name from pairs where key_place = 1),
+    'settings', (
+      select string_agg(distinct format(' set %I = %L', p.name, p.value), '')
+      from fraiseql.pinned_settings() p join columns c on p.name = any (c.settings)),
     'changes', coalesce((select string_agg(part, ' || ' order by number) from changes), ''''''))
   from (
     select side, jsonb_build_object(
@@ -71,8 +84,8 @@ returns jsonb language sql stable as $$
         || ', mine.user_id)', 'mine.user_id'),
       'org', coalesce('coalesce(' || max(text) filter (where name = member.org_column)
         || ', mine.org_id)', 'mine.org_id'),
-      'json', format(case when member.is_plain then '%s' else 'fraiseql.clean_json(%s)' end,
-        format('row_to_json(%s.*)', case when member.left_out is null then side else side || '_shown' end)),
+      'json', fraiseql.clean_code(member, format('row_to_json(%s.*)',
+        case when member.left_out is null then side else side || '_shown' end)),
       'shown', case when member.left_out is null then '' else format(
         ' cross join lateral (select %s) %s_shown',
         string_agg(value, ', ' order by number) filter (where not is_left_out), side) end,
@@ -87,8 +100,8 @@ $$;
 
 -- Whether the short way that was written for this fingerprint may be gone. It is declared immutable and
 -- is not: so it becomes a constant in the session's plan, and is asked again when PostgreSQL drops that
--- plan, which it does with each change of the table, whose transition table stands in the same query.
--- To look at pg_attribute for each statement takes as long as a small write.
+-- plan, which it does with each change of the table, whose oid stands in the same expression. To look
+-- at pg_attribute for each statement takes as long as a small write.
 create or replace function fraiseql.has_columns(print numeric, relation_ oid, root oid, kind text)
 returns boolean language plpgsql immutable as $$
 begin
@@ -106,149 +119,145 @@ begin
 end $$;
 
 -- The short way of a kind of write, to stand in its trigger function; empty where there is none. For a
--- single row most of its cost is in making its plan ready to run: each expression and each level of
--- subqueries counts.
+-- single row most of its cost is in making plans ready to run: each query takes as long as a tenth of a
+-- small write, and each expression and each level of subqueries counts.
 create or replace function fraiseql.short_way(member fraiseql.captured_relations, kind text)
 returns text language plpgsql stable as $function$
 declare
   code jsonb := fraiseql.row_code(member);
-  o jsonb := code -> 'o';
-  n jsonb := code -> 'n';
-  -- Those of the settings, where no column gives another.
-  user_id text := case when member.user_column is null then 'mine.user_id' else 'u.user_id' end;
-  org_id text := case when member.org_column is null then 'mine.org_id' else 'u.org_id' end;
-  -- Bytes of a row's line besides `data` and `changes`; a letter takes six at most.
-  bytes text := concat('6 * (octet_length(u.id)',
-    case when member.user_column is not null then ' + coalesce(octet_length(u.user_id), 0)' end,
-    case when member.org_column is not null then ' + coalesce(octet_length(u.org_id), 0)' end, ')');
-  is_long text := format('octet_length(u.data) + %s > mine.room', bytes);
-  -- Its changes are cut, or never were made.
-  is_cut text := format('u.type = ''Updated'' and (octet_length(u.data) + octet_length(u.changes) + %s '
-    '<= mine.room) is not true', bytes);
-  rows_ text;
-  old_json text;
+  rows_ text := case kind when 'delete' then 'old_rows' else 'new_rows' end;
+  unmoved text := code ->> 'same_key';
 begin
-  if o is null or kind = 'update' and code ->> 'same_key' is null then return ''; end if;
-  -- Positions are drawn in the order in which rows come.
-  rows_ := case kind
-    when 'insert' then format($q$
-        select nextval('fraiseql.change_log_position'::regclass) as position, %s as id,
-          %s::text as data, %s as user_id, %s as org_id
-        from new_rows n%s$q$,
-      n ->> 'id', n ->> 'json', n ->> 'user', n ->> 'org', n ->> 'shown')
-    when 'delete' then format($q$
-        select nextval('fraiseql.change_log_position'::regclass) as position, %s as id,
-          %s::text as data, %s as user_id, %s as org_id
-        from old_rows o%s$q$,
-      o ->> 'id', o ->> 'json', o ->> 'user', o ->> 'org', o ->> 'shown')
-    else format($q$
-        -- A changed key is Deleted, then Created; all Deleted first, since keys can be handed on.
-        select nextval('fraiseql.change_log_position'::regclass) as position, %1$s as id,
-          %2$s::text as data, %3$s as user_id, %4$s as org_id, null::text as changes,
-          'Deleted' as type, null::record as old_row
-        from old_rows o%5$s
-        where not exists (select from new_rows n where %6$s)
-        union all
-        select nextval('fraiseql.change_log_position'::regclass), %7$s, %8$s::text, %9$s, %10$s,
-          case when %12$s is null then null
-            -- Far from what PostgreSQL can hold, however well it was compressed.
-            when %13$s + %14$s > 65536
-            then fraiseql.changes_of(%2$s, %8$s, %15$L, mine.event_bytes_max)
-            else concat('{', substr(%16$s, 2), '}') end,
-          case when %12$s is null then 'Created' else 'Updated' end, (o.*)::record
-        from new_rows n%11$s left join old_rows o on %6$s%5$s$q$,
-      o ->> 'id', o ->> 'json', o ->> 'user', o ->> 'org', o ->> 'shown', code ->> 'same_key',
-      n ->> 'id', n ->> 'json', n ->> 'user', n ->> 'org', n ->> 'shown', code ->> 'first_key',
-      o ->> 'size', n ->> 'size', member.key_columns, code ->> 'changes') end;
-  old_json := format(case when member.is_plain then '%s' else 'fraiseql.clean_json(%s)' end,
-    'row_to_json(u.old_row)');
-  if member.left_out is not null then
-    old_json := format('fraiseql.without(%s, %L)', old_json, member.left_out);
-  end if;
+  if code -> 'o' is null or kind = 'update' and unmoved is null then return ''; end if;
   return format($q$
-  -- One query, since each statement here costs as much as a tenth of a small write.
-  mine.at := clock_timestamp();
-  -- An old snapshot may not show what the columns are.
-  if current_setting('transaction_isolation') = 'read committed' then
-    select s.current_slot, s.event_bytes_max, s.event_bytes_max - %5$s,
-      overlay(lpad(to_hex((date_part('epoch', mine.at) * 1000000)::bigint * 512 / 125), 15, '0')
-        placing '7' from 13 for 0) || to_hex(32768 | s.database_bits),
-      nullif(current_setting('fraiseql.user_id', true), ''),
-      nullif(current_setting('fraiseql.org_id', true), ''),
-      nullif(current_setting('fraiseql.traceparent', true), ''),
-      case when starts_with(current_setting('fraiseql.captured', true), statement_timestamp()::text)
-        then current_setting('fraiseql.captured', true) else statement_timestamp()::text || '|' end,
-      pg_sequence_last_value('fraiseql.reader_asleep'::regclass) = 2, pg_current_wal_insert_lsn(),
-      exists (select from %16$s)
-    into mine.slot, mine.event_bytes_max, mine.room, mine.id_head, mine.user_id, mine.org_id,
-      mine.traceparent, mine.marker, mine.is_asleep, mine.log_began, mine.has_rows
-    from fraiseql.capture_settings s
-    where fraiseql.has_columns(%2$L, %3$s, %4$L)
-      and coalesce(pg_sequence_last_value('fraiseql.change_log_full'::regclass), 1) = 1;
-  end if;
-  if strpos(mine.marker, %1$L) = 0 then
-    if not mine.has_rows then return null; end if;
+  mine.statement := fraiseql.statement_number();
+  -- Asked first: where the snapshot is old, has_columns() would be asked by it what the columns are.
+  if current_setting('transaction_isolation') = 'read committed'
+    and current_setting(%1$L, true) is distinct from mine.statement
+  then if tg_relid = %3$L::oid and %6$s
+    and coalesce(pg_sequence_last_value('fraiseql.change_log_full'::regclass), 1) = 1
+  then
     -- One time for all rows: then their positions order them, which stand in the ids.
-    insert into fraiseql.change_log (slot, position, xid, key_hash, event_id, event_type, entity_type,
-      entity_id, recorded_at, user_id, org_id, traceparent, data, new_hash, cut, changes, old_hash)
-    select mine.slot, u.position, pg_current_xact_id(), hashtextextended(%6$L || u.id, 0),
-      (mine.id_head || lpad(to_hex(u.position), 12, '0'))::uuid, %7$s, %8$L, u.id, mine.at, %9$s, %10$s,
-      mine.traceparent,
-      case when %11$s then fraiseql.truncated(u.data::json, %12$L) else u.data end, %13$s
-    from (%14$s
-      offset 0
-    ) u;
-    mine.marker := set_config('fraiseql.captured', mine.marker || %15$L, true);
-    if mine.is_asleep then perform fraiseql.wake_reader(); end if;
-    -- With each megabyte of WAL that goes by during such a statement, since it takes as long as many
-    -- small writes.
-    if div(mine.log_began - '0/0', 1048576) <> div(pg_current_wal_insert_lsn() - '0/0', 1048576) then
+    mine.at := clock_timestamp();
+    mine.slot := pg_sequence_last_value('fraiseql.writers_slot'::regclass);
+    mine.user_id := nullif(current_setting('fraiseql.user_id', true), '');
+    mine.org_id := nullif(current_setting('fraiseql.org_id', true), '');
+    mine.traceparent := nullif(current_setting('fraiseql.traceparent', true), '');
+%2$s
+    get diagnostics mine.row_count = row_count;
+    if not found then
+      perform from %4$s limit 1;
+      if not found then return null; end if;
+    end if;%5$s
+    mine.statement := set_config(%1$L, mine.statement, true);
+    if pg_sequence_last_value('fraiseql.reader_asleep'::regclass) = 2 then
+      perform fraiseql.wake_reader();
+    end if;
+    -- Not with each statement, since it takes as long as a small write.
+    if currval('fraiseql.change_log_position'::regclass) %% %7$s < mine.row_count then
       perform fraiseql.measure();
     end if;
     return null;
-  end if;
+  end if; end if;
 $q$,
-    '|' || member.entity_type || '|', member.columns_fingerprint::text,
-    concat_ws(', ', member.relation::oid, member.root::oid), kind,
-    -- What the other keys of the line leave.
-    concat(300 + 6 * octet_length(member.entity_type),
-      case when member.user_column is null
-        then ' - 6 * coalesce(octet_length(current_setting(''fraiseql.user_id'', true)), 0)' end,
-      case when member.org_column is null
-        then ' - 6 * coalesce(octet_length(current_setting(''fraiseql.org_id'', true)), 0)' end),
-    member.entity_type || ' ',
-    case kind when 'insert' then '''Created''' when 'delete' then '''Deleted''' else 'u.type' end,
-    member.entity_type, user_id, org_id, is_long, member.key_columns,
+    fraiseql.marker(member.entity_type),
     case kind
-      when 'insert' then format($q$
-        case when %1$s then hashtextextended(u.data, 0) end, case when %1$s then 2 else 0 end, null,
-        null$q$, is_long)
-      when 'delete' then format($q$
-        null, case when %1$s then 2 else 0 end, null, case when %1$s then hashtextextended(u.data, 0) end$q$,
-        is_long)
-      else format($q$
-        case when u.type <> 'Deleted' and %1$s then hashtextextended(u.data, 0) end,
-        case when %1$s then 2 when %2$s then 1 else 0 end, case when not (%2$s) then u.changes end,
-        case when u.type = 'Deleted' and %1$s then hashtextextended(u.data, 0)
-          when %2$s then hashtextextended(%3$s::text, 0) end$q$, is_long, is_cut, old_json) end,
-    rows_, member.entity_type || '|', case kind when 'delete' then 'old_rows' else 'new_rows' end);
+      when 'insert' then fraiseql.insert_code(member, code, 'Created')
+      when 'delete' then fraiseql.insert_code(member, code, 'Deleted')
+      else fraiseql.insert_code(member, code, 'Updated', unmoved) end,
+    member.relation::oid, rows_,
+    case when kind = 'update' then format($q$
+      -- A changed key is Deleted, then Created; all Deleted first, since keys can be handed on.
+      if current_setting('fraiseql.moved', true) = mine.statement then
+        perform set_config('fraiseql.moved', '', true);
+        saved := fraiseql.pin_settings();%s%s
+        perform fraiseql.restore_settings(saved);
+      end if;$q$,
+      fraiseql.insert_code(member, code, 'Deleted',
+        format('not exists (select from new_rows n where %s)', unmoved)),
+      fraiseql.insert_code(member, code, 'Created',
+        format('not exists (select from old_rows o where %s)', unmoved))) end,
+    format('fraiseql.has_columns(%L, %s, %s, %L)', member.columns_fingerprint::text,
+      member.relation::oid, member.root::oid, kind),
+    -- Of lines that are no longer than insert_code() takes, these are a sixteenth of the log.
+    (select least(greatest(s.log_bytes_max / 16 / 65536, 1), 1024) from fraiseql.capture_settings s));
+end $function$;
+
+-- The statement of a short way that logs the rows as events of one type, where the `condition` holds:
+-- for updates, which rows before and after belong together.
+create or replace function fraiseql.insert_code(
+  member fraiseql.captured_relations, code jsonb, type_ text, condition text default null)
+returns text language plpgsql stable as $function$
+declare
+  is_update boolean := type_ = 'Updated';
+  o jsonb := code -> 'o';
+  n jsonb := code -> 'n';
+  shown jsonb := case type_ when 'Deleted' then o else n end;
+  event_bytes_max integer := (select s.event_bytes_max from fraiseql.capture_settings s);
+  -- Of a line that is surely below the limit, where a letter takes six bytes at most; and below what
+  -- is written without measuring the log.
+  data_bytes integer := least(event_bytes_max / 2 - 6 * octet_length(member.entity_type), 65536);
+  other_bytes integer := least(event_bytes_max / 14, 65536);
+  -- Those of the settings, where no column gives another.
+  user_id text := case when member.user_column is null then 'mine.user_id' else 'u.user_id' end;
+  org_id text := case when member.org_column is null then 'mine.org_id' else 'u.org_id' end;
+  source text;
+begin
+  source := case type_
+    when 'Created' then format('new_rows n%s%s', n ->> 'shown', ' where ' || condition)
+    when 'Deleted' then format('old_rows o%s%s', o ->> 'shown', ' where ' || condition)
+    -- Never made by a loop in a loop, whatever number of rows it was planned for.
+    else format('old_rows o full join new_rows n on %s%s%s', condition, o ->> 'shown',
+      n ->> 'shown') end;
+  return format($q$
+    insert into fraiseql.change_log (slot, position, xid, key_hash, event_type, entity_type, entity_id,
+      recorded_at, user_id, org_id, traceparent, data%1$s)
+    select mine.slot, u.position, pg_current_xact_id(), hashtextextended(%2$L || u.id, 0), %3$L, %4$L,
+      u.id, mine.at, %5$s, %6$s, mine.traceparent, u.data%7$s
+    from (
+      select nextval('fraiseql.change_log_position'::regclass) as position, %8$s as id,
+        %9$s::text as data%10$s%11$s%12$s
+      from %13$s
+      offset 0
+    ) u
+    -- What is out of the ordinary is put aside; it keeps its position.
+    where case %14$swhen octet_length(u.data) <= %15$s and octet_length(concat(%16$su.id, %5$s, %6$s)) <= %17$s
+        then true
+      else fraiseql.log_aside(u.position, %3$L, %4$L, u.id, mine.at, %5$s, %6$s, u.data, %18$s, %19$L) end;$q$,
+    case when is_update then ', changes' end, member.entity_type || ' ', type_, member.entity_type,
+    user_id, org_id, case when is_update then ', u.changes' end, shown ->> 'id', shown ->> 'json',
+    case when member.user_column is not null then format(', %s as user_id', shown ->> 'user') end,
+    case when member.org_column is not null then format(', %s as org_id', shown ->> 'org') end,
+    case when is_update then format($q$,
+        -- Far from what PostgreSQL can hold, however well it was compressed.
+        case when %1$s + %2$s > 65536 then fraiseql.long_changes(%3$s, %4$s, %5$L, %6$s)
+          else concat('{', substr(%7$s, 2), '}') end as changes,
+        o.%8$I is null or n.%8$I is null as is_moved, (o.*)::record as old_row$q$,
+      o ->> 'size', n ->> 'size', o ->> 'json', n ->> 'json', member.key_columns, event_bytes_max,
+      code ->> 'changes', code ->> 'key') end,
+    source,
+    case when is_update then 'when u.is_moved then fraiseql.note_moved() ' end,
+    data_bytes, case when is_update then 'u.changes, ' end, other_bytes,
+    case when is_update then 'u.changes, ' || case
+        when member.left_out is not null
+        then format('fraiseql.without(%s, %L)', fraiseql.clean_code(member, 'row_to_json(u.old_row)'),
+          member.left_out)
+        else fraiseql.clean_code(member, 'row_to_json(u.old_row)') end || '::text'
+      else 'null, null' end,
+    member.key_columns);
 end $function$;
 
 -- The text of a trigger function: the short way of one kind of write, and the long way behind it.
 -- `pairs` are the rows before and after as JSON text, null where there is none, in the order of the
 -- events.
-create or replace function fraiseql.trigger_code(name_ text, kind text, short text)
+create or replace function fraiseql.trigger_code(name_ text, kind text, short text, settings text)
 returns text language plpgsql immutable as $install$
 declare
   template text := $template$
 create or replace function fraiseql.%function%()
 returns trigger language plpgsql security definer
 set search_path = pg_catalog, pg_temp
-set "TimeZone" = 'UTC' set "DateStyle" = 'ISO, YMD' set "IntervalStyle" = 'iso_8601'
-set bytea_output = 'hex' set extra_float_digits = '1' set lc_monetary = 'C'
-set xmlbinary = 'base64' set lock_timeout = '0' set jit = 'off'
--- A plan is kept, and one that was made for a single row must do for a million.
-set plan_cache_mode = 'force_generic_plan' set enable_nestloop = 'off' set enable_mergejoin = 'off' as $trigger$
+set lock_timeout = '0' set jit = 'off' set plan_cache_mode = 'force_generic_plan'%settings% as $trigger$
 <<mine>>
 declare
   capture fraiseql.capturing;
@@ -262,20 +271,18 @@ declare
   old_texts json[];
   new_texts json[];
   -- Of the short way.
-  marker text;
+  statement text;
   slot smallint;
-  event_bytes_max integer;
-  room integer;
   at timestamptz;
-  id_head text;
   user_id text;
   org_id text;
   traceparent text;
-  log_began pg_lsn;
-  is_asleep boolean;
-  has_rows boolean;
+  row_count bigint;
+  saved text[];
 %declare%begin
-%short%  -- One query for what nearly every write needs to know, since each costs as much as a small write.
+%short%  saved := fraiseql.pin_settings();
+  <<long>> begin
+  -- One query for what nearly every write needs to know, since each costs as much as a small write.
   select m.entity_type, m.key_columns, m.key_is_unique, m.left_out, m.is_computed, m.is_plain,
     m.user_column, m.org_column, s.current_slot, s.database_bits, s.event_bytes_max,
     s.truncate_rows_max, s.log_bytes_max, s.refuse_writes,
@@ -283,7 +290,7 @@ declare
     nullif(current_setting('fraiseql.user_id', true), ''),
     nullif(current_setting('fraiseql.org_id', true), ''),
     nullif(current_setting('fraiseql.traceparent', true), ''),
-    fraiseql.is_again(m.entity_type, current_setting('fraiseql.captured', true))
+    fraiseql.is_again(m.entity_type)
   into capture
   from fraiseql.captured_relations m, fraiseql.capture_settings s
   where m.relation = tg_relid
@@ -295,8 +302,8 @@ declare
       from pg_attribute a
       where a.attrelid = any (array[m.relation, m.root]) and a.attnum > 0 and not a.attisdropped);
   if not found then capture := fraiseql.capturing(tg_relid); end if;
-  if capture.slot is null then return null; end if;
-%before%%statement%%after%  if bytes is null then return null; end if;
+  exit long when capture.slot is null;
+%before%%statement%%after%  exit long when bytes is null;
   if capture.is_again and tg_op <> 'TRUNCATE' then
     keys := fraiseql.keys_again(keys);
     if keys is not null then
@@ -313,17 +320,18 @@ declare
   if bytes >= 262144 or last_position / 256 <> capture.last_position / 256 then
     perform fraiseql.measure();
   end if;
+  end long;
+  perform fraiseql.restore_settings(saved);
   return null;
 end $trigger$
 $template$;
   statement text := $statement$  with %with% logged as (
-    insert into fraiseql.change_log (slot, position, xid, key_hash, old_hash, new_hash, event_id,
+    insert into fraiseql.change_log (slot, position, xid, key_hash, old_hash, new_hash,
       event_type, entity_type, entity_id, recorded_at, data, changes, user_id, org_id, traceparent,
       cut)
     select capture.slot, e.position, pg_current_xact_id(),
       hashtextextended(capture.entity_type || ' ' || e.entity_id, 0),
       hashtextextended(e.old::text, 0), hashtextextended(e.new::text, 0),
-      fraiseql.event_id(e.at, e.position, capture.database_bits),
       case when e.old is null then 'Created' when e.new is null then 'Deleted' else 'Updated' end,
       capture.entity_type, e.entity_id, e.at,
       case when e.room < octet_length(e.data)
@@ -463,7 +471,7 @@ $q$, $q$
     -- Root, partitions and children each fire, and so each reads its own rows only.
     ('truncate', $q$  doomed record;
   is_one boolean;
-$q$, $q$  if (select c.relkind from pg_class c where c.oid = tg_relid) = 'p' then return null; end if;
+$q$, $q$  exit long when (select c.relkind from pg_class c where c.oid = tg_relid) = 'p';
   -- Rows that this transaction's snapshot does not show are truncated too.
   is_one := current_setting('transaction_isolation') <> 'read committed'
     or not has_table_privilege(tg_relid, 'select') or row_security_active(tg_relid);
@@ -473,7 +481,7 @@ $q$, $q$  if (select c.relkind from pg_class c where c.oid = tg_relid) = 'p' the
   end if;
   if is_one then
     perform fraiseql.capture_truncated(capture, tg_relid);
-    return null;
+    exit long;
   end if;
   for doomed in execute format(
     'select fraiseql.clean_json(row_to_json(t.*)) as old from only %s t', tg_relid::regclass)
@@ -482,7 +490,7 @@ $q$, '', 'select doomed.old::json as old, null::json as new, null::text as key',
 $q$, '')
   ) as w(name, declare_, before_, with_, pairs, after_, rows_) where w.name = kind;
   -- Names of the user's stand in `short` alone, and so it comes last.
-  return replace(replace(replace(replace(replace(replace(replace(template,
+  return replace(replace(replace(replace(replace(replace(replace(replace(template,
     '%declare%', write.declare_), '%before%', write.before_),
     '%statement%', case when kind = 'update'
       then 'if is_careful then' || replace(replace(replace(statement, '%with%',
@@ -491,7 +499,8 @@ $q$, '')
         || 'else' || replace(replace(replace(statement, '%with%', write.with_), '%pairs%',
           write.pairs), '%n%', '') || 'end if;'
       else replace(replace(statement, '%with%', write.with_), '%pairs%', write.pairs) end),
-    '%after%', write.after_), '%rows%', write.rows_), '%function%', name_), '%short%', short);
+    '%after%', write.after_), '%rows%', write.rows_), '%function%', name_), '%settings%', settings),
+    '%short%', short);
 end $install$;
 
 -- Brings every table's trigger functions up to date, and drops those of tables that are captured no
@@ -511,7 +520,8 @@ begin
   loop
     foreach kind in array array['insert', 'update', 'delete'] loop
       name := format('capture_%s_%s', kind, member.number);
-      code := fraiseql.trigger_code(name, kind, fraiseql.short_way(member, kind));
+      code := fraiseql.trigger_code(name, kind, fraiseql.short_way(member, kind),
+        coalesce(fraiseql.row_code(member) ->> 'settings', ''));
       select true into is_there from pg_proc p
       where p.pronamespace = 'fraiseql'::regnamespace and p.proname = name
         and obj_description(p.oid, 'pg_proc') = md5(code);
@@ -537,5 +547,5 @@ end $$;
 
 do $$
 begin
-  execute fraiseql.trigger_code('capture_truncate', 'truncate', '');
+  execute fraiseql.trigger_code('capture_truncate', 'truncate', '', '');
 end $$;
