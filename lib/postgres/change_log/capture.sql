@@ -142,9 +142,11 @@ end $$;
 
 -- Says that an update of this statement gave rows other keys. Gives false, as log_aside() does.
 create or replace function fraiseql.note_moved()
-returns boolean language sql volatile as $$
-  select set_config('fraiseql.moved', fraiseql.statement_number(), true) is null
-$$;
+returns boolean language plpgsql as $$
+begin
+  perform set_config('fraiseql.moved', fraiseql.statement_number(), true);
+  return false;
+end $$;
 
 -- Whether values of the type can hold JSON as a user wrote it: json and its arrays, and types of the
 -- user's that can be made of them.

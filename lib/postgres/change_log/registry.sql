@@ -71,22 +71,25 @@ create or replace function fraiseql.capture(
 returns void language plpgsql
 set search_path = pg_catalog, pg_temp as $$
 declare
-  numbers jsonb;
+  captured fraiseql.captured_tables;
   member regclass;
 begin
-  select jsonb_object_agg(attname, attnum) into numbers from pg_attribute
-  where attrelid = relation_ and attnum > 0 and not attisdropped;
   -- With the triggers of what is no longer a part of it.
   perform fraiseql.uncapture(relation_);
+  captured.relation := relation_;
+  captured.key_names := key_;
+  captured.column_names := columns_;
+  captured.user_name := user_column;
+  captured.org_name := org_column;
+  captured.timestamp_name := timestamp_column;
+  captured := fraiseql.by_names(captured);
   insert into fraiseql.captured_tables (relation, relation_oid, entity_type, key_names, key_numbers,
     key_is_unique, listed, column_names, column_numbers, user_name, user_number, org_name, org_number,
     timestamp_name, timestamp_number)
-  select relation_, relation_, entity_type_, key_, key_numbers,
-    fraiseql.is_unique(relation_, key_numbers), listed_, columns_,
-    array(select (numbers ->> n)::smallint from unnest(columns_) n),
-    user_column, (numbers ->> user_column)::smallint, org_column, (numbers ->> org_column)::smallint,
-    timestamp_column, (numbers ->> timestamp_column)::smallint
-  from (select array(select (numbers ->> n)::smallint from unnest(key_) n) as key_numbers) k;
+  values (relation_, captured.relation_oid, entity_type_, key_, captured.key_numbers,
+    fraiseql.is_unique(relation_, captured.key_numbers), listed_, columns_, captured.column_numbers,
+    user_column, captured.user_number, org_column, captured.org_number, timestamp_column,
+    captured.timestamp_number);
   for member in select relation from fraiseql.members(relation_) loop
     insert into fraiseql.captured_relations (relation, root) values (member, relation_)
     on conflict (relation) do update set root = excluded.root;

@@ -121,6 +121,45 @@ Deno.test("migrateChangeLog() brings a schema of version 1 up to date, and captu
   });
 });
 
+Deno.test("migrateChangeLog() brings a schema of version 2 up to date, with what is in its log", async () => {
+  await inDatabase(TABLES, async (connection) => {
+    await migrateChangeLog(connection, settings());
+    await openRegistry(connection);
+    await addCaptures(connection, [await request(connection, "t")]);
+    await connection.query("insert into public.t values (1, 'a')");
+    const ids = "select fraiseql.id_of(l) from fraiseql.change_log l order by position";
+    const [written] = await connection.query(ids);
+    // What it was then: writers made the ids, and looked up their slot in the settings.
+    await connection.query(`
+      update fraiseql.change_log l set event_id = fraiseql.id_of(l);
+      alter table fraiseql.change_log alter column event_id set not null;
+      drop sequence fraiseql.writers_slot;
+      create function fraiseql.trigger_code(text, text, text) returns text language sql as 'select null::text';
+      create function fraiseql.is_again(text, text) returns boolean language sql as 'select true';
+      update fraiseql.capture_settings set version = 2, current_slot = 3`);
+    deepEqual(await migrateChangeLog(connection, settings()), [
+      "brought schema fraiseql from version 2 to 3",
+    ]);
+    await openRegistry(connection);
+    await connection.query("insert into public.t values (2, 'b')");
+    deepEqual(
+      await connection.query(
+        "select slot, entity_id, event_id is null from fraiseql.change_log order by position",
+      ),
+      [["0", "1", "f"], ["3", "2", "t"]],
+    );
+    const [kept, made] = await connection.query(ids);
+    deepEqual(kept, written);
+    match(made?.[0] ?? "", /-000000000002$/);
+    deepEqual(
+      await connection.query(
+        "select count(*) from pg_proc where proname in ('trigger_code', 'is_again')",
+      ),
+      [["2"]],
+    );
+  });
+});
+
 Deno.test("migrateChangeLog() leaves a schema of that name alone that is another's or later", async () => {
   await inDatabase("create schema fraiseql", async (connection) => {
     const error = { code: "BAD_INPUT", message: /schema fraiseql is there, and is not of this/ };
