@@ -12,6 +12,7 @@ import { type Table, toMarkdown } from "./figures.ts";
 import { benchFlight } from "./flight.ts";
 import { benchHttp } from "./http.ts";
 import { benchMemory } from "./memory.ts";
+import { benchPublisher } from "./publisher.ts";
 import { benchSize } from "./sizes.ts";
 import { note, openStage, type Stage } from "./stage.ts";
 
@@ -32,6 +33,7 @@ const PARTS: Readonly<Record<string, (stage: Stage) => Promise<Report>>> = {
   size: benchSize,
   encoders: benchEncoders,
   capture: benchCapture,
+  publisher: benchPublisher,
 };
 
 const usage = `deno task bench [part...] [--rows N] [--rounds N] [--quick] [--json FILE]

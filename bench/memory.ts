@@ -142,7 +142,7 @@ async function measure(start: Case["start"], asked: Omit<Case, "start">): Promis
 }
 
 /** What Deno takes by itself: a program that only waits. */
-async function emptyProgram(): Promise<number> {
+export async function emptyProgram(): Promise<number> {
   const program = await startProgram(Deno.execPath(), {
     args: ["eval", "console.log('ready'); setInterval(() => {}, 1000);"],
     find: (line) => line === "ready" ? line : null,

@@ -75,7 +75,7 @@ export interface Server extends Running {
 /** Starts HTTP and Flight on a database. */
 export async function startServer(url: string): Promise<Server> {
   const server = await startProgram(Deno.execPath(), {
-    args: serveArguments(),
+    args: taskArguments("serve"),
     env: {
       DATABASE_URL: url,
       FRAISEQL_TOPOLOGY: "dual",
@@ -89,11 +89,11 @@ export async function startServer(url: string): Promise<Server> {
   return { pid: server.pid, stop: server.stop, ...server.found, flightPid };
 }
 
-/** The task's own command, so that its permissions are measured too. */
-function serveArguments(): string[] {
+/** A task's own command, so that its permissions are measured too. */
+export function taskArguments(task: "serve" | "observe"): string[] {
   const config = fileURLToPath(new URL("../deno.json", import.meta.url));
   const tasks: Record<string, string> = JSON.parse(Deno.readTextFileSync(config)).tasks;
-  const [, ...args] = (tasks.serve ?? "").split(" ");
+  const [, ...args] = (tasks[task] ?? "").split(" ");
   const main = fileURLToPath(new URL("../main.ts", import.meta.url));
   return [args[0] ?? "run", "--config", config, ...args.slice(1)]
     .map((arg) => arg === "main.ts" ? main : arg);

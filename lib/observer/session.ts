@@ -56,8 +56,8 @@ async function standBy({ publisher, connection }: SessionOptions): Promise<void>
   }
 }
 
-/** `fraiseql` in ASCII. */
-const lockKey = "7382069844749152620";
+/** Of whom publishes; `fraiseql` in ASCII. */
+export const lockKey = "7382069844749152620";
 const standByMs = 500;
 
 class Session {
