@@ -356,14 +356,13 @@ export const LIMITS = {
     min: 64 * KiB,
     max: 32 * MiB,
     why:
-      "characters of events published at once and held in memory; a larger single one goes alone",
+      "events published at once; two such pages are held in memory, and a larger single one alone",
   },
   publishMessageBytesMax: {
     value: 256 * KiB,
     min: KiB,
     max: 16 * MiB,
-    why:
-      "characters of events in one message; far larger ones gain nothing, and each is read whole",
+    why: "events in one message; far larger ones gain nothing, and each is read whole",
   },
   ingestDedupHours: {
     value: 48,

@@ -5,21 +5,24 @@ import { dataBytesMax, publishPage } from "../events/atomic_publish.ts";
 import type { Nats } from "../events/connect.ts";
 import {
   FIRST_SNAPSHOT,
+  prepareReader,
   readState,
   readWindow,
   type Snapshot,
   snapshotToPublish,
   type Window,
 } from "../postgres/change_log.ts";
+import { EventRow } from "../postgres/change_log/event_row.ts";
 import type { Connection } from "../postgres/connection.ts";
 import { pause } from "../waiting.ts";
 import { align, type Aligned, type Known, readPlace, startOver } from "./align.ts";
+import { Buffers } from "./buffers.ts";
 import { type Checkpoint, encodeCheckpoint, nextWindow } from "./checkpoint.ts";
 import { type DatabaseIdentity, readIdentity } from "./database_identity.ts";
 import { writeRecord } from "./database_record.ts";
 import { startIngest } from "./ingest.ts";
 import { Janitor } from "./janitor.ts";
-import { PageBuilder } from "./page.ts";
+import { PageBuilder, type PageMax } from "./page.ts";
 import { type PublisherProgress, writeProgress } from "./progress.ts";
 import type { Publisher } from "./publish.ts";
 import { adoptRestoredRows } from "./restored_rows.ts";
@@ -72,17 +75,25 @@ class Session {
   #emptied: Snapshot | null = null;
   #saidAt = 0;
   #saidSequence = -1;
+  readonly #max: PageMax;
+  readonly #buffers: Buffers;
 
   constructor(private readonly options: SessionOptions) {
     this.#publisher = options.publisher;
     this.#nats = options.nats;
     this.#connection = options.connection;
+    const { publishPageBytesMax, publishMessageBytesMax } = this.#publisher.options.limits;
+    const messageBytes = Math.min(publishMessageBytesMax, dataBytesMax(this.#nats));
+    this.#max = { pageBytes: publishPageBytesMax, messageBytes };
+    // One page is on its way while the next one is made.
+    this.#buffers = new Buffers(messageBytes + lineRoomBytes, 2 * publishPageBytesMax);
   }
 
   async run(): Promise<void> {
     const { sleeper, onProgress } = this.options;
     const { signal, limits, log } = this.#publisher.options;
-    await this.#requireRoomForEvents();
+    const row = new EventRow(await this.#readSettings());
+    await prepareReader(this.#connection);
     await sleeper.listen(this.#connection);
     this.#identity = await readIdentity(this.#connection);
     const restored = await adoptRestoredRows(this.#connection);
@@ -100,7 +111,7 @@ class Session {
     let { from, to, position } = nextWindow(this.#last);
     for (let isFirst = true; !signal.aborted; isFirst = false) {
       const end = to ?? await this.#nextEnd(from);
-      const events = await this.#publishWindow({ from, to: end, position });
+      const events = await this.#publishWindow({ from, to: end, position }, row);
       [from, to, position] = [end, null, 0n];
       this.#publisher.level();
       if (isFirst) {
@@ -174,39 +185,29 @@ class Session {
   }
 
   /** Gives the number of events. */
-  async #publishWindow(window: Window): Promise<number> {
-    const { limits, signal } = this.#publisher.options;
-    const max = {
-      pageBytes: limits.publishPageBytesMax,
-      // Lines are counted in characters, of which one has three bytes at most.
-      messageBytes: Math.min(
-        limits.publishMessageBytesMax,
-        Math.floor(dataBytesMax(this.#nats) / 3),
-      ),
-    };
+  async #publishWindow(window: Window, row: EventRow): Promise<number> {
+    const { signal } = this.#publisher.options;
     const torn = this.#aligned?.torn ?? new Set();
-    let page = new PageBuilder(max);
-    const read = { rows: readRowsMax, bytes: limits.publishPageBytesMax };
+    let page = new PageBuilder(this.#max, this.#buffers);
     // While one page is on its way the next is read; never two, since each names the one before.
     let onItsWay: Promise<number> = Promise.resolve(0);
     const send = async (done: boolean): Promise<number> => {
       const before = await onItsWay;
       const sent = page;
-      page = new PageBuilder(max);
+      page = new PageBuilder(this.#max, this.#buffers);
       onItsWay = this.#publishEvents(sent, window, done).then((count) => before + count);
       onItsWay.catch(() => {}); // whoever sends the next page, or ends the window, is told
       return before;
     };
-    for await (const some of readWindow(this.#connection, window, read)) {
-      for (const event of some) {
-        if (torn.has(event.eventId)) {
-          page.skip(event);
+    for await (const { bytes, start, end } of readWindow(this.#connection, window)) {
+      for (let at = start; at < end;) {
+        const next = row.read(bytes, at);
+        if (page.add(row, torn)) {
+          at = next;
           continue;
         }
-        if (page.add(event)) continue;
         await send(false);
         if (signal.aborted) return await onItsWay;
-        page.add(event);
       }
     }
     if (page.last !== null) await send(true);
@@ -225,12 +226,13 @@ class Session {
       to,
       done,
       position: last.position,
-      eventId: last.eventId,
+      eventId: last.id,
       positionMax: last.position > before ? last.position : before,
       streamCreated: this.#aligned.streamCreated,
       emptied: this.#emptied,
     };
     await this.#publish(page.messages(), checkpoint, this.#sequence);
+    page.free();
     const { state } = this.#publisher;
     this.#publisher.tell({
       kind: "publishing",
@@ -307,13 +309,13 @@ class Session {
     });
   }
 
-  /** An event that no message can hold would stop everything behind it. */
-  async #requireRoomForEvents(): Promise<void> {
+  /** Gives the database's bits; an event that no message can hold would stop everything behind it. */
+  async #readSettings(): Promise<number> {
     const [row] = await this.#connection.query(
-      "select event_bytes_max from fraiseql.capture_settings",
+      "select event_bytes_max, database_bits from fraiseql.capture_settings",
     );
     const [eventBytesMax, room] = [Number(row?.[0]), dataBytesMax(this.#nats)];
-    if (eventBytesMax < room) return;
+    if (eventBytesMax < room) return Number(row?.[1]);
     throw new AppError(
       "BAD_INPUT",
       `an event may have ${eventBytesMax} bytes, a message on this NATS ${room}`,
@@ -335,6 +337,6 @@ export class NoRoom extends AppError {
   }
 }
 
-/** Rows that are turned into objects at once. */
-const readRowsMax = 1000;
+/** For the line that is written before it is known that the message is full. */
+const lineRoomBytes = 16 * 1024;
 const sayMs = 1000;

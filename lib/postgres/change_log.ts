@@ -8,9 +8,9 @@
  */
 
 import { AppError } from "../errors.ts";
+import { EVENT_COLUMNS } from "./change_log/event_row.ts";
 import type { Connection } from "./connection.ts";
-import { decodeTextRow } from "./connection.ts";
-import { FROM_SERVER, Messages } from "./messages.ts";
+import { FROM_SERVER } from "./messages.ts";
 
 /** What is visible: `pg_snapshot` as PostgreSQL writes it, `xmin:xmax:xip,xip`. */
 export type Snapshot = string;
@@ -26,23 +26,11 @@ export interface Window {
   readonly position: bigint;
 }
 
-export interface LoggedEvent {
-  readonly position: bigint;
-  readonly eventId: string;
-  readonly entityType: string;
-  /** The event as JSON, without a line end. */
-  readonly line: string;
-  readonly traceparent: string | null;
-  /** What the limit on a line took away. */
-  readonly cut: "nothing" | "changes" | "data";
-  /** Null for a captured write. */
-  readonly origin: string | null;
-}
-
-export interface PageLimits {
-  readonly rows: number;
-  /** Of the lines; a single larger one is a page of its own. */
-  readonly bytes: number;
+/** Messages of whole rows, for EventRow; valid until the next are asked for. */
+export interface LoggedRows {
+  readonly bytes: Uint8Array;
+  readonly start: number;
+  readonly end: number;
 }
 
 /** How full the log is. */
@@ -85,36 +73,48 @@ export async function currentSnapshot(connection: Connection): Promise<Snapshot>
 }
 
 /**
- * The window's events in pages, as they come: not asking for the next page holds PostgreSQL back.
- * Leaving early closes the connection, since the rest is on its way. The same window gives the same
- * events again, for as long as none of its rows was emptied.
+ * Settings of a session that reads windows. The plan is made once: with 16 slots that takes longer
+ * than reading a few rows, and there is but one good plan. Large windows are sorted.
+ */
+export async function prepareReader(connection: Connection): Promise<void> {
+  await connection.query(`
+    set plan_cache_mode = force_generic_plan;
+    set jit = off;
+    set max_parallel_workers_per_gather = 0;
+    set work_mem = '${sortKiBMax}kB'`);
+}
+
+/** A sort of more goes to the disk; more than this saves little of that. */
+const sortKiBMax = 64 * 1024;
+
+/**
+ * The window's rows in order of their positions, as they come: not asking for the next holds
+ * PostgreSQL back. Leaving early closes the connection, since the rest is on its way. The same window
+ * gives the same rows again, for as long as none of them was emptied.
  */
 export async function* readWindow(
   connection: Connection,
   window: Window,
-  limits: PageLimits,
-): AsyncGenerator<LoggedEvent[]> {
+): AsyncGenerator<LoggedRows> {
   if (window.from === window.to) return;
-  const messages = new Messages().parse("", WINDOW).bind("", windowParameters(window), "text")
-    .execute().sync();
+  const { wire } = connection;
+  const messages = connection.messages.clear();
+  const name = connection.statements.use(WINDOW, messages);
+  messages.bind(name, windowParameters(window), "binary").execute().sync();
   const written = connection.send(messages, 1);
   let failure: AppError | null = null;
-  let page: LoggedEvent[] = [];
-  let bytes = 0;
   try {
     while (connection.unanswered > 0) {
-      // Waiting for each row by itself would take as long as reading it.
-      const letter = connection.wire.tryNext() || await connection.next(failure);
-      if (letter === FROM_SERVER.dataRow) {
-        const event = toEvent(decodeTextRow(connection.wire.body()));
-        const isFull = page.length >= limits.rows || bytes + event.line.length > limits.bytes;
-        if (page.length > 0 && isFull) {
-          yield page;
-          [page, bytes] = [[], 0];
-        }
-        page.push(event);
-        bytes += event.line.length;
-      } else if (letter === FROM_SERVER.error) failure ??= connection.failure();
+      const start = wire.start;
+      const end = wire.endOfRows();
+      if (end > start) {
+        wire.start = end;
+        yield { bytes: wire.bytes, start, end };
+        continue;
+      }
+      const letter = wire.tryNext();
+      if (letter === 0) await connection.fill(failure);
+      else if (letter === FROM_SERVER.error) failure ??= connection.failure();
       else connection.take(letter);
     }
   } finally {
@@ -122,7 +122,6 @@ export async function* readWindow(
   }
   await written;
   if (failure) throw failure;
-  if (page.length > 0) yield page;
 }
 
 /**
@@ -130,8 +129,7 @@ export async function* readWindow(
  * then, and of those that had not begun. `xid` is qualified, so that the index on it is used.
  */
 const WINDOW = `
-  select l.position, fraiseql.id_of(l), l.entity_type, l.traceparent, l.cut, l.origin,
-    fraiseql.event_line(l)
+  select ${EVENT_COLUMNS}
   from fraiseql.change_log l
   where (l.xid = any ($1::pg_catalog.xid8[])
       or l.xid >= $2::pg_catalog.xid8 and l.xid < $3::pg_catalog.xid8)
@@ -149,21 +147,6 @@ function parseSnapshot(text: Snapshot): { xmax: string; inProgress: string[] } {
   if (!match) throw new AppError("BAD_INPUT", `not a snapshot: ${JSON.stringify(text)}`);
   const [, xmax = "", inProgress = ""] = match;
   return { xmax, inProgress: inProgress.split(",").filter((xid) => xid) };
-}
-
-const CUTS = ["nothing", "changes", "data"] as const;
-
-function toEvent(row: readonly (string | null)[]): LoggedEvent {
-  const [position, eventId, entityType, traceparent, cut, origin, line] = row;
-  return {
-    position: BigInt(position ?? 0),
-    eventId: eventId ?? "",
-    entityType: entityType ?? "",
-    line: line ?? "",
-    traceparent: traceparent ?? null,
-    cut: CUTS[Number(cut)] ?? "nothing",
-    origin: origin ?? null,
-  };
 }
 
 /**

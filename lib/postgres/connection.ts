@@ -192,6 +192,16 @@ export class Connection {
     }
   }
 
+  /** Reads once; a connection that breaks after an error of PostgreSQL broke because of it. */
+  async fill(failure: AppError | null): Promise<void> {
+    try {
+      await this.wire.fill();
+    } catch (error) {
+      this.abandon();
+      throw failure ?? error;
+    }
+  }
+
   /** The error that was just read, as ours. */
   failure(statement?: Pick<FailedStatement, "parameters" | "places" | "bound">): AppError {
     // A failed transaction takes back settings made in it, and a plan may be out of date.

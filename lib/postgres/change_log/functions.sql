@@ -34,20 +34,6 @@ returns text language sql stable parallel safe as $$
   select pg_catalog.to_char($1 at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
 $$;
 
--- The event's line, keys in the promised order. It is inlined into the reader's query, and so names
--- its functions in full.
-create or replace function fraiseql.event_line(log fraiseql.change_log)
-returns text language sql stable parallel safe as $$
-  select pg_catalog.concat(
-    '{"id":"', fraiseql.id_of(log), '","event_type":"', log.event_type,
-    '","entity_type":', pg_catalog.to_json(log.entity_type),
-    ',"entity_id":', pg_catalog.to_json(log.entity_id),
-    ',"timestamp":"', fraiseql.event_time(log.recorded_at), '","data":', log.data,
-    ',"user_id":', coalesce(pg_catalog.to_json(log.user_id)::pg_catalog.text, 'null'),
-    ',"org_id":', coalesce(pg_catalog.to_json(log.org_id)::pg_catalog.text, 'null'),
-    ',"changes":' operator(pg_catalog.||) log.changes, '}')
-$$;
-
 -- Zero characters and halves of pairs become the text of their escape.
 create or replace function fraiseql.mended_json(text)
 returns text language sql immutable parallel safe as $$

@@ -11,12 +11,13 @@ import { type Limits, limits } from "../../../lib/limits.ts";
 import { createLog } from "../../../lib/log.ts";
 import { publish, type PublishOptions } from "../../../lib/observer/publish.ts";
 import type { PublisherState } from "../../../lib/observer/state.ts";
-import { currentSnapshot, FIRST_SNAPSHOT, readWindow } from "../../../lib/postgres/change_log.ts";
+import { currentSnapshot, FIRST_SNAPSHOT } from "../../../lib/postgres/change_log.ts";
 import { connect, type Connection } from "../../../lib/postgres/connection.ts";
 import { parseUrl } from "../../../lib/postgres/url.ts";
 import { connectTo, testLimits, testNats } from "../../services/nats.ts";
 import type { TestPostgres } from "../../services/postgres.ts";
 import { captured } from "../postgres/change_log/captured.ts";
+import { readEvents } from "../postgres/change_log/read_events.ts";
 import type { EventLine } from "../postgres/change_log/replay.ts";
 
 export interface Running {
@@ -137,9 +138,7 @@ export async function loggedIds(connection: Connection): Promise<string[]> {
   const to = await currentSnapshot(connection);
   const window = { from: FIRST_SNAPSHOT, to, position: 0n };
   const ids: string[] = [];
-  for await (const page of readWindow(connection, window, { rows: 1000, bytes: 1 << 20 })) {
-    ids.push(...page.map(({ eventId }) => eventId));
-  }
+  for await (const { eventId } of readEvents(connection, window)) ids.push(eventId);
   return ids;
 }
 

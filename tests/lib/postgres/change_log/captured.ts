@@ -1,12 +1,7 @@
 /** A database whose tables are captured, and the events that were since. */
 
 import { limits } from "../../../../lib/limits.ts";
-import {
-  currentSnapshot,
-  type LoggedEvent,
-  readWindow,
-  type Snapshot,
-} from "../../../../lib/postgres/change_log.ts";
+import { currentSnapshot, type Snapshot } from "../../../../lib/postgres/change_log.ts";
 import { addCaptures, type CaptureRequest } from "../../../../lib/postgres/change_log/capture.ts";
 import { findTable } from "../../../../lib/postgres/change_log/find_tables.ts";
 import {
@@ -15,6 +10,7 @@ import {
   openRegistry,
 } from "../../../../lib/postgres/change_log/migrate.ts";
 import { connect, type Connection } from "../../../../lib/postgres/connection.ts";
+import { type LoggedEvent, readEvents } from "./read_events.ts";
 import type { EventLine } from "./replay.ts";
 
 export const settings = (
@@ -63,10 +59,8 @@ export async function eventsSince(connection: Connection, from: Snapshot): Promi
   const to = await currentSnapshot(connection);
   const events: Since["events"] = [];
   const window = { from, to, position: 0n };
-  for await (const page of readWindow(connection, window, { rows: 100, bytes: 1 << 20 })) {
-    for (const event of page) {
-      events.push({ ...event, text: event.line, line: JSON.parse(event.line) });
-    }
+  for await (const event of readEvents(connection, window)) {
+    events.push({ ...event, text: event.line, line: JSON.parse(event.line) });
   }
   return { events, to };
 }

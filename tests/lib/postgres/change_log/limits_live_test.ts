@@ -34,7 +34,8 @@ Deno.test("capture keeps a line below event_bytes_max: first changes go, then al
       update t set v = repeat(E'\\n', 9000);
       delete from t`);
     const events = await scene.events();
-    deepEqual(events.map(({ cut }) => cut), ["nothing", "changes", "data", "data"]);
+    const cuts = await scene.query("select cut from fraiseql.change_log order by position");
+    deepEqual(cuts.flat(), ["0", "1", "2", "2"]);
     ok(events.every(({ text }) => text.length <= 16 * KiB));
     const [, updated, again, deleted] = events.map(({ text }) => text);
     match(updated!, /"v":"b{9000}","w":1\},"user_id":null,"org_id":null\}$/);
