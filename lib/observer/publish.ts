@@ -11,6 +11,7 @@ import type { Limits } from "../limits.ts";
 import type { Log } from "../log.ts";
 import { connect, type Connection } from "../postgres/connection.ts";
 import { changeLogVersion } from "../postgres/change_log/version.ts";
+import { keepAlive, watchSilence } from "../postgres/silence.ts";
 import { type ConnectTarget, placeName } from "../postgres/url.ts";
 import { pause } from "../waiting.ts";
 import type { Known } from "./align.ts";
@@ -90,7 +91,9 @@ export class Publisher {
       onNotification: sleeper.onNotification,
       signal,
     });
+    const unwatch = watchSilence(connection, log);
     try {
+      await keepAlive(connection);
       await this.#requireSession(connection);
       await runSession({ publisher: this, nats: this.nats, connection, sleeper, onProgress });
     } finally {
@@ -98,6 +101,7 @@ export class Publisher {
       if (connection.unanswered === 0 && !connection.closed) {
         await sleeper.leave().catch((error) => log.debug("the sleep flag stays", { error }));
       }
+      unwatch();
       await connection.close();
     }
   }
@@ -140,6 +144,7 @@ export class Publisher {
   /** The stream has all of the change log. */
   level(): void {
     this.#levelAt = performance.now();
+    if (this.state.lagEvents > 0) this.tell({ lagEvents: 0 });
   }
 
   tell(some: Partial<PublisherState>): void {

@@ -24,6 +24,11 @@ export class Wire {
 
   constructor(readonly stream: Stream, readonly rowBytesMax: number) {}
 
+  /** Somebody waits for bytes. */
+  get isReading(): boolean {
+    return this.#reading !== null;
+  }
+
   /** Letter of the next message when it is whole, else 0. */
   tryNext(): number {
     const { bytes, start, end } = this;
