@@ -151,7 +151,7 @@ async function measureLatency(scene: PublisherStage): Promise<Latency[]> {
 }
 
 /** A program writes, and this one consumes: what came when, against what was committed when. */
-async function followWrites(
+export async function followWrites(
   scene: PublisherStage,
   perSecond: number,
   secondsLong: number,
@@ -201,7 +201,7 @@ async function followWrites(
   });
 }
 
-function toLatency(load: string, taken: readonly (readonly [number, number])[]): Latency {
+export function toLatency(load: string, taken: readonly (readonly [number, number])[]): Latency {
   const at = (of: readonly number[], share: number) =>
     of.toSorted((a, b) => a - b)[Math.min(of.length - 1, Math.floor(of.length * share))] ?? NaN;
   const [committed, sent] = [taken.map(([ms]) => ms), taken.map(([, ms]) => ms)];

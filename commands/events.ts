@@ -174,11 +174,12 @@ export class Events {
   #collect(): void {
     const { metrics } = this.options;
     const stage = { stage: "publisher" };
-    const { sequence, lagSeconds, eventsPerSecond, ingest } = this.#publisher;
+    const { sequence, lagSeconds, lagEvents, eventsPerSecond, ingest } = this.#publisher;
     const isUp = this.readiness().publisher === "ok";
     metrics.stageUp.set(stage, isUp ? 1 : 0);
     metrics.stagePosition.set(stage, sequence);
     metrics.stageLagSeconds.set(stage, lagSeconds);
+    metrics.stageLagEvents.set(stage, lagEvents);
     metrics.stageRate.set(stage, eventsPerSecond);
     metrics.stageUp.set({ stage: "ingest" }, isUp && ingest.waitsFor === null ? 1 : 0);
     metrics.stagePosition.set({ stage: "ingest" }, ingest.sequence);

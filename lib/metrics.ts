@@ -30,6 +30,7 @@ export interface Metrics {
   readonly stageUp: Gauge<"stage">;
   readonly stagePosition: Gauge<"stage">;
   readonly stageLagSeconds: Gauge<"stage">;
+  readonly stageLagEvents: Gauge<"stage">;
   readonly stageRate: Gauge<"stage">;
   /** Events of other producers since the publisher began, and messages of theirs that wait. */
   readonly ingestEvents: Gauge<"outcome">;
@@ -117,6 +118,13 @@ export function createMetrics(): Metrics {
     stageLagSeconds: new Gauge({
       name: "fraiseql_stage_lag_seconds",
       help: "Since a stage last had all that lies before it",
+      labelNames: ["stage"],
+      registers,
+    }),
+    stageLagEvents: new Gauge({
+      name: "fraiseql_stage_lag_events",
+      help:
+        "Events that lie before a stage, at most: writes that were rolled back may be among them",
       labelNames: ["stage"],
       registers,
     }),

@@ -71,6 +71,8 @@ class Session {
   #identity: DatabaseIdentity = { systemIdentifier: "", timeline: 0, oid: "" };
   #last: Checkpoint | null = null;
   #sequence = 0;
+  /** The last position that a writer had drawn when the window was chosen. */
+  #drawn = 0n;
   /** As FRAISEQL_PROGRESS says it. */
   #emptied: Snapshot | null = null;
   #saidAt = 0;
@@ -133,7 +135,8 @@ class Session {
 
   /** The snapshot now, all that it shows being on PostgreSQL's disk. */
   async #nextEnd(from: Snapshot): Promise<Snapshot> {
-    const { snapshot, isOnDisk } = await snapshotToPublish(this.#connection);
+    const { snapshot, isOnDisk, lastPosition } = await snapshotToPublish(this.#connection);
+    this.#drawn = lastPosition;
     if (!isOnDisk && snapshot !== from) await this.options.sleeper.flush();
     return snapshot;
   }
@@ -240,6 +243,7 @@ class Session {
       sequence: this.#sequence,
       position: String(checkpoint.positionMax),
       events: state.events + count,
+      lagEvents: Math.max(0, Number(this.#drawn - checkpoint.positionMax)),
     });
     return count;
   }

@@ -12,6 +12,11 @@ export interface PublisherState {
   readonly events: number;
   /** Since the stream last had all of the change log; 0 while it has. */
   readonly lagSeconds: number;
+  /**
+   * Positions that writers had drawn when the window began, less what is published; 0 where the
+   * stream has all. Those of transactions that were rolled back count until then.
+   */
+  readonly lagEvents: number;
   readonly eventsPerSecond: number;
   readonly lastError: string | null;
   readonly ingest: IngestState;
@@ -39,6 +44,7 @@ export const STARTING: PublisherState = {
   epoch: 0,
   events: 0,
   lagSeconds: 0,
+  lagEvents: 0,
   eventsPerSecond: 0,
   lastError: null,
   ingest: { waitsFor: null, sequence: 0, backlog: 0, taken: 0, repeated: 0, refused: 0 },

@@ -52,18 +52,26 @@ export interface Gap {
   readonly beganAt: string;
 }
 
+/** What may be published. */
+export interface Publishable {
+  readonly snapshot: Snapshot;
+  readonly isOnDisk: boolean;
+  /** That a writer has drawn, of a transaction that may not have ended yet; 0 where there is none. */
+  readonly lastPosition: bigint;
+}
+
 /**
  * The snapshot now, and whether a crash of PostgreSQL could still undo something that it shows: what
  * was committed asynchronously, and the numbers of transactions that were rolled back, which others
  * would get again. What is published must not be so; `flush` first.
  */
-export async function snapshotToPublish(
-  connection: Connection,
-): Promise<{ readonly snapshot: Snapshot; readonly isOnDisk: boolean }> {
+export async function snapshotToPublish(connection: Connection): Promise<Publishable> {
   const [row = []] = await connection.query(`
     select pg_catalog.pg_current_snapshot(),
-      pg_catalog.pg_current_wal_flush_lsn() >= pg_catalog.pg_current_wal_insert_lsn()`);
-  return { snapshot: row[0] ?? "", isOnDisk: row[1] === "t" };
+      pg_catalog.pg_current_wal_flush_lsn() >= pg_catalog.pg_current_wal_insert_lsn(),
+      case when p.is_called then p.last_value else 0 end
+    from fraiseql.change_log_position p`);
+  return { snapshot: row[0] ?? "", isOnDisk: row[1] === "t", lastPosition: BigInt(row[2] ?? 0) };
 }
 
 /** The snapshot now: the end of the next window. */
