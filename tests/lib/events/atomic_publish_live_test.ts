@@ -1,10 +1,13 @@
 import { deepEqual, equal, rejects } from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import {
   batchMessagesMax,
   lastCheckpoint,
   type PageMessage,
   publishPage,
 } from "../../../lib/events/atomic_publish.ts";
+import { readOrdered } from "../../../lib/events/ordered_reader.ts";
+import type { EventMessage } from "../../../lib/events/puller.ts";
 import { STREAM, SUBJECT } from "../../../lib/events/names.ts";
 import { streamState } from "../../../lib/events/stream_state.ts";
 import { limits } from "../../../lib/limits.ts";
@@ -25,6 +28,34 @@ Deno.test("publishPage() puts a page into the stream, the checkpoint last", asyn
   const last = await lastCheckpoint(nats);
   equal(last?.sequence, 3);
   equal(new TextDecoder().decode(last?.data), "at 7");
+  await nats.close();
+});
+
+Deno.test("publishPage() brings messages of every size, in order, with their headers", async () => {
+  const nats = await natsWithStreams();
+  const sizes = [0, 70_000, 65_536, 10, 65_535, 3_000_000, 1, 1_000_000];
+  const messages = sizes.map((size, n): PageMessage => ({
+    subject: SUBJECT.event(`T${n}`),
+    data: Uint8Array.from({ length: size }, (_, i) => (i * 31 + n) & 255),
+    headers: { traceparent: `of ${n}` },
+  }));
+  const page = { messages, checkpoint: bytes("1"), expected: 0 };
+  // What else is sent meanwhile comes between.
+  const asked = nats.manager.streams.info(STREAM.events);
+  deepEqual(await publishPage(nats, page), { kind: "published", sequence: sizes.length + 1 });
+  await asked;
+  const reader = await readOrdered({ nats, stream: STREAM.events, from: 1 });
+  const found: EventMessage[] = [];
+  const max = { messages: 100, bytes: 8 << 20 };
+  while (found.length <= sizes.length) {
+    found.push(...await reader.pull(max, new AbortController().signal));
+  }
+  reader.close();
+  for (const [n, { subject, data }] of messages.entries()) {
+    equal(found[n]?.subject, subject);
+    equal(found[n]?.header("traceparent"), `of ${n}`);
+    equal(Buffer.compare(found[n]!.data, data), 0, `${sizes[n]} bytes`);
+  }
   await nats.close();
 });
 
