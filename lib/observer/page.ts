@@ -47,7 +47,9 @@ export class PageBuilder {
    * does is done on bytes: the line is written where it most likely stays.
    */
   add(row: EventRow, torn: ReadonlySet<string>): boolean {
-    const known = this.#messageOf(row);
+    let known = this.#messageOf(row);
+    // One that is full by that much needs no room for the line.
+    if (known !== null && known.size + row.lineBytesMin > this.max.messageBytes) known = null;
     if (known === null && this.#isFull) return false;
     let message = known ?? openMessage(row);
     this.#makeRoom(message, row.lineBytesMax);

@@ -69,6 +69,11 @@ export class EventRow {
     return bytes;
   }
 
+  /** No line of the row is shorter. */
+  get lineBytesMin(): number {
+    return this.sizes[COLUMN.data]! + Math.max(0, this.sizes[COLUMN.changes]!);
+  }
+
   /** Ids have 48 bits for it, so a number holds it. */
   get position(): number {
     const { bytes, at } = this;

@@ -120,6 +120,8 @@ Deno.test("PageBuilder begins another message at messageBytes, and a larger even
     "A 4",
     "A 5",
   ]]);
+  const half = JSON.stringify({ v: "x".repeat(40_000) });
+  deepEqual(pages(plain(3, { data: half })), [["A 1", "A 2", "A 3"]]);
   const large = { position: 2, data: JSON.stringify({ v: "x".repeat(100_000) }) };
   deepEqual(pages([{ position: 1 }, large, { position: 3 }]), [["A 1", "A 2", "A 3"]]);
 });
