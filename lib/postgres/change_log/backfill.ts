@@ -210,7 +210,7 @@ async function readFullLog(connection: Connection): Promise<FullLog> {
 }
 
 /** Deadlock, lock not available in time. */
-const LOCKED: readonly string[] = ["40P01", "55P03"];
+const LOCKED: readonly string[] = ["40P01", "55P03", "40001"];
 
 async function isThere(connection: Connection): Promise<boolean> {
   const [row] = await connection.query("select pg_catalog.to_regnamespace('fraiseql') is not null");

@@ -74,8 +74,8 @@ for (let round = 0; round < rounds; round++) {
   });
 }
 
-/** What SQL refuses by itself, and whom a deadlock hits. */
-const REFUSALS = /^(23...|27000|21000|22...|40P01)$/;
+/** What SQL refuses by itself, whom a deadlock hits, and who meets a row on its way to a partition. */
+const REFUSALS = /^(23...|27000|21000|22...|40P01|40001)$/;
 
 /** Runs programs until the signal, and gives their number. */
 async function write(url: string, from: number, signal: AbortSignal): Promise<number> {

@@ -121,7 +121,7 @@ Deno.test("migrateChangeLog() brings a schema of version 1 up to date, and captu
   });
 });
 
-Deno.test("migrateChangeLog() brings a schema of version 2 up to date, with what is in its log", async () => {
+Deno.test("migrateChangeLog() brings a schema of version 3 up to date, with what is in its log", async () => {
   await inDatabase(TABLES, async (connection) => {
     await migrateChangeLog(connection, settings());
     await openRegistry(connection);
@@ -136,9 +136,9 @@ Deno.test("migrateChangeLog() brings a schema of version 2 up to date, with what
       drop sequence fraiseql.writers_slot;
       create function fraiseql.trigger_code(text, text, text) returns text language sql as 'select null::text';
       create function fraiseql.is_again(text, text) returns boolean language sql as 'select true';
-      update fraiseql.capture_settings set version = 2, current_slot = 3`);
+      update fraiseql.capture_settings set version = 3, current_slot = 3`);
     deepEqual(await migrateChangeLog(connection, settings()), [
-      "brought schema fraiseql from version 2 to 3",
+      `brought schema fraiseql from version 3 to ${changeLogVersion}`,
     ]);
     await openRegistry(connection);
     await connection.query("insert into public.t values (2, 'b')");
