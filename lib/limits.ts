@@ -413,6 +413,48 @@ export const LIMITS = {
     max: 10_000_000,
     why: "parked messages that one dead list, replay or discard looks at unless told otherwise",
   },
+  clickhouseQueriesMax: {
+    value: 16,
+    min: 2,
+    max: 200,
+    why: "statements of the embedded ClickHouse at once; each holds a thread of its process",
+  },
+  clickhouseQueueMax: {
+    value: 100,
+    min: 0,
+    max: 10_000,
+    why: "requests that wait for the embedded ClickHouse; a longer queue only hides an overload",
+  },
+  clickhouseQuerySecondsMax: {
+    value: 300,
+    min: 1,
+    max: 86_400,
+    why: "the longest a statement of ClickHouse may run, its sending to a slow reader included",
+  },
+  clickhouseBodyBytesMax: {
+    value: 256 * MiB,
+    min: MiB,
+    max: 16 * GiB,
+    why: "data of one insert into the embedded ClickHouse; 50,000 events have some 15 MiB",
+  },
+  clickhouseResultBytesMax: {
+    value: GiB,
+    min: MiB,
+    max: 64 * GiB,
+    why: "a result of the embedded ClickHouse, which keeps all of one that it cannot stream",
+  },
+  clickhouseMemoryBytesMax: {
+    value: 2 * GiB,
+    min: 256 * MiB,
+    max: 1024 * GiB,
+    why: "of the embedded ClickHouse; a query that wants more than three quarters is refused",
+  },
+  clickhouseAnswerMsMax: {
+    value: 60_000,
+    min: 100,
+    max: 3_600_000,
+    why: "an insert or a change of tables takes seconds; silent for so long, ClickHouse is down",
+  },
 } as const satisfies Readonly<Record<string, LimitRow>>;
 
 export type LimitName = keyof typeof LIMITS;
