@@ -36,7 +36,8 @@ export function readStatement(sql: string): Statement {
     }
     refuseWord(token);
     const before = tokens.at(-1);
-    if (before) refusePair(before, token, tokens.at(-2));
+    if (before) refuseFunction(before, token);
+    if (tokens[0] && isWord(tokens[0], "CREATE")) refuseEngine(tokens, token);
     tokens.push(token);
     if (tokens.length > tokensMax) throw syntaxError(`more than ${tokensMax} words`);
     if (token.kind === "word") kind ??= kindOf(token.text);
@@ -122,16 +123,23 @@ const LAKES = /^(deltalake|iceberg|paimon|azureblobstorage)/;
 const ENGINES =
   /^((Replicated)?(Replacing|Summing|Aggregating|Collapsing|VersionedCollapsing|Coalescing)?MergeTree|Memory|Null|Log|TinyLog|StripeLog|Join|Set|Atomic)$/;
 
-function refusePair(before: Token, { kind, text }: Token, earlier: Token | undefined): void {
-  const isName = before.kind === "word" || before.kind === "quoted";
-  const name = before.text.toLowerCase();
-  if (isName && kind === "mark" && text === "(" && (FUNCTIONS.has(name) || LAKES.test(name))) {
-    throw accessDenied(`${before.text}(...) is not allowed by the embedded engine`);
+function refuseFunction({ kind, text }: Token, after: Token): void {
+  const isCall = after.kind === "mark" && after.text === "(" && kind !== "string";
+  const name = text.toLowerCase();
+  if (isCall && (FUNCTIONS.has(name) || LAKES.test(name))) {
+    throw accessDenied(`${text}(...) is not allowed by the embedded engine`);
   }
-  const isEquals = before.kind === "mark" && before.text === "=";
-  const engine = isWord(before, "ENGINE") || (isEquals && earlier && isWord(earlier, "ENGINE"));
-  if (!engine || (kind === "mark" && text === "=")) return;
-  if (kind !== "word" || !ENGINES.test(text)) {
+}
+
+/** `ENGINE name` and `ENGINE = name`; a column of that name is followed by neither. */
+function refuseEngine(before: readonly Token[], { kind, text }: Token): void {
+  if (kind !== "word" && kind !== "quoted") return;
+  const last = before.at(-1);
+  const named = last?.kind === "mark" && last.text === "=" ? before.at(-2) : last;
+  if (!named || !isWord(named, "ENGINE") || isWord({ kind, text, start: 0, end: 0 }, "FROM")) {
+    return;
+  }
+  if (!ENGINES.test(text)) {
     throw accessDenied(`engine ${text} is not allowed by the embedded engine`);
   }
 }

@@ -65,7 +65,6 @@ function tokenAt(sql: string, start: number, first: string): Token {
     return { kind, text: found, start, end: start + found.length };
   }
   // The engine knows typographic quotes, and ends at a NUL: nobody writes either by intention.
-  // deno-lint-ignore no-control-regex -- these are what is refused
   if (/[^\x20-\x7e]/.test(first)) {
     const code = first.codePointAt(0)?.toString(16).toUpperCase().padStart(4, "0");
     throw syntaxError(`character U+${code} outside of a text`);
