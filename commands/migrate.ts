@@ -1,5 +1,8 @@
-/** `fraiseql migrate`: what database and NATS must hold for writes to become events. */
+/** `fraiseql migrate`: what database, NATS and ClickHouse must hold for writes to become events. */
 
+import { connectClickhouse } from "../lib/clickhouse/client.ts";
+import { dropClickhouse, migrateClickhouse } from "../lib/clickhouse/migrate.ts";
+import { readClickhouseUrl } from "../lib/clickhouse/url.ts";
 import type { Config } from "../lib/config.ts";
 import { runningUrl } from "../lib/embedded/services_file.ts";
 import { migrateNats } from "../lib/events/streams.ts";
@@ -24,14 +27,37 @@ export async function migrate(
     return 0;
   });
   const natsUrl = config.natsUrl ?? await runningUrl(config.dataDir, "nats");
-  if (natsUrl === null) return 0;
-  if (flags.down) {
-    say("the streams in NATS stay: nats stream rm removes them");
-    return 0;
-  }
-  await migrateStreams(config, signal);
+  if (natsUrl !== null && flags.down) say("the streams in NATS stay: nats stream rm removes them");
+  else if (natsUrl !== null) await migrateStreams(config, signal);
+  const clickhouseUrl = config.clickhouseUrl ?? await runningUrl(config.dataDir, "clickhouse");
+  if (clickhouseUrl !== null) await migrateTables(config, clickhouseUrl, flags, signal);
   return 0;
 }
+
+async function migrateTables(
+  config: Config,
+  url: string,
+  flags: { readonly down?: boolean },
+  signal: AbortSignal,
+): Promise<void> {
+  const settings = readClickhouseUrl(url, {
+    user: config.clickhouseUser,
+    password: config.clickhousePassword,
+    database: config.clickhouseDatabase,
+  });
+  const clickhouse = connectClickhouse(settings, config.limits);
+  const done = flags.down
+    ? await dropClickhouse(clickhouse, signal)
+    : await migrateClickhouse(clickhouse, { retentionDays: eventRetentionDays }, signal);
+  for (const { table, done: what, changes } of done) {
+    const words = { made: "made", changed: "changed", nothing: "up to date:", removed: "removed" };
+    const more = changes.length > 0 ? `: ${changes.join(", ")}` : "";
+    answer(`${words[what]} ${table} in ClickHouse${more}\n`);
+  }
+}
+
+/** How long events are kept. */
+const eventRetentionDays = 90;
 
 async function migrateStreams(config: Config, signal: AbortSignal): Promise<void> {
   const log = createLog("warn");

@@ -30,6 +30,7 @@ const SERVICES: Readonly<Record<string, string>> = {
   __proto__: null as never, // no name is there but these
   postgres: "PostgreSQL",
   nats: "NATS",
+  clickhouse: "ClickHouse",
   ...Object.fromEntries(
     NATS_USERS.filter((user) => user !== "admin").map((user) => [`nats.${user}`, "NATS"]),
   ),

@@ -18,6 +18,12 @@ export interface Config {
   readonly databaseUrl: string | null;
   /** Null: the embedded NATS. */
   readonly natsUrl: string | null;
+  /** Null: the embedded ClickHouse. */
+  readonly clickhouseUrl: string | null;
+  /** These beat what the URL names; null: they are not given. */
+  readonly clickhouseUser: string | null;
+  readonly clickhousePassword: string | null;
+  readonly clickhouseDatabase: string | null;
   readonly topology: Topology;
   readonly bindAddr: Address;
   readonly flightBindAddr: Address;
@@ -124,6 +130,18 @@ function natsUrl(text: string): string | Fault {
   return /^(nats|tls):\/\//.test(text) ? text : new Fault("must begin with nats:// or tls://");
 }
 
+function clickhouseUrl(text: string): string | Fault {
+  return /^https?:\/\//.test(text) && URL.canParse(text)
+    ? text
+    : new Fault("must begin with http:// or https://");
+}
+
+function clickhouseDatabase(text: string): string | Fault {
+  return /^[A-Za-z_]\w{0,99}$/.test(text)
+    ? text
+    : new Fault("must be letters, digits and underscores, up to 100");
+}
+
 const events = "the event path";
 const auth = "authentication";
 
@@ -144,10 +162,10 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
   { key: "result_cache_seconds", env: "FRAISEQL_RESULT_CACHE_SECONDS", default: "0", read: seconds, help: "how old an answer from the result cache may be; 0: none is kept" },
   { key: "log_level", env: "FRAISEQL_LOG_LEVEL", default: "info", read: oneOf("debug", "info", "warn", "error"), help: "debug, info, warn or error" },
   { key: "nats_url", env: "FRAISEQL_NATS_URL", default: "", secret: true, read: natsUrl, help: "the NATS server of events, nats://user:password@host:port (default: the embedded one)" },
-  { key: "clickhouse_url", env: "FRAISEQL_CLICKHOUSE_URL", default: "", later: events, help: "ClickHouse server" },
-  { key: "clickhouse_user", env: "FRAISEQL_CLICKHOUSE_USER", default: "", later: events, help: "ClickHouse user" },
-  { key: "clickhouse_password", env: "FRAISEQL_CLICKHOUSE_PASSWORD", default: "", secret: true, later: events, help: "ClickHouse password" },
-  { key: "clickhouse_database", env: "FRAISEQL_CLICKHOUSE_DATABASE", default: "", later: events, help: "ClickHouse database" },
+  { key: "clickhouse_url", env: "FRAISEQL_CLICKHOUSE_URL", default: "", secret: true, read: clickhouseUrl, help: "the ClickHouse server of events, http://user:password@host:8123/database (default: the embedded one)" },
+  { key: "clickhouse_user", env: "FRAISEQL_CLICKHOUSE_USER", default: "", read: notEmpty, help: "ClickHouse user (default: the URL's)" },
+  { key: "clickhouse_password", env: "FRAISEQL_CLICKHOUSE_PASSWORD", default: "", secret: true, help: "ClickHouse password (default: the URL's)" },
+  { key: "clickhouse_database", env: "FRAISEQL_CLICKHOUSE_DATABASE", default: "", read: clickhouseDatabase, help: "ClickHouse database (default: the URL's, else fraiseql)" },
   { key: "elasticsearch_url", env: "FRAISEQL_ELASTICSEARCH_URL", default: "", later: events, help: "Elasticsearch node" },
   { key: "elasticsearch_api_key", env: "FRAISEQL_ELASTICSEARCH_API_KEY", default: "", secret: true, later: events, help: "Elasticsearch API key" },
   { key: "elasticsearch_user", env: "FRAISEQL_ELASTICSEARCH_USER", default: "", later: events, help: "Elasticsearch user" },
@@ -226,6 +244,11 @@ export function readConfig(sources: ConfigSources): Config {
         "or run fraiseql sample shop once to make the shop there",
     );
   }
+  for (const key of ["clickhouse_user", "clickhouse_password", "clickhouse_database"]) {
+    if (values[key] && !values.clickhouse_url) {
+      faults.push(`${key}: has no effect without clickhouse_url; set both or none`);
+    }
+  }
   const limits = readLimits(sources, file, faults);
   refuseHalfCache(values, faults);
 
@@ -239,6 +262,10 @@ export function readConfig(sources: ConfigSources): Config {
   return {
     databaseUrl: given("database_url") as string | null,
     natsUrl: given("nats_url") as string | null,
+    clickhouseUrl: given("clickhouse_url") as string | null,
+    clickhouseUser: given("clickhouse_user") as string | null,
+    clickhousePassword: given("clickhouse_password") as string | null,
+    clickhouseDatabase: given("clickhouse_database") as string | null,
     topology: (given("topology") ??
       (values.database_url && !values.nats_url ? "dual" : "full")) as Topology,
     bindAddr: values.bind_addr as Address,

@@ -16,7 +16,14 @@ interface Layer {
 const ground = ["lib"];
 const formats = [...ground, "lib/arrow", "lib/json"];
 const transport = [...formats, "lib/query", "lib/events", "lib/auth"];
-const root = [...transport, "lib/postgres", "lib/embedded", "lib/observer", "lib/http"];
+const root = [
+  ...transport,
+  "lib/clickhouse",
+  "lib/postgres",
+  "lib/embedded",
+  "lib/observer",
+  "lib/http",
+];
 
 // deno-fmt-ignore: a table reads best as one
 const LAYERS: readonly Layer[] = [
@@ -24,11 +31,12 @@ const LAYERS: readonly Layer[] = [
   { name: "commands", imports: [...root, "flight", "sinks"], why: "commands are part of the composition root" },
   { name: "lib/http", imports: transport, why: "a transport knows neither the other one nor PostgreSQL" },
   { name: "flight", imports: transport, why: "a transport knows neither the other one nor PostgreSQL" },
-  { name: "sinks", imports: [...formats, "lib/events"], why: "a sink takes events and knows nobody else" },
+  { name: "sinks", imports: [...formats, "lib/events", "lib/clickhouse"], why: "a sink takes events and knows nobody else" },
   { name: "lib/observer", imports: [...formats, "lib/query", "lib/postgres", "lib/events"], why: "a worker knows no transport" },
   { name: "lib/query", imports: formats, why: "the query stages are pure: no sockets, no database" },
   { name: "lib/postgres", imports: [...formats, "lib/query"], why: "it fulfils what lib/query asks for and knows nobody above" },
   { name: "lib/events", imports: formats, why: "events know their formats only" },
+  { name: "lib/clickhouse", imports: formats, why: "it asks ClickHouse and knows no one who asks it" },
   { name: "lib/auth", imports: ground, why: "rules know no transport" },
   { name: "lib/embedded", imports: [...ground, "lib/postgres", "lib/events"], why: "it starts services and knows no one who uses them" },
   { name: "lib/json", imports: [...ground, "lib/arrow"], why: "it shares the table of types, and knows no socket" },
@@ -62,6 +70,7 @@ const AWAITED: readonly string[] = [
   "lib/events/recorded_feed.ts",
   "lib/events/untracked_feed.ts",
   "sinks/deliver.ts",
+  "lib/embedded/clickhouse_keep.ts",
 ];
 
 /** What is wrong, and where. */

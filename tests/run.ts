@@ -5,6 +5,7 @@
 
 import { stripVTControlCharacters } from "node:util";
 import { preparePython } from "./clients/python.ts";
+import { startTestClickhouse } from "./services/clickhouse.ts";
 import { startTestNats } from "./services/nats.ts";
 import { dropLeftovers, startTestServer } from "./services/postgres.ts";
 
@@ -81,16 +82,27 @@ async function startServices() {
   const nats = Deno.env.get("TEST_NATS_URL")
     ? null
     : await startTestNats(note).catch((error) => note(`no NATS: ${error.message}`) ?? null);
-  const natsEnv = nats ? { TEST_NATS_FOLDER: nats.folder } : {};
+  const clickhouse = Deno.env.get("TEST_CLICKHOUSE_URL")
+    ? null
+    : await startTestClickhouse(note).catch((error) =>
+      note(`no ClickHouse: ${error.message}`) ?? null
+    );
+  const eventsEnv = {
+    ...nats && { TEST_NATS_FOLDER: nats.folder },
+    ...clickhouse && { TEST_CLICKHOUSE_URL: clickhouse.url },
+  };
   const given = Deno.env.get("DATABASE_URL");
   if (given) {
     await dropLeftovers(given);
-    return { env: natsEnv, stop: async () => await nats?.stop() };
+    return {
+      env: eventsEnv,
+      stop: async () => void await Promise.all([nats?.stop(), clickhouse?.stop()]),
+    };
   }
   const server = await startTestServer(note);
   return {
-    env: { ...natsEnv, TEST_POSTGRES_URL: server.url },
-    stop: async () => void await Promise.all([nats?.stop(), server.stop()]),
+    env: { ...eventsEnv, TEST_POSTGRES_URL: server.url },
+    stop: async () => void await Promise.all([nats?.stop(), clickhouse?.stop(), server.stop()]),
   };
 }
 

@@ -17,6 +17,7 @@ import {
   tablesVersion,
   tokenSettings,
   ttlOf,
+  VIEW_SETTINGS,
   VIEWS,
 } from "./tables.ts";
 
@@ -61,13 +62,14 @@ export async function migrateClickhouse(
     await clickhouse.command(createData(wanted), ask);
     done.push({ table: EVENTS_DATA, done: "made", changes: [] });
   }
+  const settings = await readSettings(clickhouse, ask);
   for (const view of VIEWS) {
     const there = found.get(view.name);
     if (there?.comment === commentOf(tablesVersion)) {
       done.push({ table: view.name, done: "nothing", changes: [] });
       continue;
     }
-    await clickhouse.command(createView(view, wanted), ask);
+    await clickhouse.command(createView(view, wanted, settings), ask);
     const changes = there ? [`was ${there.comment || "without a version"}`] : [];
     done.push({ table: view.name, done: there ? "changed" : "made", changes });
   }
@@ -156,6 +158,16 @@ async function readColumns(
     { ...ask, inDatabase: false, params: { database: clickhouse.settings.database } },
   );
   return Map.groupBy(rows, ({ table }) => table);
+}
+
+/** Of the settings that our views name, those that the server knows. */
+async function readSettings(clickhouse: Clickhouse, ask: AskOptions): Promise<string[]> {
+  const names = VIEW_SETTINGS.map((name) => `'${name}'`).join(", ");
+  const rows = await clickhouse.rows<{ readonly name: string }>(
+    `SELECT name FROM system.settings WHERE name IN (${names})`,
+    { ...ask, inDatabase: false },
+  );
+  return rows.map(({ name }) => name);
 }
 
 const ours = [EVENTS_DATA, ...VIEWS.map(({ name }) => name)].map((name) => `'${name}'`).join(", ");

@@ -8,6 +8,8 @@
  * are no faster where uniques have to be exact (docs/clickhouse.md has the figures).
  */
 
+// deno-lint-ignore-file camelcase -- the names are ClickHouse's
+
 import { quoted } from "./client.ts";
 
 export const EVENTS = "fraiseql_events";
@@ -60,8 +62,10 @@ export function tokenSettings({ cluster }: TableOptions): Readonly<Record<string
   };
 }
 
+/** When an event may go. DateTime ends in 2106 and would begin again, so the sum stops there. */
 export const ttlOf = ({ retentionDays }: TableOptions) =>
-  `toDateTime(timestamp) + toIntervalDay(${retentionDays})`;
+  "toDateTime(greatest(0, least(intDiv(toUnixTimestamp64Micro(timestamp), 1000000) + " +
+  `${retentionDays * 86_400}, 4294967295)))`;
 
 /** ` ON CLUSTER name`, or nothing. */
 export function onCluster({ cluster }: TableOptions): string {
@@ -99,6 +103,8 @@ export interface View {
   readonly name: string;
   readonly select: string;
   readonly columns: readonly Column[];
+  /** For reading; those that an older server does not know are left out. */
+  readonly settings?: Readonly<Record<string, number>>;
 }
 
 /** In the order in which they are made: later ones read the first. */
@@ -108,8 +114,13 @@ export const VIEWS: readonly View[] = [
     columns: EVENT_COLUMNS,
     // An event's month is that of its own time, so its repeats are in one partition.
     select: `SELECT ${EVENT_COLUMNS.map(({ name }) => name).join(", ")}
-FROM ${EVENTS_DATA} FINAL
-SETTINGS do_not_merge_across_partitions_select_final = 1`,
+FROM ${EVENTS_DATA} FINAL`,
+    settings: {
+      do_not_merge_across_partitions_select_final: 1,
+      // An event's columns but its position are the same in every repeat, so the index may choose.
+      use_skip_indexes_if_final: 1,
+      use_skip_indexes_if_final_exact_mode: 0,
+    },
   },
   {
     name: "fraiseql_events_hourly",
@@ -143,7 +154,7 @@ GROUP BY day, org_id`,
     name: "fraiseql_event_type_stats",
     columns: [
       { name: "hour", type: "DateTime('UTC')" },
-      { name: "event_type", type: "LowCardinality(String)" },
+      { name: "event_type", type: "String" },
       { name: "event_count", type: "UInt64" },
       { name: "share", type: "Float64" },
     ],
@@ -158,9 +169,18 @@ ARRAY JOIN counts.1 AS event_type, counts.2 AS event_count`,
   },
 ];
 
-/** The statement that makes a view, or makes it anew. */
-export function createView({ name, select }: View, options: TableOptions): string {
+/** Every setting that a view may name. */
+export const VIEW_SETTINGS = VIEWS.flatMap(({ settings = {} }) => Object.keys(settings));
+
+/** The statement that makes a view, or makes it anew; `known` are the server's settings. */
+export function createView(
+  { name, select, settings = {} }: View,
+  options: TableOptions,
+  known: readonly string[] = VIEW_SETTINGS,
+): string {
+  const named = Object.entries(settings).filter(([setting]) => known.includes(setting))
+    .map(([setting, value]) => `${setting} = ${value}`);
   return `CREATE OR REPLACE VIEW ${quoted(name)}${onCluster(options)} AS
-${select}
+${select}${named.length > 0 ? `\nSETTINGS ${named.join(", ")}` : ""}
 COMMENT '${commentOf(tablesVersion)}'`;
 }

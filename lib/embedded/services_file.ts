@@ -74,7 +74,7 @@ async function replaceFile(dataDir: string, urls: Readonly<Record<string, string
 /** The URL of an embedded service that answers right now, else null. */
 export async function runningUrl(
   dataDir: string,
-  name: "postgres" | "nats",
+  name: keyof typeof GREETINGS,
   signal: AbortSignal = AbortSignal.timeout(answerMsMax),
 ): Promise<string | null> {
   const url = (await readServices(dataDir))[name];
@@ -93,11 +93,15 @@ interface Greeting {
 }
 
 /** What a server says before it asks for any password. */
-const GREETINGS: Readonly<Record<"postgres" | "nats", Greeting>> = {
+const GREETINGS = {
   // The question for TLS, which is answered with one letter.
   postgres: { hello: Uint8Array.of(0, 0, 0, 8, 4, 210, 22, 47), answers: ["N", "S"] },
   nats: { hello: new Uint8Array(), answers: ["I"] }, // INFO {...}
-};
+  clickhouse: {
+    hello: new TextEncoder().encode("GET /ping HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n"),
+    answers: ["H"], // HTTP/1.x 200
+  },
+} as const satisfies Readonly<Record<string, Greeting>>;
 
 async function answers(url: URL, greeting: Greeting, signal: AbortSignal): Promise<boolean> {
   let connection: Deno.TcpConn | undefined;

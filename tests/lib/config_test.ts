@@ -50,6 +50,10 @@ Deno.test("readConfig() has a default for everything", () => {
   deepEqual({ ...config, limits: null }, {
     databaseUrl: null,
     natsUrl: null,
+    clickhouseUrl: null,
+    clickhouseUser: null,
+    clickhousePassword: null,
+    clickhouseDatabase: null,
     topology: "full",
     bindAddr: { hostname: "127.0.0.1", port: 8080 },
     flightBindAddr: { hostname: "127.0.0.1", port: 50051 },
