@@ -441,7 +441,8 @@ export const LIMITS = {
     value: GiB,
     min: MiB,
     max: 64 * GiB,
-    why: "a result of the embedded ClickHouse, which keeps all of one that it cannot stream",
+    why:
+      "a result that the embedded ClickHouse cannot stream, FORMAT JSON say, lies in memory whole",
   },
   clickhouseMemoryBytesMax: {
     value: 2 * GiB,

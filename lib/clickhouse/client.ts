@@ -175,8 +175,7 @@ export function connectClickhouse(
 
     async insertArrow(table, pieces, { token, settings: given = {}, signal }) {
       const parameters = {
-        database: settings.database,
-        query: `INSERT INTO ${quoted(table)} FORMAT ArrowStream`,
+        query: `INSERT INTO ${quoted(settings.database)}.${quoted(table)} FORMAT ArrowStream`,
         ...given,
         // By the server's default an insert may be answered before it is written, and its token
         // goes another way then.

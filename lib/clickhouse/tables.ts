@@ -8,8 +8,6 @@
  * are no faster where uniques have to be exact (docs/clickhouse.md has the figures).
  */
 
-// deno-lint-ignore-file camelcase -- the names are ClickHouse's
-
 import { quoted } from "./client.ts";
 
 export const EVENTS = "fraiseql_events";

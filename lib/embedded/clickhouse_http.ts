@@ -134,12 +134,13 @@ async function run(
   try {
     session = await engine.open();
     watch = watchOver(asked.text, request.signal, engine, limits);
-    await prepare(session, url, limits);
     const format = statement.format ?? url.searchParams.get("default_format") ?? "TabSeparated";
     checkFormat(format);
+    const isHeld = statement.kind === "rows" && !canStream(format);
+    await prepare(session, url, isHeld ? { max_result_bytes: limits.resultBytesMax } : {});
     const headers = { "X-ClickHouse-Query-Id": headerText(queryId), ...typeOf(format) };
     if (statement.awaitsData) {
-      await session.insert(asked.text, format, data ?? none());
+      await session.insert(asked.text, format, data ? larger(data) : none());
     } else if (statement.kind === "rows" && canStream(format)) {
       const pieces = await session.stream(asked.text, format);
       if (pieces) {
@@ -160,6 +161,33 @@ async function run(
 
 /** Names the statement among those that run, so that it can be ended. */
 const marker = () => `request ${crypto.randomUUID()}`;
+
+/** Pieces of the network are small, and handing one over takes as long as handing over a large one. */
+async function* larger(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, undefined> {
+  let held: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const piece of pieces) {
+    held.push(piece);
+    bytes += piece.length;
+    if (bytes < pieceBytesMin) continue;
+    yield joined(held, bytes);
+    [held, bytes] = [[], 0];
+  }
+  if (bytes > 0) yield joined(held, bytes);
+  return undefined;
+}
+
+const pieceBytesMin = 1024 * 1024;
+
+function joined(pieces: readonly Uint8Array[], bytes: number): Bytes {
+  const all = new Uint8Array(bytes);
+  let at = 0;
+  for (const piece of pieces) {
+    all.set(piece, at);
+    at += piece.length;
+  }
+  return all;
+}
 
 async function* none(): AsyncGenerator<Uint8Array> {}
 
@@ -221,12 +249,16 @@ const OWN = new Set(
     .split(" "),
 );
 
-/** The database, settings and query parameters of the request. */
-async function prepare(session: Session, url: URL, limits: HttpLimits): Promise<void> {
+/** The database, settings and query parameters of the request; ours come last and stay. */
+async function prepare(
+  session: Session,
+  url: URL,
+  ours: Readonly<Record<string, number>>,
+): Promise<void> {
   const database = url.searchParams.get("database") || "default";
   if (database !== "default") await session.query(`USE ${quoteName(database)}`);
   const settings = [...url.searchParams].filter(([name]) => !OWN.has(name));
-  const lines = [`max_result_bytes = '${limits.resultBytesMax}'`];
+  const lines: string[] = [];
   for (const [name, value] of settings) {
     if (!/^\w{1,200}$/.test(name)) {
       throw new ClickhouseFault(115, "UNKNOWN_SETTING", `Unknown setting '${name.slice(0, 100)}'`);
@@ -234,7 +266,8 @@ async function prepare(session: Session, url: URL, limits: HttpLimits): Promise<
     lines.push(`${name} = ${quoteText(value)}`);
   }
   if (url.searchParams.get("session_id")) throw accessDenied("sessions are not supported");
-  await session.query(`SET ${lines.join(", ")}`);
+  for (const [name, value] of Object.entries(ours)) lines.push(`${name} = ${value}`);
+  if (lines.length > 0) await session.query(`SET ${lines.join(", ")}`);
 }
 
 function quoteName(name: string): string {

@@ -199,7 +199,9 @@ function session(library: Library, cell: Deno.PointerObject): Session {
       try {
         refuseFault();
         for await (const piece of data) {
-          const bytes = new Uint8Array(piece);
+          const bytes = piece.buffer instanceof ArrayBuffer
+            ? piece as Bytes
+            : new Uint8Array(piece);
           const state = await held(
             [bytes],
             () => library.chdb_stream_append(stream, bytes, length(bytes)),

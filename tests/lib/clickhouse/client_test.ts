@@ -1,5 +1,3 @@
-// deno-lint-ignore-file camelcase -- the names are ClickHouse's
-
 import { deepEqual, equal, match, rejects } from "node:assert/strict";
 import { type Clickhouse, connectClickhouse } from "../../../lib/clickhouse/client.ts";
 import { clickhouseError } from "../../../lib/clickhouse/errors.ts";
@@ -47,8 +45,7 @@ Deno.test("insertArrow() names table, token and the plain way of inserting, and 
   });
   deepEqual(seen, [
     {
-      database: "db",
-      query: "INSERT INTO `t\\`x` FORMAT ArrowStream",
+      query: "INSERT INTO `db`.`t\\`x` FORMAT ArrowStream",
       max_threads: "1",
       async_insert: "0",
       insert_deduplicate: "1",

@@ -1,5 +1,3 @@
-// deno-lint-ignore-file camelcase -- the names are those of the columns
-
 import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import type { Clickhouse } from "../../../lib/clickhouse/client.ts";
 import {
