@@ -15,7 +15,7 @@ import type { Log } from "../log.ts";
 import { within } from "../waiting.ts";
 import { engineConfig, usersConfig } from "./clickhouse_config.ts";
 import { findEngine } from "./clickhouse_package.ts";
-import { portTakenLine, type ProgramSettings, readyLine } from "./clickhouse_program.ts";
+import { portTakenLine, type ProgramSettings, readyLine } from "./clickhouse_settings.ts";
 import { holdLock, unusableFolder } from "./folder_lock.ts";
 import { giveTo, otherOwner, type Owner } from "./owner.ts";
 import { choosePort, linesOf } from "./ports_and_lines.ts";

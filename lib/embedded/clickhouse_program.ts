@@ -4,24 +4,9 @@
  * object, since a password does not belong among a process's arguments.
  */
 
-import { clickhouseHandler, type HttpLimits } from "./clickhouse_http.ts";
+import { clickhouseHandler } from "./clickhouse_http.ts";
 import { openEngine } from "./clickhouse_library.ts";
-import type { Owner } from "./owner.ts";
-
-export interface ProgramSettings {
-  readonly library: string;
-  readonly data: string;
-  readonly config: string;
-  readonly port: number;
-  readonly user: string;
-  readonly password: string;
-  readonly owner: Owner | null;
-  readonly limits: HttpLimits;
-}
-
-/** What it says when it can be asked, and when another program has its port. */
-export const readyLine = "ready for connections";
-export const portTakenLine = "the port is in use";
+import { portTakenLine, type ProgramSettings, readyLine } from "./clickhouse_settings.ts";
 
 async function main(): Promise<void> {
   const settings: ProgramSettings = JSON.parse(await new Response(Deno.stdin.readable).text());

@@ -16,7 +16,7 @@ Deno.test("enginePackage() says what to do where there is none", () => {
 
 Deno.test("findEngine() says that it downloads, and what to do where it cannot", async () => {
   const lines: string[] = [];
-  const name = "@chdb/no-such-library@0.0.0";
+  const name = "no package's name"; // refused before anybody is asked
   await rejects(findEngine({ name, onProgress: (line) => lines.push(line) }), {
     code: "UNAVAILABLE",
     message: `cannot get the npm package ${name}`,
