@@ -9,6 +9,7 @@ import {
   readConfig,
   snakeCase,
 } from "../lib/config.ts";
+import { clickhouseUrlFault } from "../lib/clickhouse/url.ts";
 import { LIMITS } from "../lib/limits.ts";
 import { natsUrlFaults } from "../lib/events/nats_url.ts";
 import { urlFaults } from "../lib/postgres/url.ts";
@@ -48,7 +49,11 @@ export function configOf(flags: Readonly<Record<string, unknown>>): Config {
     env,
     file: readFile(named ?? "fraiseql.toml", named === undefined),
     readSecret: (path) => Deno.readTextFileSync(path),
-    checks: { database_url: urlFaults, nats_url: natsUrlFaults },
+    checks: {
+      database_url: urlFaults,
+      nats_url: natsUrlFaults,
+      clickhouse_url: (text) => [clickhouseUrlFault(text)].filter((fault) => fault !== null),
+    },
   });
 }
 

@@ -76,6 +76,31 @@ Deno.test("readConfig() has a default for everything", () => {
   }
 });
 
+Deno.test("readConfig() takes ClickHouse's keys, and none of them without the URL", () => {
+  const env = {
+    FRAISEQL_CLICKHOUSE_URL: "https://ch:8443/events",
+    FRAISEQL_CLICKHOUSE_USER: "me",
+    FRAISEQL_CLICKHOUSE_PASSWORD: "p",
+    FRAISEQL_CLICKHOUSE_DATABASE: "mine",
+  };
+  const { clickhouseUrl, clickhouseUser, clickhousePassword, clickhouseDatabase } = read({ env });
+  deepEqual([clickhouseUrl, clickhouseUser, clickhousePassword, clickhouseDatabase], [
+    "https://ch:8443/events",
+    "me",
+    "p",
+    "mine",
+  ]);
+  deepEqual(faultsOf({ env: { ...env, FRAISEQL_CLICKHOUSE_URL: "ch:9000" } }), [
+    "FRAISEQL_CLICKHOUSE_URL: must begin with http:// or https://",
+  ]);
+  deepEqual(faultsOf({ env: { FRAISEQL_CLICKHOUSE_DATABASE: "a-b" } }), [
+    'FRAISEQL_CLICKHOUSE_DATABASE: must be letters, digits and underscores, up to 100 (is "a-b")',
+  ]);
+  deepEqual(faultsOf({ env: { FRAISEQL_CLICKHOUSE_USER: "me" } }), [
+    "clickhouse_user: has no effect without clickhouse_url; set both or none",
+  ]);
+});
+
 Deno.test("readConfig() takes a flag before the environment, that before the file", () => {
   const file = 'log_level = "debug"\n[limits]\nquery_depth_max = 3';
   const env = { FRAISEQL_LOG_LEVEL: "warn", FRAISEQL_LIMITS_QUERY_DEPTH_MAX: "4" };
