@@ -245,7 +245,7 @@ export function readConfig(sources: ConfigSources): Config {
     );
   }
   for (const key of ["clickhouse_user", "clickhouse_password", "clickhouse_database"]) {
-    if (values[key] && !values.clickhouse_url) {
+    if (values[key] && values.clickhouse_url === "") {
       faults.push(`${key}: has no effect without clickhouse_url; set both or none`);
     }
   }
