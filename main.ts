@@ -118,6 +118,11 @@ export async function main(args: readonly string[]): Promise<number> {
     () => async (config, signal) =>
       (await import("./commands/observe.ts")).observe(config, observe.opts(), signal),
   );
+  run(
+    program.command("bridge")
+      .description("make Arrow record batches of the events in NATS, as a process of its own"),
+    () => async (config, signal) => (await import("./commands/bridge.ts")).bridge(config, signal),
+  );
   const verify = program.command("verify")
     .description("whether NATS holds exactly the events of the change log")
     .option("--since <moment>", "events from that hour on (default: all)");

@@ -401,6 +401,25 @@ export const LIMITS = {
     max: 100_000,
     why: "messages that a worker takes at once; each of them may be many events",
   },
+  bridgeBatchBytesMax: {
+    value: 4 * MiB,
+    min: 64 * KiB,
+    max: 32 * MiB,
+    why: "a record batch in NATS: 10,000 usual events have 3 MiB; a larger single event goes alone",
+  },
+  bridgeFlushMsMax: {
+    value: 200,
+    min: 1,
+    max: 60_000,
+    why: "a batch waits so long for further events: each is an insert into ClickHouse later",
+  },
+  bridgeOverlapEventsMax: {
+    value: 2_000_000,
+    min: 0,
+    max: 50_000_000,
+    why:
+      "events whose ids are compared after NATS lost some, 32 bytes of memory each for that time",
+  },
   retryWaitMsMax: {
     value: 15_000,
     min: 100,

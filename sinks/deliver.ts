@@ -1,6 +1,6 @@
 /**
- * The one loop of every worker: pull, encode, write, park what is refused for good, and last the
- * progress. Nothing is lost whenever it ends, since progress comes after all else; what was written
+ * The one loop of every worker: pull, encode, park what cannot be encoded, write, park what the
+ * destination refuses for good, and last the progress. Nothing is lost whenever it ends, since progress comes after all else; what was written
  * twice is the sink's to recognise.
  *
  * While one payload is being written the next is pulled and encoded, and no more: memory is two
@@ -15,7 +15,14 @@ import { CONTENT_TYPE, HEADER } from "../lib/events/names.ts";
 import type { EventMessage } from "../lib/events/puller.ts";
 import type { Log } from "../lib/log.ts";
 import { pause } from "../lib/waiting.ts";
-import type { Encode, Encoded, Part, RefusedPart, Sink } from "./sink.ts";
+import {
+  type Encode,
+  type Encoded,
+  type Part,
+  PlaceLost,
+  type RefusedPart,
+  type Sink,
+} from "./sink.ts";
 
 export interface DeliverOptions<Payload> {
   /** The worker's name: what it refuses is parked under it. */
@@ -121,16 +128,17 @@ class Lane<Payload> {
       await feed.begin(pulled);
       this.ahead = this.pull();
       this.ahead.catch(() => {}); // looked at by `take`
+      // Before the write, since that is the progress where the destination itself tells of it.
+      for (const one of encoded.refused) await parkOne(options, one);
       const written = await write(options, messages, encoded, drained);
-      const refused = [...encoded.refused, ...written];
-      for (const one of refused) await parkOne(options, one);
+      for (const one of written) await parkOne(options, one);
       await feed.done(pulled);
       options.watch?.written?.({
         feed: feed.name,
         lastSequence: rangeOf(pulled).last,
         messages: pulled.messages.length,
         rows: encoded.rows,
-        refused: refused.length,
+        refused: encoded.refused.length + written.length,
         pending: pulled.messages.at(-1)?.pending ?? 0,
       });
     } catch (error) {
@@ -220,6 +228,7 @@ async function write<Payload>(
       const refusals = await sink.write(encoded.payload, drained);
       return refusals.map(({ row, reason }) => ({ part: encoded.part(row), reason }));
     } catch (error) {
+      if (error instanceof PlaceLost) throw error;
       if (error instanceof AppError && isPassing(error)) {
         await backOff.wait(sink.name, error);
         await connectSink(options);

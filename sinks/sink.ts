@@ -1,5 +1,6 @@
 /** What a destination of events must be able to do; the loop around it is `deliver.ts`. */
 
+import { AppError } from "../lib/errors.ts";
 import type { EventMessage } from "../lib/events/puller.ts";
 
 export interface Sink<Payload> {
@@ -15,12 +16,20 @@ export interface Sink<Payload> {
    * Store the rows and return the ones refused for good, empty when all were
    * stored. Throws `UNAVAILABLE` when the whole payload may be tried again; any
    * other error means that no try of this payload will ever do, and it is
-   * written again in halves until what is bad is found.
+   * written again in halves until what is bad is found. `PlaceLost` means that the payload is no
+   * longer what must be written: the feed is opened again.
    * The same payload can arrive twice, so a write must be safe to repeat.
    */
   write(payload: Payload, signal: AbortSignal): Promise<Refusal[]>;
 
   close(): Promise<void>;
+}
+
+/** What the destination holds is not what the payload was made for; the feed must ask it again. */
+export class PlaceLost extends AppError {
+  constructor(reason: string, cause: unknown) {
+    super("UNAVAILABLE", reason, { hint: "the destination is asked again by itself", cause });
+  }
 }
 
 /** A row that was refused for good. */

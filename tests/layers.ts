@@ -68,10 +68,7 @@ const TOOLS: readonly string[] = ["lib/http/graphiql/vendor.ts"];
  */
 const AWAITED: readonly string[] = [
   "lib/events/recorded_feed.ts",
-  "lib/events/untracked_feed.ts",
-  "sinks/deliver.ts",
   "lib/embedded/clickhouse_keep.ts",
-  "lib/events/event_scanner.ts",
 ];
 
 /** What is wrong, and where. */

@@ -35,6 +35,18 @@ export class Scan {
     // Asked for the whole message at once; where it is not, each line is looked at by itself.
     this.isText = isUtf8(bytes);
   }
+
+  /** Goes past the first lines. */
+  skip(lines: number): void {
+    const { bytes } = this;
+    while (this.line < lines && this.at < bytes.length) {
+      const found = bytes.indexOf(newline, this.at);
+      const end = found < 0 ? bytes.length : found;
+      const length = end - this.at - (bytes[end - 1] === carriageReturn ? 1 : 0);
+      if (length > 0) this.line++;
+      this.at = end + 1;
+    }
+  }
 }
 
 /** A line that is no event. */
