@@ -33,7 +33,8 @@ export function bridgeFeed(options: BridgeFeedOptions): Feed {
     nats,
     stream: STREAM.events,
     worker: "bridge",
-    max,
+    // In parts, so that what is asked for beyond a full pull is a part of one only.
+    max: { messages: max.messages, bytes: Math.ceil(max.bytes / partsPerPull) },
     async heldLast(signal) {
       await untilFree(signal);
       await batches.open();
@@ -90,3 +91,5 @@ export function bridgeFeed(options: BridgeFeedOptions): Feed {
     },
   };
 }
+
+const partsPerPull = 4;

@@ -75,11 +75,13 @@ export async function deliver<Payload>(given: DeliverOptions<Payload>): Promise<
   signal.addEventListener("abort", onStop, { once: true });
   try {
     await connectSink(options);
-    const lanes = feeds.map((feed) => new Lane(feed, options));
+    const arrivals = new Arrivals<Arrived<Payload>>();
+    for (const feed of feeds) arrivals.expect(new Lane(feed, options).next());
     while (!signal.aborted) {
-      const ready = await Promise.race(lanes.map((lane) => lane.next()));
+      const { lane, taken } = await arrivals.next();
       if (signal.aborted) break;
-      await ready.lane.deliver(ready.taken, drained.signal);
+      await lane.deliver(taken, drained.signal);
+      arrivals.expect(lane.next());
     }
   } catch (error) {
     if (!signal.aborted || !(error instanceof AppError) || !isPassing(error)) throw error;
@@ -98,9 +100,41 @@ interface Taken<Payload> {
   readonly encoded: Encoded<Payload>;
 }
 
+/** What came from a feed. */
+interface Arrived<Payload> {
+  readonly lane: Lane<Payload>;
+  readonly taken: Taken<Payload>;
+}
+
+/**
+ * Takes what several promises give, in the order in which it comes. `Promise.race` would keep all of
+ * it in memory, for as long as one of the promises waits: a feed can be silent for days.
+ */
+class Arrivals<Value> {
+  private readonly arrived: ({ readonly value: Value } | { readonly error: unknown })[] = [];
+  private wake = () => {};
+
+  expect(coming: Promise<Value>): void {
+    const put = (one: { readonly value: Value } | { readonly error: unknown }) => {
+      this.arrived.push(one);
+      this.wake();
+    };
+    coming.then((value) => put({ value }), (error) => put({ error }));
+  }
+
+  /** The next one; throws what a promise was rejected with. */
+  async next(): Promise<Value> {
+    for (;;) {
+      const one = this.arrived.shift();
+      if (one && "error" in one) throw one.error;
+      if (one) return one.value;
+      await new Promise<void>((resolve) => this.wake = resolve);
+    }
+  }
+}
+
 /** One feed: what was pulled of it next, and its way through the sink. */
 class Lane<Payload> {
-  private coming: Promise<{ lane: Lane<Payload>; taken: Taken<Payload> }> | null = null;
   /** Pulled while the one before is written; it fails with its feed, and is then pulled again. */
   private ahead: Promise<Taken<Payload>> | null = null;
   private isOpen = false;
@@ -113,13 +147,9 @@ class Lane<Payload> {
     this.backOff = new BackOff(options);
   }
 
-  /** What comes next; the same promise until it was delivered. */
-  next(): Promise<{ lane: Lane<Payload>; taken: Taken<Payload> }> {
-    if (!this.coming) {
-      this.coming = this.take().then((taken) => ({ lane: this, taken }));
-      this.coming.catch(() => {}); // whoever races for it is told, if it matters still
-    }
-    return this.coming;
+  /** What comes next; called again once it was delivered. */
+  async next(): Promise<Arrived<Payload>> {
+    return { lane: this, taken: await this.take() };
   }
 
   async deliver({ pulled, messages, encoded }: Taken<Payload>, drained: AbortSignal) {
@@ -145,7 +175,6 @@ class Lane<Payload> {
       // The feed goes back to where progress is, and what was taken ahead comes again.
       await this.reopenLater(error);
     }
-    this.coming = null;
   }
 
   /** Opens the feed where it is not open, until there is something. */
