@@ -4,6 +4,7 @@
  */
 
 import { parseArgs } from "node:util";
+import { benchBridge } from "./bridge_part.ts";
 import { benchCapture } from "./capture.ts";
 import { benchCrowd } from "./crowd.ts";
 import { benchDecode } from "./decode.ts";
@@ -34,6 +35,7 @@ const PARTS: Readonly<Record<string, (stage: Stage) => Promise<Report>>> = {
   encoders: benchEncoders,
   capture: benchCapture,
   publisher: benchPublisher,
+  bridge: benchBridge,
 };
 
 const usage = `deno task bench [part...] [--rows N] [--rounds N] [--quick] [--json FILE]

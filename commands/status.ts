@@ -5,6 +5,7 @@ import { createLog } from "../lib/log.ts";
 import { countMax, type IngestLag, type PublisherLag, publisherLag } from "../lib/observer/lag.ts";
 import { openRegistry } from "../lib/postgres/change_log/migrate.ts";
 import { pause } from "../lib/waiting.ts";
+import { type BridgeLag, bridgeLag } from "../sinks/bridge_lag.ts";
 import { withConnection } from "./migrate.ts";
 import { openNats } from "./nats.ts";
 import { answer } from "./say.ts";
@@ -21,6 +22,7 @@ export function status(config: Config, flags: StatusFlags, signal: AbortSignal):
     const nats = await openNats(config, { name: "fraiseql status", log, signal, wait: false });
     try {
       let before = await publisherLag(connection, nats);
+      let bridgeBefore = await bridgeLag(nats);
       let beforeMs = performance.now();
       for (;;) {
         // A rate needs two looks.
@@ -28,7 +30,9 @@ export function status(config: Config, flags: StatusFlags, signal: AbortSignal):
         const now = await publisherLag(connection, nats);
         const nowMs = performance.now();
         answer(statusText(now, rateOf(before, now, nowMs - beforeMs)));
-        [before, beforeMs] = [now, nowMs];
+        const bridge = await bridgeLag(nats);
+        if (bridge) answer(bridgeText(bridge, bridgeBefore, nowMs - beforeMs));
+        [before, bridgeBefore, beforeMs] = [now, bridge, nowMs];
         if (!flags.watch || signal.aborted) return 0;
       }
     } finally {
@@ -62,4 +66,12 @@ function statusText(lag: PublisherLag, rate: number): string {
 function ingestText({ taken, repeated, refused, backlog, waitsFor }: IngestLag): string {
   return `ingest      ${taken} events taken, ${repeated} repeats dropped, ${refused} parked, ` +
     `${backlog} messages in FRAISEQL_INGEST${waitsFor === null ? "" : `, waits: ${waitsFor}`}`;
+}
+
+function bridgeText(lag: BridgeLag, before: BridgeLag | null, ms: number): string {
+  const { batchSequence, epoch, sequence, messages, seconds, events, lastError } = lag;
+  const rate = before ? Math.max(0, Math.round((events - before.events) * 1000 / ms)) : 0;
+  return `bridge      batch ${batchSequence}, reads stream sequence ${sequence}, epoch ${epoch}, ` +
+    `behind by ${messages} messages and ${seconds.toFixed(1)} s, ${rate} events/s` +
+    `${lastError === null ? "" : `, last error: ${lastError}`}\n`;
 }

@@ -231,6 +231,11 @@ function toHead({ sequence, headers }: StoredMessage): BatchHead {
   };
 }
 
+/** The message of FRAISEQL_EVENTS with which the bridge goes on behind that batch. */
+export function sourceSequence(batch: StoredMessage): number {
+  return toHead(batch).place.next.sequence;
+}
+
 /** `12.3`: sequence and line. */
 function toText({ sequence, line }: LinePlace): string {
   return `${sequence}.${line}`;
