@@ -32,7 +32,8 @@ export class Bridged {
   private readonly bridges: RunningBridge[] = [];
   epoch = 1;
 
-  private constructor(readonly url: string, readonly nats: Nats, readonly limits: Limits) {}
+  /** On streams that are there. */
+  constructor(readonly url: string, readonly nats: Nats, readonly limits: Limits) {}
 
   /** Small waits, so that tests take none. */
   static async run(
