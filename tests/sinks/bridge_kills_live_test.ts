@@ -15,7 +15,7 @@ import { streamState } from "../../lib/events/stream_state.ts";
 import { migrateNats, storeBytesMax } from "../../lib/events/streams.ts";
 import { createLog } from "../../lib/log.ts";
 import { readBatch } from "../lib/arrow/read_batch.ts";
-import { event } from "../lib/events/events.ts";
+import { events } from "../lib/events/events.ts";
 import { type Program, run } from "../serve/serve.ts";
 import { connectTo, natsPrograms, testLimits, testNats } from "../services/nats.ts";
 
@@ -89,36 +89,34 @@ async function publishAll(
   signal: AbortSignal,
 ): Promise<EntityEvent[]> {
   const encoder = new TextEncoder();
-  const all: EntityEvent[] = [];
-  let expected = 0;
+  let [expected, total] = [0, 0];
   while (!signal.aborted) {
-    const some = Array.from(
-      { length: 1 + Math.floor(random() * 200) },
-      (_, i) => event(all.length + i),
-    );
+    const some = events(total, total + 1 + Math.floor(random() * 200));
     const cut = Math.floor(random() * some.length);
     const data = [some.slice(0, cut), some.slice(cut)].filter(({ length }) => length > 0)
       .map((part) => encoder.encode(part.map(writeEvent).join("\n") + "\n"));
+    const after = total + some.length;
     const published = await publishPage(nats, {
       messages: data.map((data) => ({ subject: SUBJECT.event("Order"), data })),
-      checkpoint: encoder.encode(JSON.stringify({ epoch: 1, done: true, count: all.length })),
+      checkpoint: encoder.encode(JSON.stringify({ epoch: 1, done: true, total: after })),
       expected,
     });
-    if (published.kind === "published") {
-      all.push(...some);
-      expected = published.sequence;
-    } else {
-      // It is there or it is not; the last checkpoint tells.
-      await delay(50);
-      const last = await lastCheckpoint(nats).catch(() => null);
-      if (last && JSON.parse(new TextDecoder().decode(last.data)).count === all.length) {
-        if (last.sequence > expected) all.push(...some);
-        expected = last.sequence;
-      }
-    }
+    if (published.kind === "published") [expected, total] = [published.sequence, after];
+    // It is there or it is not, or comes late and fences the next one off; the checkpoint tells.
+    else [expected, total] = await lastPage(nats);
     await delay(random() * 20);
   }
-  return all;
+  return events(0, (await lastPage(nats))[1]);
+}
+
+/** Sequence of the last checkpoint, and the events up to it; waits for NATS. */
+async function lastPage(nats: Nats): Promise<[sequence: number, total: number]> {
+  for (;;) {
+    await delay(50);
+    const last = await lastCheckpoint(nats).catch(() => undefined); // NATS is on its way back
+    if (last === null) return [0, 0];
+    if (last) return [last.sequence, JSON.parse(new TextDecoder().decode(last.data)).total];
+  }
 }
 
 async function storedRows(nats: Nats): Promise<{ id: string; position: bigint }[]> {
