@@ -48,16 +48,13 @@ async function migrateTables(
   const clickhouse = connectClickhouse(settings, config.limits);
   const done = flags.down
     ? await dropClickhouse(clickhouse, signal)
-    : await migrateClickhouse(clickhouse, { retentionDays: eventRetentionDays }, signal);
+    : await migrateClickhouse(clickhouse, { retentionDays: config.eventRetentionDays }, signal);
   for (const { table, done: what, changes } of done) {
     const words = { made: "made", changed: "changed", nothing: "up to date:", removed: "removed" };
     const more = changes.length > 0 ? `: ${changes.join(", ")}` : "";
     answer(`${words[what]} ${table} in ClickHouse${more}\n`);
   }
 }
-
-/** How long events are kept. */
-const eventRetentionDays = 90;
 
 async function migrateStreams(config: Config, signal: AbortSignal): Promise<void> {
   const log = createLog("warn");

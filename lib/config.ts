@@ -172,7 +172,7 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
   { key: "elasticsearch_password", env: "FRAISEQL_ELASTICSEARCH_PASSWORD", default: "", secret: true, later: events, help: "Elasticsearch password" },
   { key: "sinks", env: "FRAISEQL_SINKS", default: "", later: events, help: "sinks that must confirm" },
   { key: "change_log_full", env: "FRAISEQL_CHANGE_LOG_FULL", default: "stop-capturing", read: oneOf("stop-capturing", "refuse-writes"), help: "what writers do when the change log is full: stop-capturing or refuse-writes" },
-  { key: "event_retention_days", env: "FRAISEQL_EVENT_RETENTION_DAYS", default: "90", read: days, help: "days that events are kept: rows of an older time are left out of a back-fill" },
+  { key: "event_retention_days", env: "FRAISEQL_EVENT_RETENTION_DAYS", default: "90", read: days, help: "days that events are kept, in ClickHouse too: rows of an older time are left out of a back-fill" },
   { key: "jwt_secret", env: "FRAISEQL_JWT_SECRET", default: "", secret: true, later: auth, help: "secret of HS256 tokens" },
   { key: "jwks_url", env: "FRAISEQL_JWKS_URL", default: "", later: auth, help: "keys of tokens" },
   { key: "issuer", env: "FRAISEQL_ISSUER", default: "", later: auth, help: "issuer of tokens" },
