@@ -114,7 +114,7 @@ $$;
 
 create or replace function fraiseql.secret_name(name text)
 returns boolean language sql immutable parallel safe as $$
-  select name ~* 'passw(or)?d|passphrase|secret|token|api_?key|private_?key'
+  select name ~* 'pass_?w(or)?d|passphrase|secret|token|api_?key|private_?key'
 $$;
 
 create or replace function fraiseql.change_log_bytes()
