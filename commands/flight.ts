@@ -7,6 +7,7 @@ import { createLog } from "../lib/log.ts";
 import { createMetrics } from "../lib/metrics.ts";
 import { openDatabase } from "../lib/postgres/database.ts";
 import { engineOf, findDatabase } from "./database.ts";
+import { openEventSources } from "./event_sources.ts";
 import { untilThere } from "./wait.ts";
 
 /** Serves until it is told to stop; gives the exit status. */
@@ -25,6 +26,7 @@ async function serveUntilStopped(config: Config, signal: AbortSignal): Promise<v
   const { limits, unrepresentable } = config;
   const found = await findDatabase(config, log, signal);
   const { url } = found;
+  const events = openEventSources(config, log);
   try {
     const database = await untilThere(
       url,
@@ -65,6 +67,7 @@ async function serveUntilStopped(config: Config, signal: AbortSignal): Promise<v
           tellParent = refreshed;
           return serveFlight({
             engine,
+            events,
             address,
             limits,
             log,
@@ -85,6 +88,7 @@ async function serveUntilStopped(config: Config, signal: AbortSignal): Promise<v
       await database.close();
     }
   } finally {
+    await events.close();
     await found.close();
   }
 }

@@ -4,7 +4,7 @@ import type { ResultField } from "../lib/arrow/result_field.ts";
 import { suggestion } from "../lib/config.ts";
 import { AppError } from "../lib/errors.ts";
 import type { Plan, RowsRoot } from "../lib/query/query_engine.ts";
-import type { Ticket } from "./ticket.ts";
+import type { PlannedTicket } from "./ticket.ts";
 import { FILE_FIELDS } from "./to_file.ts";
 
 /** The roots that are rows, with their index in the plan. Values alone have no place in Arrow. */
@@ -26,7 +26,7 @@ export function rowsRoots(plan: Plan): [index: number, root: RowsRoot][] {
 }
 
 /** The one root that a ticket means; `BAD_TICKET` lists them where it could be several. */
-export function oneRoot(ticket: Ticket, plan: Plan): [index: number, root: RowsRoot] {
+export function oneRoot(ticket: PlannedTicket, plan: Plan): [index: number, root: RowsRoot] {
   const roots = rowsRoots(plan);
   const names = roots.map(([, root]) => root.name);
   const field = ticket.kind === "query" ? ticket.field : null;
@@ -49,11 +49,11 @@ export function oneRoot(ticket: Ticket, plan: Plan): [index: number, root: RowsR
 }
 
 /** The columns of a ticket's batches: the rows' own, or those of a file. */
-export function fieldsOf(ticket: Ticket, root: RowsRoot): readonly ResultField[] {
+export function fieldsOf(ticket: PlannedTicket, root: RowsRoot): readonly ResultField[] {
   return ticket.kind === "export" && ticket.format !== "arrow" ? FILE_FIELDS : root.fields;
 }
 
 /** The ticket of one of several roots. */
-export function ofField(ticket: Ticket, root: RowsRoot): Ticket {
+export function ofField(ticket: PlannedTicket, root: RowsRoot): PlannedTicket {
   return ticket.kind === "query" ? { ...ticket, field: root.name } : ticket;
 }

@@ -37,7 +37,11 @@ export class RunningStreams {
    * Takes a place, to be given back by `close` when the stream has really ended. `abort` is called
    * when its FlightInfo is cancelled and when it takes too long.
    */
-  open(ticket: Uint8Array, abort: (reason: AppError) => void): RunningStream {
+  open(
+    ticket: Uint8Array,
+    abort: (reason: AppError) => void,
+    msMax = this.streamMsMax,
+  ): RunningStream {
     if (this.running.size >= this.most.count) {
       throw new AppError("TOO_MANY_STREAMS", `${this.running.size} streams are under way`, {
         hint: "read those to their end or cancel them, try again later, or raise the limit " +
@@ -46,13 +50,13 @@ export class RunningStreams {
       });
     }
     const timer = setTimeout(() => {
-      const seconds = this.streamMsMax / 1000;
+      const seconds = msMax / 1000;
       abort(
         new AppError("TIMEOUT", `the stream took longer than ${seconds} s`, {
           hint: "ask for fewer rows, read faster, or raise limits.statement_seconds_max",
         }),
       );
-    }, this.streamMsMax);
+    }, msMax);
     const stream = { ticket: text(ticket), abort, timer };
     this.running.add(stream);
     this.onCount(this.running.size);
@@ -63,6 +67,11 @@ export class RunningStreams {
     clearTimeout(stream.timer);
     this.running.delete(stream);
     this.onCount(this.running.size);
+  }
+
+  /** Ends all of them. */
+  end(reason: AppError): void {
+    for (const stream of this.running) stream.abort(reason);
   }
 
   /** Ends the streams of a ticket; gives how many there were. */

@@ -16,6 +16,7 @@ import type { Limits } from "../lib/limits.ts";
 import type { Log } from "../lib/log.ts";
 import type { Metrics } from "../lib/metrics.ts";
 import type { QueryEngine } from "../lib/query/query_engine.ts";
+import type { EventSources } from "./event_stream.ts";
 import { openGrpcJsLine } from "./grpc_js.ts";
 import { type Call, CallStatus, type Handler, type Message, type Method } from "./line.ts";
 import { HeldSnapshots } from "./held_snapshots.ts";
@@ -29,6 +30,7 @@ export interface FlightOptions {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly unrepresentable: Unrepresentable;
+  readonly events: EventSources;
   /** What the action RefreshSchema does. */
   readonly refresh: () => Promise<void>;
 }
@@ -49,14 +51,21 @@ export async function serveFlight(options: FlightOptions): Promise<FlightServer>
     limits.partitionSnapshotsMax,
     limits.partitionSnapshotSeconds,
   );
+  const counts = { queries: 0, events: 0 };
+  const count = (of: keyof typeof counts) => (now: number) => {
+    counts[of] = now;
+    metrics.streams.set({ transport }, counts.queries + counts.events);
+  };
+  const eventStreams = new RunningStreams(
+    { count: limits.flightEventStreamsMax, limit: "flight_event_streams_max" },
+    streamMsMax,
+    count("events"),
+  );
   const service = flightService({
     ...options,
     snapshots,
-    streams: new RunningStreams(
-      streamsMost(limits),
-      streamMsMax,
-      (count) => metrics.streams.set({ transport }, count),
-    ),
+    eventStreams,
+    streams: new RunningStreams(streamsMost(limits), streamMsMax, count("queries")),
   });
   const line = await openGrpcJsLine({
     address: options.address,
@@ -77,6 +86,10 @@ export async function serveFlight(options: FlightOptions): Promise<FlightServer>
     address: line.address,
     url: `grpc://${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`,
     stop: async (drainSeconds) => {
+      // They would go on for ever; who reads them goes on elsewhere, or here a little later.
+      eventStreams.end(
+        new AppError("UNAVAILABLE", "the server stops", { hint: "read on with `after`" }),
+      );
       await line.stop(drainSeconds * 1000);
       snapshots.close();
     },

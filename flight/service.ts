@@ -3,6 +3,7 @@
  * neither gRPC nor PostgreSQL. https://arrow.apache.org/docs/format/Flight.html
  */
 
+import { eventTableSchema } from "../lib/arrow/event_batches.ts";
 import {
   arrowSchemaMessage,
   type Compression,
@@ -16,6 +17,8 @@ import type { Limits } from "../lib/limits.ts";
 import type { Plan, QueryEngine, RowsRoot } from "../lib/query/query_engine.ts";
 import { batchedQueries, refuseUnequal } from "./batched.ts";
 import { compressionHeader, compressionOf } from "./compression.ts";
+import { eventsAsked, refuseIdle } from "./events_asked.ts";
+import { type EventSources, eventStream } from "./event_stream.ts";
 import type { Message } from "./line.ts";
 import {
   ACTION,
@@ -46,6 +49,8 @@ import type { RunningStreams } from "./running_streams.ts";
 import {
   decodeTicket,
   encodeTicket,
+  type EventsTicket,
+  type PlannedTicket,
   type QueryTicket,
   queryTicket,
   type Ticket,
@@ -75,6 +80,9 @@ export interface ServiceOptions {
   readonly unrepresentable: Unrepresentable;
   readonly streams: RunningStreams;
   readonly snapshots: HeldSnapshots;
+  /** Those of events: they hold no connection of PostgreSQL, and some take days. */
+  readonly eventStreams: RunningStreams;
+  readonly events: EventSources;
   /** Reads the catalog again, here and wherever else it is kept. */
   readonly refresh: () => Promise<void>;
 }
@@ -99,7 +107,7 @@ export function flightService(options: ServiceOptions) {
     await engine.current();
     for (const { name } of engine.rootLists()) {
       if (!name.includes(wanted)) continue;
-      const ticket: Ticket = { kind: "word", word: name };
+      const ticket: PlannedTicket = { kind: "word", word: name };
       const info = flightInfo(ticket, await planOf(ticket));
       info.flightDescriptor = { type: DESCRIPTOR_TYPE.path, cmd: new Uint8Array(), path: [name] };
       yield wholeMessage(encodeMessage(FLIGHT_INFO, info));
@@ -119,6 +127,12 @@ export function flightService(options: ServiceOptions) {
   async function describe(call: FlightCall): Promise<MessageOf<typeof FLIGHT_INFO>> {
     const descriptor = decodeMessage(FLIGHT_DESCRIPTOR, await oneRequest(call));
     const ticket = carryingCompression(readDescriptor(descriptor), call);
+    if (ticket.kind === "events") {
+      call.operation = eventsOperation;
+      refuseIdle(eventsAsked(ticket));
+      const info = infoOf(eventTableSchema(), [endpoint(ticket, null)]);
+      return { ...info, flightDescriptor: descriptor };
+    }
     const plan = await planOf(ticket);
     call.operation = plan.operationName;
     const info = ticket.kind === "query" && ticket.partitions !== null
@@ -149,6 +163,12 @@ export function flightService(options: ServiceOptions) {
 
   async function* getSchema(call: FlightCall): AsyncGenerator<Message> {
     const ticket = readDescriptor(decodeMessage(FLIGHT_DESCRIPTOR, await oneRequest(call)));
+    if (ticket.kind === "events") {
+      call.operation = eventsOperation;
+      const schema = encapsulated(eventTableSchema());
+      yield wholeMessage(encodeMessage(SCHEMA_RESULT, { schema }));
+      return;
+    }
     const plan = await planOf(ticket);
     call.operation = plan.operationName;
     const [, root] = oneRoot(ticket, plan);
@@ -159,6 +179,10 @@ export function flightService(options: ServiceOptions) {
     const bytes = decodeMessage(TICKET, await oneRequest(call)).ticket;
     const ticket = decodeTicket(bytes, limits);
     const compression = compressionOf(call.header(compressionHeader), ticket);
+    if (ticket.kind === "events") {
+      yield* getEvents(ticket, compression, call);
+      return;
+    }
     const plan = await planOf(ticket);
     call.operation = plan.operationName;
     const [index, root] = oneRoot(ticket, plan);
@@ -167,10 +191,39 @@ export function flightService(options: ServiceOptions) {
     void call.ended.then(() => streams.close(stream));
     const chunks = rowsOf(ticket, plan, index, call);
     const messages = messagesOf(ticket, plan, root, chunks, compression);
-    yield* toFlight(fieldsOf(ticket, root), messages, (rows) => call.rows += rows);
+    yield* toFlight(
+      arrowSchemaMessage(fieldsOf(ticket, root)),
+      messages,
+      (rows) => call.rows += rows,
+    );
   }
 
-  function rowsOf(ticket: Ticket, plan: Plan, root: number, call: FlightCall) {
+  async function* getEvents(
+    ticket: EventsTicket,
+    compression: Compression | null,
+    call: FlightCall,
+  ): AsyncGenerator<Message> {
+    call.operation = eventsOperation;
+    const asked = eventsAsked(ticket);
+    refuseIdle(asked);
+    const { eventStreams, events } = options;
+    const secondsMax = ticket.follow ? limits.followSecondsMax : limits.statementSecondsMax;
+    const name = encodeTicket(ticket, limits);
+    const stream = eventStreams.open(name, (reason) => call.abort(reason), secondsMax * 1000);
+    void call.ended.then(() => eventStreams.close(stream));
+    const messages = eventStream(events, asked, {
+      batchRowsMax: limits.batchRowsMax,
+      batchBytesMax: limits.batchBytesMax,
+      rowBytesMax: limits.flightRowBytesMax,
+      idleMs: limits.followIdleMsMax,
+      retryMs: Math.min(followRetryMs, limits.retryWaitMsMax),
+      compression,
+      signal: call.signal,
+    });
+    yield* toFlight(eventTableSchema(), messages, (rows) => call.rows += rows);
+  }
+
+  function rowsOf(ticket: PlannedTicket, plan: Plan, root: number, call: FlightCall) {
     const { signal } = call;
     const fromCache = (ageSeconds: number) => {
       call.answerHeader("age", String(ageSeconds));
@@ -185,7 +238,7 @@ export function flightService(options: ServiceOptions) {
   }
 
   function messagesOf(
-    ticket: Ticket,
+    ticket: PlannedTicket,
     plan: Plan,
     root: RowsRoot,
     chunks: AsyncIterable<RowChunk>,
@@ -248,7 +301,8 @@ export function flightService(options: ServiceOptions) {
     let cancelled = 0;
     for (const { ticket } of info.endpoint) {
       const asked = decodeTicket(ticket?.ticket ?? new Uint8Array(), limits);
-      cancelled += streams.cancel(encodeTicket(asked, limits));
+      const set = asked.kind === "events" ? options.eventStreams : streams;
+      cancelled += set.cancel(encodeTicket(asked, limits));
       if (asked.kind === "query" && asked.partition !== null) {
         cancelled += snapshots.release(asked.partition.snapshot) ? 1 : 0;
       }
@@ -273,7 +327,7 @@ export function flightService(options: ServiceOptions) {
     for (const row of ACTIONS) yield wholeMessage(encodeMessage(ACTION_TYPE, row));
   }
 
-  async function planOf(ticket: Ticket): Promise<Plan> {
+  async function planOf(ticket: PlannedTicket): Promise<Plan> {
     await engine.current();
     switch (ticket.kind) {
       case "query":
@@ -320,16 +374,25 @@ export function flightService(options: ServiceOptions) {
   }
 
   /** One endpoint per root field; its ticket goes to DoGet as it is. */
-  function flightInfo(ticket: Ticket, plan: Plan): MessageOf<typeof FLIGHT_INFO> {
+  function flightInfo(ticket: PlannedTicket, plan: Plan): MessageOf<typeof FLIGHT_INFO> {
     const isOne = ticket.kind === "batch" || (ticket.kind === "query" && ticket.field !== null);
     const roots = isOne ? [oneRoot(ticket, plan)[1]] : rowsRoots(plan).map(([, root]) => root);
     const [first] = roots;
+    const endpoints = roots.map((root) =>
+      endpoint(roots.length === 1 ? ticket : ofField(ticket, root), null)
+    );
+    const isWhole = first && roots.length === 1;
+    return infoOf(isWhole ? arrowSchemaMessage(fieldsOf(ticket, first)) : null, endpoints);
+  }
+
+  function infoOf(
+    schema: Uint8Array | null,
+    endpoints: MessageOf<typeof FLIGHT_ENDPOINT>[],
+  ): MessageOf<typeof FLIGHT_INFO> {
     return {
-      schema: first && roots.length === 1 ? schemaOf(ticket, first) : new Uint8Array(),
+      schema: schema ? encapsulated(schema) : new Uint8Array(),
       flightDescriptor: null,
-      endpoint: roots.map((root) =>
-        endpoint(roots.length === 1 ? ticket : ofField(ticket, root), null)
-      ),
+      endpoint: endpoints,
       totalRecords: unknownTotal,
       totalBytes: unknownTotal,
       // Endpoints are different tables, not parts of one whose order could matter.
@@ -351,7 +414,7 @@ export function flightService(options: ServiceOptions) {
     };
   }
 
-  function schemaOf(ticket: Ticket, root: RowsRoot): Uint8Array {
+  function schemaOf(ticket: PlannedTicket, root: RowsRoot): Uint8Array {
     return encapsulated(arrowSchemaMessage(fieldsOf(ticket, root)));
   }
 
@@ -374,6 +437,12 @@ const ACTIONS = [
   { type: "RefreshSchema", description: "Reads the database's catalog again." },
   { type: "CancelFlightInfo", description: "Ends the streams of a FlightInfo's tickets." },
 ] as const;
+
+/** In the log: a ticket of events has no name of an operation. */
+const eventsOperation = "ObserverEvents";
+
+/** A follower whose NATS is gone looks again so soon. */
+const followRetryMs = 500;
 
 /** Flight's word for a number that is not known beforehand. */
 const unknownTotal = -1;

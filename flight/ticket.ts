@@ -9,8 +9,12 @@ import { suggestion } from "../lib/config.ts";
 import { AppError } from "../lib/errors.ts";
 import type { Limits } from "../lib/limits.ts";
 import type { PageRange } from "../lib/query/query_engine.ts";
+import { eventsAsked } from "./events_asked.ts";
 
-export type Ticket = QueryTicket | ViewTicket | WordTicket | ExportTicket | BatchTicket;
+export type Ticket = PlannedTicket | EventsTicket;
+
+/** Those that PostgreSQL answers. */
+export type PlannedTicket = QueryTicket | ViewTicket | WordTicket | ExportTicket | BatchTicket;
 
 /** A GraphQL query, as bare text or as JSON of the type `GraphQLQuery`. */
 export interface QueryTicket {
@@ -61,6 +65,23 @@ export type ExportFormat = "arrow" | "csv" | "json";
 export interface BatchTicket {
   readonly kind: "batch";
   readonly queries: readonly string[];
+  readonly compression: Compression | null;
+}
+
+/** Events, stored and coming (`ObserverEvents`). */
+export interface EventsTicket {
+  readonly kind: "events";
+  /** Null: of all types. */
+  readonly entityType: string | null;
+  /** Inclusive, as the ticket has it: a date, or RFC 3339. */
+  readonly startDate: string | null;
+  /** Exclusive. */
+  readonly endDate: string | null;
+  readonly limit: number | null;
+  /** Goes on with events as they come. */
+  readonly follow: boolean;
+  /** The position behind which it begins, in decimal digits. */
+  readonly after: string | null;
   readonly compression: Compression | null;
 }
 
@@ -175,10 +196,21 @@ function readJson(json: Record<string, unknown>, limits: TicketLimits): Ticket {
       const { queries, compression } = check(BatchedQueries, json);
       return { kind: "batch", queries, compression: compression ?? null };
     }
-    case "ObserverEvents":
-      throw new AppError("UNSUPPORTED", `tickets of the type ${type} are not served yet`, {
-        hint: "a later release brings them",
-      });
+    case "ObserverEvents": {
+      const ticket = check(ObserverEvents, json);
+      const events: EventsTicket = {
+        kind: "events",
+        entityType: ticket.entity_type ?? null,
+        startDate: ticket.start_date ?? null,
+        endDate: ticket.end_date ?? null,
+        limit: ticket.limit ?? null,
+        follow: ticket.follow ?? false,
+        after: ticket.after ?? null,
+        compression: ticket.compression ?? null,
+      };
+      eventsAsked(events); // refuses moments and positions that are none
+      return events;
+    }
     default:
       throw badTicket(
         `no ticket type ${quoted(type)}${suggestion(short(type), TICKET_TYPES)}`,
@@ -202,8 +234,6 @@ const TICKET_TYPES = [
   "BatchedQueries",
 ] as const;
 type TicketType = typeof TICKET_TYPES[number];
-
-const SERVED_TYPES = TICKET_TYPES.filter((type) => type !== "ObserverEvents");
 
 const jsonMap = z.record(z.string(), z.unknown()).nullish();
 const count = z.int().nonnegative().nullish();
@@ -239,6 +269,20 @@ const BulkExport = z.strictObject({
   filter: jsonMap,
   limit: count,
   format: z.enum(["arrow", "csv", "json", "parquet"]).nullish(),
+  compression,
+});
+
+/** PostgreSQL cuts names at 63 bytes; what capture names has little more. */
+const entityTypeCharsMax = 255;
+
+const ObserverEvents = z.strictObject({
+  type: z.literal("ObserverEvents"),
+  entity_type: z.string().min(1).max(entityTypeCharsMax).nullish(),
+  start_date: z.string().nullish(),
+  end_date: z.string().nullish(),
+  limit: count,
+  follow: z.boolean().nullish(),
+  after: z.string().nullish(),
   compression,
 });
 
@@ -298,6 +342,17 @@ function writeTicket(ticket: Ticket): string {
       const { kind: _, ...more } = ticket;
       return JSON.stringify(withoutNulls({ type: "BulkExport", ...more }));
     }
+    case "events": {
+      const { kind: _, entityType, startDate, endDate, follow, ...more } = ticket;
+      return JSON.stringify(withoutNulls({
+        type: "ObserverEvents",
+        entity_type: entityType,
+        start_date: startDate,
+        end_date: endDate,
+        follow: follow || null,
+        ...more,
+      }));
+    }
     case "batch": {
       const { queries, compression } = ticket;
       return JSON.stringify(withoutNulls({ type: "BatchedQueries", queries, compression }));
@@ -345,7 +400,7 @@ function tooLarge(bytes: number, limits: TicketLimits): AppError {
 function badTicket(message: string, options: { hint?: string; cause?: unknown } = {}): AppError {
   return new AppError("BAD_TICKET", message, {
     hint: `a ticket is GraphQL text, a root field's name, or JSON with a "type": ` +
-      `${SERVED_TYPES.slice(0, -1).join(", ")} or ${SERVED_TYPES.at(-1)}`,
+      `${TICKET_TYPES.slice(0, -1).join(", ")} or ${TICKET_TYPES.at(-1)}`,
     ...options,
   });
 }

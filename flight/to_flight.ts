@@ -1,7 +1,6 @@
 /** Arrow's messages -> the messages of a Flight stream. */
 
-import type { ResultField } from "../lib/arrow/result_field.ts";
-import { arrowSchemaMessage, type IpcMessage } from "../lib/arrow/record_batches.ts";
+import type { IpcMessage } from "../lib/arrow/record_batches.ts";
 import type { Message } from "./line.ts";
 import { flightData, wholeMessage } from "./protobuf.ts";
 
@@ -18,12 +17,12 @@ export interface FlightBatch extends IpcMessage {
  * client takes a schema as success: a query that fails must be an error, not an empty table.
  */
 export async function* toFlight(
-  fields: readonly ResultField[],
+  schema: Uint8Array,
   messages: AsyncIterable<FlightBatch>,
   sent: (rows: number) => void,
 ): AsyncGenerator<Message> {
   // Dictionaries come first and say nothing about success, so they are held back too.
-  let held: Message[] | null = [wholeMessage(encodeFlightData(arrowSchemaMessage(fields), [], 0))];
+  let held: Message[] | null = [wholeMessage(encodeFlightData(schema, [], 0))];
   for await (const { kind, header, body, bodyBytes, rows, appMetadata } of messages) {
     if (kind === "dictionary" && held) {
       held.push(wholeMessage(encodeFlightData(header, body, bodyBytes)));

@@ -169,6 +169,37 @@ export const LIMITS = {
     max: 10_000,
     why: "DoGet streams under way at once, until each has ended; no more than Flight's pool has",
   },
+  flightEventStreamsMax: {
+    value: 64,
+    min: 1,
+    max: 10_000,
+    why: "ObserverEvents streams under way at once, those that follow included",
+  },
+  followSecondsMax: {
+    value: 86_400,
+    min: 1,
+    max: 30 * 86_400,
+    why: "a stream that follows ends after so long; its reader goes on behind its last position",
+  },
+  followIdleMsMax: {
+    value: 15_000,
+    min: 10,
+    max: 600_000,
+    why: "a stream that follows and has nothing to send says so by a batch without rows",
+  },
+  eventStepRowsMax: {
+    value: 200_000,
+    min: 1,
+    max: 10_000_000,
+    why: "events of history that ClickHouse sorts at once, and holds in memory meanwhile",
+  },
+  eventStepBytesMax: {
+    value: GiB,
+    min: 64 * MiB,
+    max: 2 * GiB - 1,
+    why:
+      "memory of ClickHouse for that; where it does not suffice, fewer events are sorted at once",
+  },
   batchedQueriesMax: {
     value: 50,
     min: 1,

@@ -87,7 +87,8 @@ export function createData(options: TableOptions): string {
   );
   return `CREATE TABLE ${quoted(EVENTS_DATA)}${onCluster(options)} (
 ${columns.join(",\n")},
-  INDEX by_entity_id entity_id TYPE bloom_filter GRANULARITY 1
+  INDEX by_entity_id entity_id TYPE bloom_filter GRANULARITY 1,
+  INDEX by_position position TYPE minmax GRANULARITY 1
 )
 ENGINE = ${engine}
 PARTITION BY ${PARTITION_KEY}

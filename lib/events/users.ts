@@ -95,7 +95,13 @@ const PUBLISH: Readonly<Record<NatsUser, readonly string[]>> = {
   elasticsearch: [...worker("elasticsearch"), ...take(STREAM.events)],
   actions: [...worker("actions"), ...take(STREAM.events)],
   // A program of others keeps its place in the events by a consumer of its own, and acknowledges.
-  reader: [...take(STREAM.events), ...read(STREAM.batches)],
+  reader: [
+    ...take(STREAM.events),
+    ...read(STREAM.batches),
+    // How far ClickHouse's sink is, for whoever goes on behind it.
+    ...look(STREAM.batches),
+    ...look(STREAM.progress),
+  ],
   ingest: [SUBJECT.ingest],
 };
 

@@ -10,6 +10,7 @@ import { limits } from "../../lib/limits.ts";
 import { createLog } from "../../lib/log.ts";
 import { createMetrics } from "../../lib/metrics.ts";
 import { endlessPeople, FakeEngine, people, root } from "./fake_engine.ts";
+import { NO_EVENTS } from "./serve.ts";
 
 const [behaviour = "serve", port = "0"] = Deno.args;
 
@@ -67,6 +68,7 @@ await runFlightProcess({
   giveBack: tellStarved,
   serve: (address, refreshed) =>
     serveFlight({
+      events: NO_EVENTS,
       engine,
       address,
       limits: limits(),

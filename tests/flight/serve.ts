@@ -1,5 +1,7 @@
 /** A Flight server on a free port with a scripted engine, and a client, for one test. */
 
+import type { EventSources } from "../../flight/event_stream.ts";
+import { AppError } from "../../lib/errors.ts";
 import { serveFlight } from "../../flight/server.ts";
 import { encodeMessage, FLIGHT_DESCRIPTOR, TICKET } from "../../flight/protobuf.ts";
 import type { Unrepresentable } from "../../lib/config.ts";
@@ -26,7 +28,15 @@ export interface StartOptions {
   readonly log: Log;
   readonly metrics?: Metrics;
   readonly unrepresentable?: Unrepresentable;
+  readonly events?: EventSources;
 }
+
+/** Nothing to read events from. */
+export const NO_EVENTS: EventSources = {
+  history: () => Promise.reject(new AppError("UNAVAILABLE", "no ClickHouse")),
+  hasLive: () => Promise.resolve(false),
+  live: () => Promise.reject(new AppError("UNSUPPORTED", "no NATS")),
+};
 
 /** A Flight server on a free port, in the test's own process. */
 export function startFlight(
@@ -38,6 +48,7 @@ export function startFlight(
     address: { hostname: "127.0.0.1", port: 0 },
     metrics,
     unrepresentable: "error",
+    events: NO_EVENTS,
     refresh: () => engine.refresh(),
     ...options,
   });

@@ -30,7 +30,7 @@ import {
 } from "./fake_engine.ts";
 import { type Answer, RawClient } from "./raw_client.ts";
 import { SocketClient } from "./socket_client.ts";
-import { command, counted, type Served, served, ticketBytes, until } from "./serve.ts";
+import { command, counted, NO_EVENTS, type Served, served, ticketBytes, until } from "./serve.ts";
 
 const text = (bytes: Uint8Array | undefined) => new TextDecoder().decode(bytes);
 const bytes = (some: string) => new TextEncoder().encode(some);
@@ -684,6 +684,7 @@ Deno.test("serveFlight() says which address it cannot have, and what to do", () 
     const port = Number(new URL(url).port);
     await rejects(() =>
       serveFlight({
+        events: NO_EVENTS,
         engine: engine(),
         address: { hostname: "127.0.0.1", port },
         limits: limits(),

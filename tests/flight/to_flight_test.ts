@@ -4,7 +4,7 @@ import { toFlight } from "../../flight/to_flight.ts";
 import type { ResultField } from "../../lib/arrow/result_field.ts";
 import type { RowChunk } from "../../lib/arrow/row_chunk.ts";
 import { AppError } from "../../lib/errors.ts";
-import { recordBatches } from "../../lib/arrow/record_batches.ts";
+import { arrowSchemaMessage, recordBatches } from "../../lib/arrow/record_batches.ts";
 import { people, PEOPLE_FIELDS } from "./fake_engine.ts";
 
 const FLIGHT_DATA = { header: [2, "bytes"], body: [1000, "bytes"] } as const;
@@ -30,7 +30,9 @@ async function kinds(
   let rows = 0;
   const fields = some.fields ?? PEOPLE_FIELDS;
   const batches = batchesOf(fields, chunks, some.batchRowsMax);
-  for await (const message of toFlight(fields, batches, (count) => rows += count)) {
+  for await (
+    const message of toFlight(arrowSchemaMessage(fields), batches, (count) => rows += count)
+  ) {
     const bytes = new Uint8Array(message.byteLength);
     message.writeTo(bytes, 0);
     seen.push(headerKind(decodeMessage(FLIGHT_DATA, bytes).header));
@@ -77,7 +79,7 @@ Deno.test("toFlight() gives the labels of an enum between schema and batches", a
 for (const rows of [0, 3]) {
   Deno.test(`toFlight() gives no message when the rows fail after ${rows} of the first batch`, async () => {
     const batches = batchesOf(PEOPLE_FIELDS, failing(rows));
-    const messages = toFlight(PEOPLE_FIELDS, batches, () => {});
+    const messages = toFlight(arrowSchemaMessage(PEOPLE_FIELDS), batches, () => {});
     await rejects(() => messages.next(), { code: "UNAVAILABLE" });
   });
 }
@@ -95,7 +97,11 @@ Deno.test("toFlight() ends the rows when nobody wants more", async () => {
       ended = true;
     }
   }
-  const messages = toFlight(PEOPLE_FIELDS, batchesOf(PEOPLE_FIELDS, watched()), () => {});
+  const messages = toFlight(
+    arrowSchemaMessage(PEOPLE_FIELDS),
+    batchesOf(PEOPLE_FIELDS, watched()),
+    () => {},
+  );
   await messages.next();
   await messages.return(undefined);
   equal(ended, true);
