@@ -7,8 +7,6 @@
  * are called ClickHouse says once, before; then they are numbers.
  */
 
-// deno-lint-ignore-file camelcase -- the names are ClickHouse's
-
 import type { EventFilter, EventRows, TextValues } from "../arrow/event_rows.ts";
 import { readIpc, type ReadMessage } from "../arrow/ipc_reader.ts";
 import { AppError } from "../errors.ts";

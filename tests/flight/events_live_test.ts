@@ -191,10 +191,12 @@ Deno.test("a follower that is killed and reads on by `after` sees every event on
       const stopping = new AbortController();
       const sink = insertAll(bridged, clickhouse, stopping.signal);
       const total = 3000;
+      // Not older than ClickHouse keeps them.
+      const timestamp = `${new Date().toISOString().slice(0, 23)}001Z`;
       const wanted: string[] = [];
       const writing = (async () => {
         for (let n = 0; n < total; n += 60) {
-          const some = Array.from({ length: 60 }, (_, i) => event(n + i));
+          const some = Array.from({ length: 60 }, (_, i) => event(n + i, { timestamp }));
           wanted.push(...some.map(({ id }) => id));
           await bridged.publish(some);
           await new Promise((done) => setTimeout(done, 25));
