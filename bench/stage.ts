@@ -73,7 +73,10 @@ export interface Server extends Running {
 }
 
 /** Starts HTTP and Flight on a database. */
-export async function startServer(url: string): Promise<Server> {
+export async function startServer(
+  url: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Server> {
   const server = await startProgram(Deno.execPath(), {
     args: taskArguments("serve"),
     env: {
@@ -81,6 +84,7 @@ export async function startServer(url: string): Promise<Server> {
       FRAISEQL_TOPOLOGY: "dual",
       FRAISEQL_BIND_ADDR: "127.0.0.1:0",
       FRAISEQL_FLIGHT_BIND_ADDR: "127.0.0.1:0",
+      ...env,
     },
     find: readReady,
   });

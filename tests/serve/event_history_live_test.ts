@@ -1,0 +1,103 @@
+import { equal, match, ok } from "node:assert/strict";
+import { type Clickhouse } from "../../lib/clickhouse/client.ts";
+import { migrateClickhouse } from "../../lib/clickhouse/migrate.ts";
+import { EVENTS_DATA } from "../../lib/clickhouse/tables.ts";
+import { fileURLToPath } from "node:url";
+import { preparePython } from "../clients/python.ts";
+import { RawClient } from "../flight/raw_client.ts";
+import { ticketBytes } from "../flight/serve.ts";
+import { testClickhouse } from "../services/clickhouse.ts";
+import { testPostgres } from "../services/postgres.ts";
+import { flightCall } from "./flight_calls.ts";
+import { flightPid, residentBytes, serve, until } from "./serve.ts";
+
+const postgres = await testPostgres();
+const clickhouse = await (await testClickhouse()).createDatabase();
+await migrateClickhouse(clickhouse, { retentionDays: 90 });
+const events = 1_000_000;
+for (let from = 0; from < events; from += 100_000) {
+  await clickhouse.command(
+    `INSERT INTO ${EVENTS_DATA} SELECT generateUUIDv7(), 'Created', 'Order', toString(number),
+       now64(6, 'UTC'), concat('{"note":"', hex(randomString(40)), '"}'), NULL, 'acme',
+       bitShiftLeft(toUInt64(1), 54) + bitShiftLeft(toUInt64(1 + intDiv(number, 10000)), 14)
+         + number % 10000
+     FROM (SELECT ${from} + number AS number FROM numbers(100000))`,
+  );
+}
+
+const ticket = '{"type":"ObserverEvents"}';
+const environment = async () => ({
+  DATABASE_URL: await postgres.createDatabase(),
+  FRAISEQL_CLICKHOUSE_URL: urlOf(clickhouse),
+  FRAISEQL_LOG_LEVEL: "warn",
+});
+
+function urlOf({ settings: { origin, user, password, database } }: Clickhouse): string {
+  const url = new URL(`${origin}/${database}`);
+  [url.username, url.password] = [user, password];
+  return String(url);
+}
+
+/** Statements of this database that ClickHouse runs just now. */
+async function running(): Promise<number> {
+  const [row] = await clickhouse.rows<{ count: number }>(
+    `SELECT toInt32(count()) AS count FROM system.processes
+     WHERE position(query, 'splitByChar') > 0 AND position(query, 'system.processes') = 0`,
+  );
+  return row?.count ?? 0;
+}
+
+/** A Python that holds a stream at its first batch, then reads all of it. */
+async function hold(flight: string) {
+  const script = fileURLToPath(new URL("../clients/flight_hold.py", import.meta.url));
+  const child = new Deno.Command(await preparePython(), {
+    args: [script, flight, ticket],
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+  const said = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  equal((await said.read()).value?.trim(), "reading");
+  return async () => {
+    const writer = child.stdin.getWriter();
+    await writer.write(new TextEncoder().encode("on\n"));
+    const rows = Number((await said.read()).value);
+    await writer.close();
+    await child.status;
+    await said.cancel();
+    return rows;
+  };
+}
+
+Deno.test("serve holds ClickHouse back while a client reads slowly, keeps its memory, and sends all", async () => {
+  await using served = await serve(await environment());
+  const pid = flightPid(served);
+  equal((await flightCall(served.flight, { call: "get", ticket })).rows, events);
+  const before = residentBytes(pid);
+  const readOn = await hold(served.flight);
+  await until(running, (count) => count === 1);
+  equal(await readOn(), events);
+  const grown = residentBytes(pid) - before;
+  ok(grown < 64e6, `grown by ${grown} bytes`);
+});
+
+Deno.test("serve ends ClickHouse's statement when the client is gone", async () => {
+  await using served = await serve(await environment());
+  const client = new RawClient(served.flight);
+  const answer = await client.call("DoGet", ticketBytes(ticket), {
+    onMessage: (_message, cancel) => cancel(),
+  });
+  equal(answer.code, 1);
+  await until(running, (count) => count === 0);
+  client.close();
+});
+
+Deno.test("serve answers ObserverEvents with UNAVAILABLE while ClickHouse is down", async () => {
+  const down = { ...await environment(), FRAISEQL_CLICKHOUSE_URL: "http://127.0.0.1:9/fraiseql" };
+  await using served = await serve(down);
+  const client = new RawClient(served.flight);
+  const answer = await client.call("DoGet", ticketBytes(ticket));
+  equal(answer.code, 14);
+  match(answer.message, /ClickHouse/);
+  client.close();
+});
