@@ -36,7 +36,7 @@ const LAYERS: readonly Layer[] = [
   { name: "lib/query", imports: formats, why: "the query stages are pure: no sockets, no database" },
   { name: "lib/postgres", imports: [...formats, "lib/query"], why: "it fulfils what lib/query asks for and knows nobody above" },
   { name: "lib/events", imports: formats, why: "events know their formats only" },
-  { name: "lib/clickhouse", imports: formats, why: "it asks ClickHouse and knows no one who asks it" },
+  { name: "lib/clickhouse", imports: [...formats, "lib/query"], why: "it fulfils what lib/query asks for and knows nobody above" },
   { name: "lib/auth", imports: ground, why: "rules know no transport" },
   { name: "lib/embedded", imports: [...ground, "lib/postgres", "lib/events"], why: "it starts services and knows no one who uses them" },
   { name: "lib/json", imports: [...ground, "lib/arrow"], why: "it shares the table of types, and knows no socket" },

@@ -37,10 +37,18 @@ export interface ObjectField extends TypedField {
   readonly nullable: boolean;
   readonly fields: readonly ResultField[];
   /**
-   * Its fields are columns of the row itself and not of a record; only at the top, never null. JSON
-   * has it as an object; Arrow has its fields beside the others, this before their names.
+   * Its fields are columns of the row itself and not of a record; never null, and only at the top or
+   * in another such object. JSON has it as an object; Arrow has its fields beside the others, this
+   * before their names.
    */
   readonly inlinePrefix?: string;
+  /**
+   * Of an inline object: its fields are inline objects, which JSON has as an array; Arrow has the one
+   * value of each, by the object's own name.
+   */
+  readonly elements?: true;
+  /** It stands in such an array, without its name. */
+  readonly isElement?: true;
 }
 
 /**
@@ -69,11 +77,7 @@ export function flatFields(fields: readonly ResultField[]): readonly ResultField
   const known = flat.get(fields);
   if (known) return known;
   const taken = new Set<string>();
-  const made = fields.flatMap((field) =>
-    field.kind === "object" && field.inlinePrefix !== undefined
-      ? field.fields.map((inner) => ({ ...inner, name: field.inlinePrefix + inner.name }))
-      : [field]
-  ).map((field) => {
+  const made = fields.flatMap(inlined).map((field) => {
     let name = field.name;
     for (let i = 2; taken.has(name); i++) name = `${field.name}_${i}`;
     taken.add(name);
@@ -81,6 +85,18 @@ export function flatFields(fields: readonly ResultField[]): readonly ResultField
   });
   flat.set(fields, made);
   return made;
+}
+
+function inlined(field: ResultField): readonly ResultField[] {
+  if (field.kind !== "object" || field.inlinePrefix === undefined) return [field];
+  if (!field.elements) {
+    return field.fields.map((inner) => ({ ...inner, name: field.inlinePrefix + inner.name }));
+  }
+  return field.fields.flatMap((element) => {
+    const values = element.kind === "object" ? element.fields : [];
+    return values.filter(({ kind }) => kind !== "constant")
+      .map((value) => ({ ...value, name: element.name }));
+  });
 }
 
 /** Whether its fields are columns of the row itself. */

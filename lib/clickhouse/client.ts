@@ -40,6 +40,15 @@ export interface Clickhouse {
    */
   arrow(sql: string, options?: AskOptions): AsyncGenerator<Uint8Array<ArrayBuffer>, undefined>;
   /**
+   * A result of any size in the format RawBLOB, values without anything between them. `isWhole` is
+   * asked at the end whether the bytes behind those already given end as they should.
+   */
+  blob(
+    sql: string,
+    isWhole: (tail: Uint8Array) => boolean,
+    options?: AskOptions,
+  ): AsyncGenerator<Uint8Array<ArrayBuffer>, undefined>;
+  /**
    * Stores record batches: Arrow's stream format, in one piece or many. Throws `UNAVAILABLE` when the
    * same insert may be tried again, with the same token; else it is refused for good.
    */
@@ -170,6 +179,11 @@ export function connectClickhouse(
         output_format_arrow_compression_method: "none",
         output_format_arrow_string_as_string: 1,
       });
+      return undefined;
+    },
+
+    async *blob(sql, isWhole, options = {}) {
+      yield* await ask(sql, options, isWhole, { default_format: "RawBLOB" });
       return undefined;
     },
 

@@ -157,11 +157,16 @@ function valueBytes(field: ResultField): number {
 const encoder = new TextEncoder();
 
 function key(field: ResultField, first: boolean): Uint8Array {
+  if (field.kind === "object" && field.isElement) return encoder.encode(first ? "" : ",");
   return encoder.encode(`${first ? "" : ","}${JSON.stringify(field.name)}:`);
 }
 
 function quoted(text: string): Uint8Array {
   return encoder.encode(JSON.stringify(text));
+}
+
+function isArray(field: ResultField): boolean {
+  return field.kind === "object" && field.elements === true;
 }
 
 /** Longer texts are copied by the engine. */
@@ -182,12 +187,12 @@ class JsonRowTarget implements RowTarget {
     return this.text(quoted(field.value));
   }
 
-  beginObject(): string {
-    return "out[o++]=123;";
+  beginObject({ field }: Place): string {
+    return isArray(field) ? "out[o++]=91;" : "out[o++]=123;";
   }
 
-  endObject(): string {
-    return "out[o++]=125;";
+  endObject({ field }: Place): string {
+    return isArray(field) ? "out[o++]=93;" : "out[o++]=125;";
   }
 
   beginList(): string {

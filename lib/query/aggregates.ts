@@ -186,6 +186,9 @@ const digitsMax = 38;
 const decimal = (scale: number) =>
   leaf({ kind: "decimal", precision: digitsMax, scale }, "Decimal", 1700, "numeric");
 
+/** What numbers in events come to, in millionths. */
+export const DECIMAL = decimal(6);
+
 /** Decimals of an average where the column has no more itself. */
 const meanScale = 6;
 

@@ -1,10 +1,12 @@
 /** Planned root fields -> statements, and which of them to run. */
 
 import { AppError } from "../errors.ts";
-import type { SqlStatement } from "./database.ts";
+import { compileEventGroups } from "./event_groups_sql.ts";
+import { type CompiledEvents, compileEvents } from "./event_sql.ts";
 import type { PlannedRoot } from "./plan.ts";
 import type { Plan, RootField } from "./query_engine.ts";
 import type { Read } from "./read_plan.ts";
+import type { Statement } from "./read_statements.ts";
 import { whyWhole } from "./split.ts";
 import {
   compileAggregate,
@@ -16,11 +18,11 @@ import {
 
 /** A plan as the engine itself sees it. */
 export interface CompiledPlan extends Plan {
-  readonly statements: readonly SqlStatement[];
+  readonly statements: readonly Statement[];
   /** Of which schema; see `CompileOptions`. */
   readonly generation: number;
   /** The statements whose results may be kept. */
-  readonly keepable: ReadonlySet<SqlStatement>;
+  readonly keepable: ReadonlySet<Statement>;
   /** What `roots` were compiled from, in the same order. */
   readonly planned: readonly PlannedRoot[];
 }
@@ -28,14 +30,14 @@ export interface CompiledPlan extends Plan {
 /** The root field with the number of its statement, which is added to `statements`. */
 export function compileRoot(
   root: PlannedRoot,
-  statements: SqlStatement[],
+  statements: Statement[],
   options: CompileOptions,
 ): RootField {
   if (root.kind === "value") return root;
   const { statement, fields } = compileFor(root, options);
   statements.push(statement);
   return {
-    kind: root.kind === "rows" || root.kind === "aggregates" ? "rows" : "row",
+    kind: root.kind === "row" || root.kind === "connection" ? "row" : "rows",
     name: root.name,
     field: root.field,
     fields,
@@ -47,10 +49,13 @@ export function compileRoot(
 function compileFor(
   root: Exclude<PlannedRoot, { kind: "value" }>,
   options: CompileOptions,
-): CompiledRead {
+): CompiledRead | CompiledEvents {
   switch (root.kind) {
+    case "eventGroups":
+      return compileEventGroups(root.read);
     case "rows":
     case "row":
+      if (root.read.relation.isOfEvents) return compileEvents(root.read);
       return compileRead(root.read, options);
     case "aggregates":
       return compileAggregate(root.read, options);
@@ -63,10 +68,10 @@ function compileFor(
 
 /** The statements of one root field, or all. */
 export function chosen(
-  statements: readonly SqlStatement[],
+  statements: readonly Statement[],
   roots: readonly RootField[],
   only: number | undefined,
-): readonly SqlStatement[] {
+): readonly Statement[] {
   if (only === undefined) return statements;
   const root = roots[only];
   return root && root.kind !== "value" ? statements.slice(root.statement, root.statement + 1) : [];

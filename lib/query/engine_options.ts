@@ -4,6 +4,7 @@ import type { Limits } from "../limits.ts";
 import type { Log } from "../log.ts";
 import type { Catalog } from "./catalog.ts";
 import type { Database } from "./database.ts";
+import type { EventStore } from "./event_store.ts";
 import type { ResultCacheOptions } from "./result_cache.ts";
 import type { SchemaFile } from "./schema_file.ts";
 
@@ -25,6 +26,8 @@ export interface EngineOptions {
   readonly onNotes?: (notes: readonly string[]) => void;
   /** Results that may be given again for a while; none when absent. */
   readonly resultCache?: ResultCacheSettings;
+  /** ClickHouse's events; where there are none, the schema has no fields of them. */
+  readonly events?: EventStore | null;
   /** Told when the catalog was read again unasked. */
   readonly log?: Log;
   /** Called when that gave another schema, so that other processes can read theirs again. */

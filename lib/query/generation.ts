@@ -9,6 +9,7 @@ import {
 import type { Catalog } from "./catalog.ts";
 import { catalogDigest } from "./catalog_digest.ts";
 import type { CompiledPlan } from "./compile_plan.ts";
+import { EVENT_RELATIONS } from "./event_relations.ts";
 import { type GraphqlTypes, graphqlTypes } from "./graphql_schema.ts";
 import type { EngineOptions } from "./engine_options.ts";
 import type { RootList } from "./query_engine.ts";
@@ -39,7 +40,7 @@ export async function makeGeneration(
 ): Promise<Generation> {
   const file = await options.readSchemaFile?.();
   const data = file ? fileSchema(file, catalog, options) : dataSchema(catalog, options);
-  const types = graphqlTypes(data);
+  const types = graphqlTypes(data, Boolean(options.events));
   // Now, so that a fault of ours shows at the start, and not as the answer to every query.
   assertValidSchema(types.schema);
   options.onNotes?.(data.notes);
@@ -48,7 +49,7 @@ export async function makeGeneration(
     data,
     relations: new Set(data.relations),
     types,
-    rootLists: data.relations.map(rootList),
+    rootLists: [...data.relations, ...options.events ? EVENT_RELATIONS : []].map(rootList),
     documents: new Recent(options.limits.planCacheEntriesMax),
     plans: new Recent(options.limits.planCacheEntriesMax),
     sdl: null,

@@ -32,7 +32,8 @@ export interface RowTypes {
   where(relation: Relation): GraphQLInputObjectType;
 }
 
-const TRUNCATE_BY_TYPE = new GraphQLEnumType({
+/** Shared, since a schema has one type of a name. */
+export const TRUNCATE_BY_TYPE = new GraphQLEnumType({
   name: "TruncateBy",
   description: "The part of time to whose beginning a value is cut; weeks begin on Monday.",
   values: Object.fromEntries(Object.keys(TRUNCATE_BY).map((name) => [name, {}])),

@@ -31,10 +31,12 @@ import type {
   Relation,
   ValueType,
 } from "./schema.ts";
-import { aggregateLinks } from "./aggregates.ts";
+import { aggregateLinks, BIG_INT, DECIMAL } from "./aggregates.ts";
 import { hasPages } from "./cursors.ts";
+import { EVENT_RELATIONS, EVENTS, EVENTS_AGGREGATE } from "./event_relations.ts";
 import { AggregateTypes } from "./graphql_aggregates.ts";
 import { ConnectionTypes } from "./graphql_connections.ts";
+import { eventsAggregateField } from "./graphql_events.ts";
 import { listOf, ORDER_DIRECTION } from "./graphql_inputs.ts";
 import { isWords } from "./operators.ts";
 import { SCALARS } from "./scalars.ts";
@@ -47,8 +49,8 @@ export interface GraphqlTypes {
 }
 
 /** Builds every GraphQL type; throws where two would have one name. */
-export function graphqlTypes(data: DataSchema): GraphqlTypes {
-  const builder = new TypeBuilder(data);
+export function graphqlTypes(data: DataSchema, withEvents = false): GraphqlTypes {
+  const builder = new TypeBuilder(data, withEvents);
   return { schema: builder.schema(), filterOf: (type) => builder.filter(type) };
 }
 
@@ -75,7 +77,7 @@ class TypeBuilder {
     bigInt: SCALARS.get("BigInt") ?? GraphQLString,
   });
 
-  constructor(private readonly data: DataSchema) {
+  constructor(private readonly data: DataSchema, private readonly withEvents: boolean) {
     for (const { typeName, comment, labels } of data.enums) {
       this.#named.set(
         typeName,
@@ -110,7 +112,8 @@ class TypeBuilder {
         };
       }
     }
-    if (this.data.relations.length === 0) {
+    if (this.withEvents) Object.assign(fields, this.#eventFields());
+    if (Object.keys(fields).length === 0) {
       fields._empty = {
         type: GraphQLBoolean,
         description: "Always null: the exposed PostgreSQL schemas hold no relation.",
@@ -122,6 +125,27 @@ class TypeBuilder {
       fields,
     });
     return new GraphQLSchema({ query });
+  }
+
+  #eventFields(): GraphQLFieldConfigMap<unknown, unknown> {
+    const limit = { type: GraphQLInt, description: "At most this many rows; all when absent." };
+    const after = {
+      type: SCALARS.get("BigInt") ?? GraphQLString,
+      description: "Only events behind this position.",
+    };
+    const lists = EVENT_RELATIONS.map((relation) => [relation.listField, {
+      type: new GraphQLNonNull(new GraphQLList(new GraphQLNonNull(this.#object(relation)))),
+      description: relation.comment,
+      args: { ...this.#rowsArguments(relation), limit, ...relation === EVENTS && { after } },
+    }]);
+    return {
+      ...Object.fromEntries(lists),
+      [EVENTS_AGGREGATE]: eventsAggregateField({
+        where: this.#where(EVENTS),
+        bigIntFilter: this.filter(BIG_INT),
+        decimalFilter: this.filter(DECIMAL),
+      }),
+    };
   }
 
   #required(type: ValueType): GraphQLInputType {

@@ -28,6 +28,7 @@ import type {
   SplitOptions,
   ViewRequest,
 } from "./query_engine.ts";
+import { isOfEvents, readStatements, type Statement } from "./read_statements.ts";
 import { short } from "./scalars.ts";
 import { pageRanges, whyWhole } from "./split.ts";
 import { compileRead } from "./sql.ts";
@@ -35,7 +36,7 @@ import { validDocument } from "./validate.ts";
 
 /** Reads the catalog and answers queries by it. */
 export async function openEngine(options: EngineOptions): Promise<QueryEngine> {
-  const { database, limits, unrepresentable } = options;
+  const { database, limits, unrepresentable, events } = options;
   const first = await readAll(options);
   let stamp = first.stamp;
   let generation = await makeGeneration(first.catalog, options);
@@ -83,13 +84,16 @@ export async function openEngine(options: EngineOptions): Promise<QueryEngine> {
     unrepresentable === "null" ? confirmed(rows, of) : rows;
 
   const compile = (operation: Pick<PlannedOperation, "operationName" | "roots">): CompiledPlan => {
-    const statements: SqlStatement[] = [];
-    const keepable = new Set<SqlStatement>();
+    const statements: Statement[] = [];
+    const keepable = new Set<Statement>();
     const roots = operation.roots.map((root) => {
       const before = statements.length;
       const compiled = compileRoot(root, statements, { unrepresentable, generation: shown });
-      if (cache && statements.length > before && cache.mayKeep(root, generation)) {
-        for (const statement of statements.slice(before)) keepable.add(statement);
+      const added = statements.slice(before);
+      // Events are never kept: the configuration names relations of PostgreSQL.
+      const mayKeep = added.length > 0 && !added.some(isOfEvents);
+      if (cache && mayKeep && cache.mayKeep(root, generation)) {
+        for (const statement of added) keepable.add(statement);
       }
       return compiled;
     });
@@ -165,13 +169,18 @@ export async function openEngine(options: EngineOptions): Promise<QueryEngine> {
         return checked(rows, of);
       }
       const asked = chosen(statements, roots, run.root);
-      const read = () => database.rows(asked, options);
+      const read = () => readStatements(asked, database, events ?? null, options);
       // A plan of an earlier schema would be kept for nobody.
       const isKept = cache && of === shown && asked.length > 0 &&
         asked.every((statement) => keepable.has(statement));
       if (!isKept) return checked(read(), of);
       const { role, results } = cache;
-      const key = { role, viewer: "anyone", generation: shown, statements: asked } as const;
+      const key = {
+        role,
+        viewer: "anyone",
+        generation: shown,
+        statements: asked as readonly SqlStatement[],
+      } as const;
       return checked(results.rows(key, read, run), of);
     },
     async split(given: Plan, { root, parts, signal, beforeHolding }: SplitOptions) {

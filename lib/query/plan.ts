@@ -4,6 +4,7 @@ import {
   type DocumentNode,
   type FieldNode,
   getArgumentValues,
+  getNamedType,
   type GraphQLField,
   type GraphQLObjectType,
   type GraphQLSchema,
@@ -20,10 +21,12 @@ import { introspect } from "./introspect.ts";
 import { locationOf, tooLarge } from "./parse.ts";
 import { planAggregate } from "./plan_aggregate.ts";
 import { planConnection } from "./plan_connection.ts";
+import { type EventGroupsRead, planEventGroups } from "./plan_events.ts";
 import type { FieldWalk } from "./plan_walk.ts";
 import type { QueryRequest } from "./query_engine.ts";
 import type { AggregateRead, Condition, ConnectionRead, Read, Selection } from "./read_plan.ts";
 import { type Root, rootFields } from "./root_fields.ts";
+import { parameterText } from "./scalars.ts";
 import type { Column, CompositeType, DataSchema, Relation } from "./schema.ts";
 import { asBadInput, coerceVariables, type Values, type Variables } from "./variables.ts";
 
@@ -55,6 +58,12 @@ export type PlannedRoot =
     readonly name: string;
     readonly field: string;
     readonly read: ConnectionRead;
+  }
+  | {
+    readonly kind: "eventGroups";
+    readonly name: string;
+    readonly field: string;
+    readonly read: EventGroupsRead;
   }
   | {
     readonly kind: "value";
@@ -163,9 +172,20 @@ class Planner {
         return { kind, name, field, read: this.#aggregate(relation, nodes, definition, 1, 1) };
       case "connection":
         return { kind, name, field, read: this.#connection(relation, nodes, definition) };
+      case "eventGroups":
+        return { kind, name, field, read: this.#eventGroups(nodes, definition) };
       default:
         return kind satisfies never;
     }
+  }
+
+  #eventGroups(
+    nodes: readonly FieldNode[],
+    definition: GraphQLField<unknown, unknown>,
+  ): EventGroupsRead {
+    const values = this.#arguments(nodes, definition);
+    const type = getNamedType(definition.type) as GraphQLObjectType;
+    return planEventGroups(nodes, values, type, this.#variables, this.#walk);
   }
 
   #aggregate(
@@ -236,6 +256,8 @@ class Planner {
       limit: toCount(values.limit, "limit"),
       offset: toCount(values.offset, "offset"),
       ...distinctOn.length > 0 && { distinctOn },
+      ...typeof values.after === "string" &&
+        { after: parameterText({ kind: "int8" }, values.after, "after") },
     };
   }
 

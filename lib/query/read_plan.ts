@@ -15,6 +15,8 @@ export interface Read {
   readonly distinctOn?: readonly Column[];
   /** The part of the table that is read; all of it when absent. */
   readonly range?: PageRange;
+  /** Of events: only those behind this position. */
+  readonly after?: string;
 }
 
 /** Pages of a table: from one, and up to another without it; null is without end. */

@@ -36,6 +36,8 @@ export interface Relation {
   readonly fields: ReadonlyMap<string, Column | Link>;
   /** Its reads give rows of tables that inherit from it too, which its key does not tell apart. */
   readonly inherited: boolean;
+  /** Its rows are events, which ClickHouse has; absent: PostgreSQL's. */
+  readonly isOfEvents?: true;
 }
 
 /** A column of a relation or an attribute of a composite. */
