@@ -12,6 +12,7 @@ import { readCatalog } from "../lib/postgres/catalog.ts";
 import { catalogStamp } from "../lib/postgres/catalog_stamp.ts";
 import { connect } from "../lib/postgres/connection.ts";
 import type { Database } from "../lib/query/database.ts";
+import { eventStoreOf } from "./event_store.ts";
 import { readSchemaFile } from "./schema_file.ts";
 import { openEngine } from "../lib/query/open_query.ts";
 import type { QueryEngine } from "../lib/query/query_engine.ts";
@@ -68,6 +69,7 @@ export function engineOf(
     views: config.flightViews,
     onNotes: (notes) => notes.forEach((note) => log[level]("schema note", { note })),
     log,
+    events: eventStoreOf(config),
     ...serving && { onChanged: serving.onChanged },
     ...serving && seconds > 0 && {
       resultCache: { seconds, relations, metrics: serving.metrics },

@@ -1,7 +1,5 @@
 /** Reads of events for the query path: rows that ClickHouse writes as PostgreSQL would. */
 
-// deno-lint-ignore-file camelcase -- the names are ClickHouse's
-
 import type { RowChunk } from "../arrow/row_chunk.ts";
 import { AppError } from "../errors.ts";
 import type { Limits } from "../limits.ts";

@@ -17,7 +17,7 @@ import {
 import { literal, textLiteral } from "./event_literals.ts";
 import type { Condition } from "./read_plan.ts";
 import { parameterText } from "./scalars.ts";
-import type { LeafType } from "./schema.ts";
+import type { LeafType, ValueType } from "./schema.ts";
 
 type Comparison = Condition & { kind: "compare" | "jsonPath" };
 
@@ -79,7 +79,13 @@ export function operatorSql(
   nullable: boolean,
 ): string {
   const symbol = SYMBOLS[operator];
-  if (symbol) return `${sql} ${symbol} ${literal(type, value, place)}`;
+  if (symbol) {
+    const operand = literal(type, value, place);
+    // An index on the values knows them by equality alone.
+    return operator === "eq" || operator === "neq"
+      ? `${sql} ${symbol} ${operand}`
+      : `${orderedSql(sql, type)} ${symbol} ${orderedSql(operand, type)}`;
+  }
   switch (operator) {
     case "isNull":
       return `${sql} IS ${value === true ? "" : "NOT "}NULL`;
@@ -95,6 +101,11 @@ export function operatorSql(
     default:
       return patternSql({ operator, value, place }, sql);
   }
+}
+
+/** A value as it is put in order: ClickHouse begins in the middle of a UUID. */
+export function orderedSql(sql: string, type: ValueType): string {
+  return type.kind === "leaf" && type.scalar.kind === "uuid" ? `UUIDToNum(${sql})` : sql;
 }
 
 /** How a text operator's input becomes a LIKE pattern. */

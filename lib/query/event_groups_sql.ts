@@ -178,7 +178,11 @@ const PERIODS: Readonly<Record<TruncateBy, (zone: string) => string>> = {
 
 /** What events are grouped and ordered by. */
 function keySql({ value, period }: EventGroup): string {
-  return period ? PERIODS[period.by](textLiteral(period.timeZone)) : valueSql(value);
+  if (period) return PERIODS[period.by](textLiteral(period.timeZone));
+  // ClickHouse puts UUIDs in an order of its own.
+  return value.kind === "field" && value.column.name === "eventId"
+    ? `toString(${value.column.column})`
+    : valueSql(value);
 }
 
 /** The key as a text. */

@@ -1,7 +1,7 @@
 /** Reads of events -> statements of ClickHouse, and the shape of their rows. */
 
 import type { ResultField } from "../arrow/result_field.ts";
-import { conditionSql, pathKeys } from "./event_conditions.ts";
+import { conditionSql, orderedSql, pathKeys } from "./event_conditions.ts";
 import { rawSql } from "./event_json_sql.ts";
 import { rowColumns, type RowValue, rowValue } from "./event_row_sql.ts";
 import type { EventStatement } from "./event_store.ts";
@@ -67,7 +67,9 @@ function orderSql({ order, relation, limit, after }: Read): string {
   const named = new Set(order.map(({ column }) => column));
   const ties = relation.key.filter((column) => !named.has(column));
   const terms = [
-    ...order.map(({ column, direction }) => `${column.column} ${DIRECTIONS[direction]}`),
+    ...order.map(({ column, direction }) =>
+      `${orderedSql(column.column, column.type)} ${DIRECTIONS[direction]}`
+    ),
     ...ties.map(({ column }) => `${column} ${DIRECTIONS.ASC}`),
   ];
   return ` ORDER BY ${terms.join(", ")}`;
