@@ -160,6 +160,9 @@ def flat(row, names):
     for name, value in row[1]:
         if isinstance(value, tuple) and name not in names:
             pairs += [("" if name == "group" else f"{name}_", inner) for inner in value[1]]
+        elif name == "group" and isinstance(value, list) and name not in names:
+            groups = [dict(inner) for _, inner in value]
+            pairs += [("", (group["key"], group["value"])) for group in groups]
         else:
             pairs.append(("", (name, value)))
     return ("object", [(prefix + name, value) for prefix, (name, value) in pairs])

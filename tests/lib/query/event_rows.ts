@@ -1,7 +1,5 @@
 /** Random events, in ClickHouse and as a table of PostgreSQL, which tells what is right. */
 
-// deno-lint-ignore-file camelcase -- the names are those of the columns
-
 import type { Clickhouse } from "../../../lib/clickhouse/client.ts";
 import { migrateClickhouse } from "../../../lib/clickhouse/migrate.ts";
 import { EVENTS_DATA } from "../../../lib/clickhouse/tables.ts";
