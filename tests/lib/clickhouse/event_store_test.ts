@@ -22,7 +22,6 @@ function joined(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
 function giving(pieces: readonly Uint8Array<ArrayBuffer>[], rowBytesMax = 1000) {
   const told: { whole?: boolean; settings?: unknown } = {};
   const clickhouse = {
-    // deno-lint-ignore require-await -- the interface wants a generator that may wait
     async *blob(_sql, isWhole, options) {
       told.settings = options?.settings;
       yield* pieces.slice(0, -1);

@@ -7,6 +7,7 @@ import { createLog } from "../../../lib/log.ts";
 import { readCatalog } from "../../../lib/postgres/catalog.ts";
 import { openDatabase } from "../../../lib/postgres/database.ts";
 import { openEngine } from "../../../lib/query/open_query.ts";
+import type { EngineOptions } from "../../../lib/query/engine_options.ts";
 import { testClickhouse } from "../../services/clickhouse.ts";
 import { testPostgres } from "../../services/postgres.ts";
 import { readData } from "./engine.ts";
@@ -28,7 +29,7 @@ const postgres = await testPostgres();
 const seed = Number(Deno.env.get("FRAISEQL_TEST_SEED") ?? 1);
 const cases = Number(Deno.env.get("FRAISEQL_TEST_CASES") ?? 60);
 
-async function world() {
+async function world(resultCache?: EngineOptions["resultCache"]) {
   const random = seeded(seed);
   const clickhouse = await server.createDatabase();
   const events = randomEvents(random, 300);
@@ -49,6 +50,7 @@ async function world() {
     unrepresentable: "error",
     views: [],
     events: eventStore(() => clickhouse, limits()),
+    ...resultCache && { resultCache },
   });
   return {
     random,
@@ -273,6 +275,18 @@ Deno.test("eventsAggregate orders by groups and measures, and having holds at th
       sums.filter((sum: string | null) => sum !== null).length,
   );
   deepEqual((await ask('orderBy: [{ group: { as: "sku" } }], limit: 1')).length, 1);
+});
+
+Deno.test("events are not kept by the result cache, though it keeps all of PostgreSQL", async () => {
+  await using there = await world({ seconds: 100, relations: ["*"] });
+  const both = "{ eventsAggregate { count } } ";
+  const count = async (query: string) => Object.values(await readData(there.engine, query))[0];
+  deepEqual(await count(both), [{ count: "300" }]);
+  deepEqual(await count("{ modelEventsAggregate { count } }"), [{ count: "300" }]);
+  await there.query("delete from model_events");
+  await there.clickhouse.command("TRUNCATE TABLE fraiseql_events_data");
+  deepEqual(await count(both), [{ count: "0" }]);
+  deepEqual(await count("{ modelEventsAggregate { count } }"), [{ count: "300" }]);
 });
 
 Deno.test("one operation asks PostgreSQL and ClickHouse, in the order of its fields", async () => {
