@@ -2,7 +2,7 @@
  * Columns for ClickHouse's format RawBLOB, which writes values one after the other and nothing
  * between them, so that each row comes out as a `DataRow` of PostgreSQL (`lib/arrow/row_chunk.ts`).
  * What decodes PostgreSQL's rows into Arrow and JSON so decodes ClickHouse's, by the same code; and to
- * ClickHouse it is whole columns of cheap functions: measured, no slower than its own RowBinary.
+ * ClickHouse it is whole columns of cheap functions.
  */
 
 import type { LeafType } from "./schema.ts";
