@@ -123,6 +123,12 @@ export async function main(args: readonly string[]): Promise<number> {
       .description("make Arrow record batches of the events in NATS, as a process of its own"),
     () => async (config, signal) => (await import("./commands/bridge.ts")).bridge(config, signal),
   );
+  const sink = program.command("sink").description("store events, as a process of its own");
+  run(
+    sink.command("clickhouse").description("store the record batches in NATS in ClickHouse"),
+    () => async (config, signal) =>
+      (await import("./commands/sink.ts")).sinkClickhouse(config, signal),
+  );
   const verify = program.command("verify")
     .description("whether NATS holds exactly the events of the change log")
     .option("--since <moment>", "events from that hour on (default: all)");

@@ -500,6 +500,12 @@ export const LIMITS = {
     max: 1024 * GiB,
     why: "of the embedded ClickHouse; a query that wants more than three quarters is refused",
   },
+  clickhouseInsertMonthsMax: {
+    value: 50,
+    min: 1,
+    max: 100,
+    why: "months of one insert into ClickHouse, which makes a file of each and takes 100 at most",
+  },
   clickhouseAnswerMsMax: {
     value: 60_000,
     min: 100,

@@ -78,6 +78,9 @@ const NAME = {
   replayed: "Fraiseql-Replayed",
 } as const;
 
+/** How many rows a batch has; 0: it says only how far the bridge is. */
+export const ROWS_HEADER = NAME.rows;
+
 /** The stream's end, and what is added to it. */
 export class BatchStream {
   created = "";

@@ -122,7 +122,7 @@ export class EventColumns {
     this.orgIds.into(batch, rows);
     plain(new Uint8Array(8 * rows), 8 * rows);
     const stream = joined([
-      labels(TYPE_DICTIONARY.event, EVENT_TYPE_LABELS),
+      EVENT_TYPES_MESSAGE,
       labels(TYPE_DICTIONARY.entity, this.types),
       batch.batch(rows),
     ]);
@@ -247,7 +247,8 @@ export function positionOf(epoch: number, sequence: number, row: number): bigint
 /** What a position can hold. */
 export const POSITION_MAX = { epoch: 2 ** 10 - 1, sequence: 2 ** 40 - 1, rows: 2 ** 14 } as const;
 
-function labels(id: number, texts: readonly Uint8Array[]): IpcMessage {
+/** A dictionary of these texts. */
+export function labels(id: number, texts: readonly Uint8Array[]): IpcMessage {
   const offsets = new Int32Array(even(texts.length + 1));
   texts.forEach((text, i) => offsets[i + 1] = offsets[i]! + text.length);
   const bytes = offsets[texts.length]!;
@@ -261,7 +262,11 @@ function labels(id: number, texts: readonly Uint8Array[]): IpcMessage {
   return message.dictionary(id, texts.length);
 }
 
-const EVENT_TYPE_LABELS = EVENT_TYPES.map((type) => encoder.encode(type));
+/** The dictionary of `event_type`: the same in every batch. */
+export const EVENT_TYPES_MESSAGE = labels(
+  TYPE_DICTIONARY.event,
+  EVENT_TYPES.map((type) => encoder.encode(type)),
+);
 
 function joined(messages: readonly IpcMessage[]): Uint8Array<ArrayBuffer> {
   const pieces = [encapsulated(eventSchemaMessage())];

@@ -15,7 +15,7 @@ import { type Feed, rangeOf } from "./feed.ts";
 import { STREAM, type StreamName, SUBJECT } from "./names.ts";
 import { type OrderedReader, readOrdered } from "./ordered_reader.ts";
 import type { EventMessage, PullMax } from "./puller.ts";
-import { checkPlace, type Gap } from "./stream_place.ts";
+import { checkPlace, type Gap, StreamReplaced } from "./stream_place.ts";
 import { lastMessage, streamState } from "./stream_state.ts";
 
 export interface RecordedOptions {
@@ -30,6 +30,11 @@ export interface RecordedOptions {
   readonly heldLast?: (signal: AbortSignal) => Promise<number | null>;
   /** The stream begins behind what is wanted: these are gone. */
   readonly onGap?: (gap: Gap) => void;
+  /**
+   * The stream is another one than before, and is read from its first message on: for a destination
+   * that knows what it has. Not given: that is refused. `heldLast` may throw it, too.
+   */
+  readonly onReplaced?: (replaced: StreamReplaced) => void;
   /** A second worker takes over after so long without a record; default 5 s. */
   readonly standByMs?: number;
   readonly onStandBy?: () => void;
@@ -67,7 +72,7 @@ export async function readProgress(
 
 /** Reads on behind the last range that was done, or with the one that was not finished. */
 export function recordedFeed(options: RecordedOptions): Feed {
-  const { nats, stream, worker, max, heldLast } = options;
+  const { nats, stream, worker, max, heldLast, onReplaced } = options;
   const instance = crypto.randomUUID();
   let reader: OrderedReader | null = null;
   let last: ProgressRecord | null = null;
@@ -103,22 +108,15 @@ export function recordedFeed(options: RecordedOptions): Feed {
       const record = found?.record ?? null;
       sequence = found?.sequence ?? 0;
       last = record;
-      const held = await heldLast?.(signal) ?? null;
       created = (await streamState(nats, stream)).created;
-      const recorded = record === null ? 0 : record.done ? record.last : record.first - 1;
-      const isAhead = held !== null && held > recorded;
-      const at = isAhead ? held : recorded;
-      until = record === null || record.done || at >= record.last ? null : record.last;
-      // Behind the destination a range cannot be cut: it is formed again as it was.
-      const place = until === null ? at : recorded;
-      const from = await checkPlace(
-        nats,
-        stream,
-        record === null && place === 0
-          ? null
-          : { created: record?.created ?? created, sequence: place },
-        options.onGap,
-      );
+      let from: number;
+      try {
+        from = await findPlace(record, signal);
+      } catch (error) {
+        if (!(error instanceof StreamReplaced) || !onReplaced) throw error;
+        onReplaced(error);
+        [from, until] = [1, null];
+      }
       reader = await readOrdered({ nats, stream, from });
     },
 
@@ -152,6 +150,20 @@ export function recordedFeed(options: RecordedOptions): Feed {
       await goodbye; // also of a close before this one
     },
   };
+
+  /** The sequence to read from. */
+  async function findPlace(record: ProgressRecord | null, signal: AbortSignal): Promise<number> {
+    const held = await heldLast?.(signal) ?? null;
+    const recorded = record === null ? 0 : record.done ? record.last : record.first - 1;
+    const isAhead = held !== null && held > recorded;
+    const at = isAhead ? held : recorded;
+    until = record === null || record.done || at >= record.last ? null : record.last;
+    // Behind the destination a range cannot be cut: it is formed again as it was.
+    const place = until === null ? at : recorded;
+    const isFirst = record === null && place === 0;
+    const known = { created: record?.created ?? created, sequence: place };
+    return await checkPlace(nats, stream, isFirst ? null : known, options.onGap);
+  }
 
   /** The messages up to that sequence, and no other. */
   async function again(

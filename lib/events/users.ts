@@ -91,7 +91,7 @@ const PUBLISH: Readonly<Record<NatsUser, readonly string[]>> = {
     ...look(STREAM.events),
     ...look(STREAM.batches),
   ],
-  clickhouse: [...worker("clickhouse"), ...read(STREAM.batches)],
+  clickhouse: [...worker("clickhouse"), ...read(STREAM.batches), ...look(STREAM.batches)],
   elasticsearch: [...worker("elasticsearch"), ...take(STREAM.events)],
   actions: [...worker("actions"), ...take(STREAM.events)],
   // A program of others keeps its place in the events by a consumer of its own, and acknowledges.

@@ -1,0 +1,128 @@
+/**
+ * The ClickHouse sink: FRAISEQL_BATCHES -> `fraiseql_events_data`, Arrow bytes as they are. Before
+ * an insert it records the range in FRAISEQL_PROGRESS, and after it that it is done; a range that
+ * was not finished is formed again exactly, and ClickHouse knows it by its token.
+ */
+
+import { type Clickhouse, connectClickhouse } from "../lib/clickhouse/client.ts";
+import type { ClickhouseSettings } from "../lib/clickhouse/url.ts";
+import { acknowledgedFeed } from "../lib/events/acknowledged_feed.ts";
+import { connectNats, type Nats } from "../lib/events/connect.ts";
+import { STREAM, SUBJECT } from "../lib/events/names.ts";
+import type { NatsSettings } from "../lib/events/nats_url.ts";
+import { recordedFeed } from "../lib/events/recorded_feed.ts";
+import type { Limits } from "../lib/limits.ts";
+import type { Log } from "../lib/log.ts";
+import { encodeBatches } from "./clickhouse_encode.ts";
+import { heldSequence } from "./clickhouse_held.ts";
+import { ClickhouseSink } from "./clickhouse_sink.ts";
+import { CLICKHOUSE_STARTING, type ClickhouseState } from "./clickhouse_state.ts";
+import { deliver } from "./deliver.ts";
+
+export interface ClickhouseOptions {
+  readonly nats: NatsSettings;
+  readonly clickhouse: ClickhouseSettings;
+  readonly retentionDays: number;
+  readonly limits: Limits;
+  readonly log: Log;
+  /** Told of every change. */
+  readonly onState: (state: ClickhouseState) => void;
+  readonly signal: AbortSignal;
+}
+
+/** Stores events until the signal is aborted; throws what waiting cannot mend. */
+export async function runClickhouse(options: ClickhouseOptions): Promise<void> {
+  const { nats: settings, clickhouse, limits, log, signal } = options;
+  const teller = new Teller(options.onState);
+  const onWait = (line: string) => teller.tell({ kind: "waiting", reason: line, lastError: line });
+  try {
+    const nats = await connectNats({ settings, name: "fraiseql clickhouse", log, signal, onWait });
+    try {
+      await store(nats, connectClickhouse(clickhouse, limits), options, teller);
+    } finally {
+      await nats.close();
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+}
+
+async function store(
+  nats: Nats,
+  clickhouse: Clickhouse,
+  { retentionDays, limits, log, signal }: ClickhouseOptions,
+  teller: Teller,
+): Promise<void> {
+  const max = { messages: limits.pullMessagesMax, bytes: limits.pullBytesMax };
+  const batches = recordedFeed({
+    nats,
+    stream: STREAM.batches,
+    worker,
+    max,
+    heldLast: (signal) => heldSequence(nats, clickhouse, max.messages, signal),
+    onReplaced: ({ message: reason }) => log.warn("batches are stored from the first", { reason }),
+    onGap: ({ first, last }) =>
+      log.error("batches left the stream before they were stored", { first, last }),
+    onStandBy: () => teller.tell({ kind: "standing by", reason: "another sink works" }),
+  });
+  const replays = acknowledgedFeed({
+    nats,
+    stream: STREAM.replay,
+    worker,
+    subject: SUBJECT.replay(worker),
+    max,
+  });
+  await deliver({
+    worker,
+    nats,
+    feeds: [batches, replays],
+    encode: (messages) => encodeBatches(messages, limits.clickhouseInsertMonthsMax),
+    sink: new ClickhouseSink({
+      clickhouse,
+      retentionDays,
+      onConnected: () => teller.tell({ kind: "working", reason: "" }),
+    }),
+    log,
+    retryWaitMsMax: limits.retryWaitMsMax,
+    drainMsMax: limits.drainSecondsMax * 1000,
+    signal,
+    watch: {
+      written: ({ feed, lastSequence, rows, pending }) => {
+        const isBatches = feed === batches.name;
+        teller.written(rows, isBatches ? { sequence: lastSequence, pending } : {});
+      },
+      waiting: (_whom, reason) => teller.tell({ kind: "waiting", reason, lastError: reason }),
+    },
+  });
+}
+
+const worker = "clickhouse";
+
+/** Keeps the state and tells of it. */
+class Teller {
+  #state = CLICKHOUSE_STARTING;
+  #levelAt = performance.now();
+  #rate = { at: performance.now(), events: 0 };
+
+  constructor(private readonly onState: (state: ClickhouseState) => void) {}
+
+  written(rows: number, place: Partial<ClickhouseState>): void {
+    if (place.pending === 0) this.#levelAt = performance.now();
+    this.tell({ kind: "working", reason: "", events: this.#state.events + rows, ...place });
+  }
+
+  tell(some: Partial<ClickhouseState>): void {
+    const now = performance.now();
+    const state = { ...this.#state, ...some };
+    const seconds = (now - this.#rate.at) / 1000;
+    let { eventsPerSecond } = state;
+    if (seconds >= 1) {
+      eventsPerSecond = Math.round((state.events - this.#rate.events) / seconds);
+      this.#rate = { at: now, events: state.events };
+    }
+    const isLevel = state.kind === "working" && state.pending === 0;
+    const lagSeconds = isLevel ? 0 : Math.round((now - this.#levelAt) / 100) / 10;
+    this.#state = { ...state, eventsPerSecond, lagSeconds };
+    this.onState(this.#state);
+  }
+}

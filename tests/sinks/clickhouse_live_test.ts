@@ -1,0 +1,174 @@
+/** From NATS through the bridge into ClickHouse, by the sink as it runs. */
+
+import { deepEqual, equal, ok } from "node:assert/strict";
+import { type Clickhouse } from "../../lib/clickhouse/client.ts";
+import { listDead } from "../../lib/events/dead.ts";
+import { publishOne } from "../../lib/events/atomic_publish.ts";
+import { CONTENT_TYPE, HEADER, STREAM, SUBJECT } from "../../lib/events/names.ts";
+import { readNatsUrl } from "../../lib/events/nats_url.ts";
+import { readProgress } from "../../lib/events/recorded_feed.ts";
+import { limits } from "../../lib/limits.ts";
+import { createLog } from "../../lib/log.ts";
+import { runClickhouse } from "../../sinks/clickhouse.ts";
+import type { ClickhouseState } from "../../sinks/clickhouse_state.ts";
+import { event, events } from "../lib/events/events.ts";
+import { testClickhouse } from "../services/clickhouse.ts";
+import { testNats } from "../services/nats.ts";
+import { Bridged } from "./bridged.ts";
+import { batchBytes, clickhouseWithTables, retentionDays, storedIds } from "./clickhouse_stored.ts";
+
+await testNats();
+await testClickhouse();
+
+interface Storing {
+  readonly states: ClickhouseState[];
+  readonly lines: string[];
+  /** Waits for the condition; throws what ended the run before. */
+  until(condition: () => Promise<boolean>): Promise<void>;
+  stop(): Promise<void>;
+}
+
+function storing({ url, limits: some }: Bridged, { settings }: Clickhouse): Storing {
+  const stopping = new AbortController();
+  const states: ClickhouseState[] = [];
+  const lines: string[] = [];
+  const ended = runClickhouse({
+    nats: readNatsUrl(url),
+    clickhouse: settings,
+    retentionDays,
+    limits: limits({ ...some, retryWaitMsMax: 200 }),
+    log: createLog("info", (line) => void lines.push(line)),
+    onState: (state) => void states.push(state),
+    signal: stopping.signal,
+  });
+  let failure: { readonly error: unknown } | null = null;
+  ended.catch((error) => failure = { error });
+  return {
+    states,
+    lines,
+    async until(condition) {
+      while (!await condition()) {
+        if (failure) throw failure.error;
+        await new Promise((done) => setTimeout(done, 30));
+      }
+    },
+    async stop() {
+      stopping.abort();
+      await ended;
+    },
+  };
+}
+
+const has = (clickhouse: Clickhouse, count: number) => async () =>
+  (await storedIds(clickhouse)).length >= count;
+
+Deno.test("runClickhouse() stores 20,000 events of the bridge, each once, with their positions in order", async () => {
+  const clickhouse = await clickhouseWithTables();
+  await Bridged.run(async (bridged) => {
+    const all = events(0, 20_000).map((one, i) => ({ ...one, orgId: i % 2 ? "a" : "b" }));
+    for (let i = 0; i < all.length; i += 5000) await bridged.publish(all.slice(i, i + 5000));
+    bridged.bridge();
+    const run = storing(bridged, clickhouse);
+    await run.until(has(clickhouse, all.length));
+    await run.stop();
+    const rows = await clickhouse.rows<{ id: string }>(
+      "SELECT event_id AS id FROM fraiseql_events_data ORDER BY position",
+    );
+    deepEqual(rows.map(({ id }) => id), all.map(({ id }) => id));
+    deepEqual(
+      await clickhouse.rows("SELECT event_count, unique_entities FROM fraiseql_events_hourly"),
+      [{ event_count: "20000", unique_entities: "20000" }],
+    );
+    const last = run.states.at(-1);
+    equal(last?.kind, "working");
+    equal(last?.events, 20_000);
+    equal(last?.pending, 0);
+  });
+});
+
+Deno.test("runClickhouse() parks a batch that is none, and one that ClickHouse does not take, and goes on", async () => {
+  const clickhouse = await clickhouseWithTables();
+  await Bridged.run(async (bridged) => {
+    const { nats } = bridged;
+    const publish = (data: Uint8Array) =>
+      publishOne(nats, SUBJECT.batches, data, { [HEADER.contentType]: CONTENT_TYPE.arrow });
+    await publish(batchBytes(events(0, 3), 1));
+    await publish(new TextEncoder().encode("no batch"));
+    const broken = batchBytes([event(4, { entityId: "broken-here" })], 3);
+    const text = new TextEncoder().encode("broken-here");
+    const at = broken.findIndex((_, i) => text.every((byte, k) => broken[i + k] === byte));
+    // The offsets before the text: its end lies outside of the batch.
+    new DataView(broken.buffer).setInt32(at - 4, 2 ** 30, true);
+    await publish(broken);
+    await publish(batchBytes(events(5, 8), 4));
+    const run = storing(bridged, clickhouse);
+    await run.until(has(clickhouse, 6));
+    await run.stop();
+    deepEqual(
+      (await storedIds(clickhouse)).sort(),
+      [...events(0, 3), ...events(5, 8)].map(({ id }) => id),
+    );
+    const dead = await Array.fromAsync(listDead(nats, { worker: "clickhouse" }, 100));
+    deepEqual(dead.map(({ origin }) => origin.sequence).sort(), [2, 3], JSON.stringify(dead));
+    deepEqual(dead.map(({ data }) => data.length).sort(), [8, broken.length].sort());
+  });
+});
+
+Deno.test("runClickhouse() takes a batch without rows for progress", async () => {
+  const clickhouse = await clickhouseWithTables();
+  await Bridged.run(async (bridged) => {
+    await publishOne(bridged.nats, SUBJECT.batches, new TextEncoder().encode("no matter"), {
+      "Fraiseql-Rows": "0",
+    });
+    const run = storing(bridged, clickhouse);
+    const record = () => readProgress(bridged.nats, "clickhouse");
+    await run.until(async () => (await record())?.record.done === true);
+    await run.stop();
+    equal((await record())?.record.last, 1);
+    deepEqual(await Array.fromAsync(listDead(bridged.nats, {}, 100)), []);
+  });
+});
+
+Deno.test("runClickhouse() goes on from what ClickHouse holds where its record is lost", async () => {
+  const clickhouse = await clickhouseWithTables();
+  await Bridged.run(async (bridged) => {
+    for (let i = 1; i <= 20; i++) {
+      await publishOne(bridged.nats, SUBJECT.batches, batchBytes(events(i, i + 1), i), {});
+    }
+    const first = storing(bridged, clickhouse);
+    await first.until(has(clickhouse, 20));
+    await first.stop();
+    await bridged.nats.manager.streams.purge(STREAM.progress);
+    await publishOne(bridged.nats, SUBJECT.batches, batchBytes(events(21, 22), 21), {});
+    // With one message to an insert the last one that ClickHouse holds is whole or not there.
+    const some = limits({ ...bridged.limits, pullMessagesMax: 1 });
+    const second = storing(new Bridged(bridged.url, bridged.nats, some), clickhouse);
+    // The last of before, and the one that came since.
+    await second.until(() => Promise.resolve(second.states.at(-1)?.events === 2));
+    await second.stop();
+    const ids = await clickhouse.rows<{ id: string }>(
+      "SELECT event_id AS id FROM fraiseql_events ORDER BY position",
+    );
+    deepEqual(ids.map(({ id }) => id), events(1, 22).map(({ id }) => id));
+  });
+});
+
+Deno.test("runClickhouse() stores what comes after FRAISEQL_BATCHES was made anew, and sees no event twice", async () => {
+  const clickhouse = await clickhouseWithTables();
+  await Bridged.run(async (bridged) => {
+    await publishOne(bridged.nats, SUBJECT.batches, batchBytes(events(0, 4), 1), {});
+    const first = storing(bridged, clickhouse);
+    await first.until(has(clickhouse, 4));
+    await first.stop();
+    await bridged.makeAnew(STREAM.batches);
+    await publishOne(bridged.nats, SUBJECT.batches, batchBytes(events(2, 9), 1), {});
+    const second = storing(bridged, clickhouse);
+    await second.until(has(clickhouse, 9));
+    await second.stop();
+    ok(second.lines.some((line) => line.includes("batches are stored from the first")));
+    const ids = await clickhouse.rows<{ id: string }>(
+      "SELECT event_id AS id FROM fraiseql_events ORDER BY event_id",
+    );
+    deepEqual(ids.map(({ id }) => id), events(0, 9).map(({ id }) => id));
+  });
+});
