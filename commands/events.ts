@@ -1,6 +1,6 @@
 /**
- * The event path under `serve`: the embedded NATS, what must be there before events can flow, and
- * the publisher. All of it comes up behind the transports, which wait for none of it.
+ * The event path under `serve`: the embedded NATS, what must be there before events can flow, the
+ * publisher, and what stores events (`analytics.ts`). All of it comes up behind the transports, which wait for none of it.
  */
 
 import { setTimeout as delay } from "node:timers/promises";
@@ -12,12 +12,13 @@ import { readNatsUrl } from "../lib/events/nats_url.ts";
 import { migrateNats, storeBytesMax } from "../lib/events/streams.ts";
 import type { Log } from "../lib/log.ts";
 import type { Metrics } from "../lib/metrics.ts";
-import type { PublisherWorker } from "../lib/observer/start_worker.ts";
 import { type PublisherState, STARTING } from "../lib/observer/state.ts";
 import { migrateChangeLog } from "../lib/postgres/change_log/migrate.ts";
 import { connect, type Connection } from "../lib/postgres/connection.ts";
 import { pause } from "../lib/waiting.ts";
+import { Analytics } from "./analytics.ts";
 import { captureSample } from "./capture.ts";
+import { KeptWorker } from "./kept_worker.ts";
 import { startPublisher, workerStart } from "./observe.ts";
 import { say } from "./say.ts";
 
@@ -31,15 +32,26 @@ export interface EventOptions {
 /** The event path of one `serve`. */
 export class Events {
   #state = "starting";
-  #publisher: PublisherState = STARTING;
-  /** Why the publisher ended last; null while it works. */
-  #failure: string | null = null;
+  readonly #publisher: KeptWorker<PublisherState>;
+  /** Null: no sink is configured, so nobody would take the batches. */
+  readonly #analytics: Analytics | null;
   #nats: KeptNats | null = null;
-  #worker: PublisherWorker | null = null;
   readonly #stopping = new AbortController();
   readonly #running: Promise<void>;
 
   constructor(private readonly options: EventOptions) {
+    const { config, databaseUrl, log, metrics } = options;
+    this.#publisher = new KeptWorker({
+      name: "publisher",
+      starting: STARTING,
+      good: ["publishing", "asleep", "standing by"],
+      open: async (onState) =>
+        startPublisher(await workerStart(config, databaseUrl, null), onState),
+      log,
+      metrics,
+      retryWaitMsMax: config.limits.retryWaitMsMax,
+    });
+    this.#analytics = config.sinks.includes("clickhouse") ? new Analytics(options) : null;
     options.metrics.onCollect(() => this.#collect());
     this.#running = this.#run();
   }
@@ -47,15 +59,15 @@ export class Events {
   /** `ok`, or what is missing, by part; what was never asked for is `off` and why. */
   readiness(): Record<string, string> {
     if (this.#state !== "ok") return { events: this.#state };
-    const { kind, reason } = this.#publisher;
-    const works = kind === "publishing" || kind === "asleep" || kind === "standing by";
-    return { publisher: this.#failure ?? (works ? "ok" : `${kind} ${reason}`.trim()) };
+    return { publisher: this.#publisher.readiness(), ...this.#analytics?.readiness() };
   }
 
   async stop(drainSeconds: number): Promise<void> {
     this.#stopping.abort();
-    await this.#worker?.stop(drainSeconds * 1000);
+    const msMax = drainSeconds * 1000;
+    await Promise.all([this.#publisher.stop(msMax), this.#analytics?.stop(msMax)]);
     await this.#running;
+    await this.#analytics?.stopEngine();
     await this.#nats?.stop();
   }
 
@@ -66,7 +78,8 @@ export class Events {
     for (let tries = 0; !signal.aborted; tries++) {
       try {
         await this.#begin();
-        return await this.#publish();
+        await Promise.all([this.#publisher.run(signal), this.#analytics?.run(signal)]);
+        return;
       } catch (error) {
         if (signal.aborted) return;
         const { message, hint } = error instanceof AppError ? error : { message: String(error) };
@@ -142,39 +155,10 @@ export class Events {
     }
   }
 
-  /** Starts the publisher, and again with growing waits whenever it ends by itself. */
-  async #publish(): Promise<void> {
-    const { config, databaseUrl, log, metrics } = this.options;
-    const { signal } = this.#stopping;
-    for (let failures = 0; !signal.aborted; failures++) {
-      const start = await workerStart(config, databaseUrl, null);
-      if (signal.aborted) return; // nobody would stop it any more
-      const worker = this.#worker = startPublisher(start, (state) => {
-        this.#publisher = state;
-        if (state.kind !== "publishing" && state.kind !== "asleep") return;
-        [this.#failure, failures] = [null, 0];
-      });
-      try {
-        await worker.ended;
-      } catch (error) {
-        if (signal.aborted) return;
-        const { message, hint = "" } = error instanceof Error
-          ? error as Error & { hint?: string }
-          : { message: String(error) };
-        if (this.#failure !== message) say(`publisher: ${message}${hint && `\nhint: ${hint}`}`);
-        this.#failure = message;
-        log.error("publisher ended", { error });
-        metrics.workerRestarts.inc({ worker: "publisher" });
-      }
-      const waitMs = Math.min(retryMs * 2 ** failures, config.limits.retryWaitMsMax);
-      await pause(waitMs, signal);
-    }
-  }
-
   #collect(): void {
     const { metrics } = this.options;
     const stage = { stage: "publisher" };
-    const { sequence, lagSeconds, lagEvents, eventsPerSecond, ingest } = this.#publisher;
+    const { sequence, lagSeconds, lagEvents, eventsPerSecond, ingest } = this.#publisher.state;
     const isUp = this.readiness().publisher === "ok";
     metrics.stageUp.set(stage, isUp ? 1 : 0);
     metrics.stagePosition.set(stage, sequence);

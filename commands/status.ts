@@ -6,6 +6,7 @@ import { countMax, type IngestLag, type PublisherLag, publisherLag } from "../li
 import { openRegistry } from "../lib/postgres/change_log/migrate.ts";
 import { pause } from "../lib/waiting.ts";
 import { type BridgeLag, bridgeLag } from "../sinks/bridge_lag.ts";
+import { type ClickhouseLag, clickhouseLag } from "../sinks/clickhouse_lag.ts";
 import { withConnection } from "./migrate.ts";
 import { openNats } from "./nats.ts";
 import { answer } from "./say.ts";
@@ -32,6 +33,8 @@ export function status(config: Config, flags: StatusFlags, signal: AbortSignal):
         answer(statusText(now, rateOf(before, now, nowMs - beforeMs)));
         const bridge = await bridgeLag(nats);
         if (bridge) answer(bridgeText(bridge, bridgeBefore, nowMs - beforeMs));
+        const clickhouse = await clickhouseLag(nats);
+        if (clickhouse) answer(clickhouseText(clickhouse));
         [before, bridgeBefore, beforeMs] = [now, bridge, nowMs];
         if (!flags.watch || signal.aborted) return 0;
       }
@@ -74,4 +77,9 @@ function bridgeText(lag: BridgeLag, before: BridgeLag | null, ms: number): strin
   return `bridge      batch ${batchSequence}, reads stream sequence ${sequence}, epoch ${epoch}, ` +
     `behind by ${messages} messages and ${seconds.toFixed(1)} s, ${rate} events/s` +
     `${lastError === null ? "" : `, last error: ${lastError}`}\n`;
+}
+
+function clickhouseText({ sequence, batches, seconds }: ClickhouseLag): string {
+  return `clickhouse  stored up to batch ${sequence}, behind by ${batches} batches and ` +
+    `${seconds.toFixed(1)} s\n`;
 }

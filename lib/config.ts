@@ -10,6 +10,8 @@ import { type LimitName, LIMITS, type Limits } from "./limits.ts";
 
 export type Topology = "http" | "dual" | "arrow" | "full";
 export type Unrepresentable = "error" | "null";
+/** Where events are stored. */
+export type SinkName = "clickhouse";
 export type ChangeLogFull = "stop-capturing" | "refuse-writes";
 
 /** What the program was told, complete and checked. */
@@ -43,6 +45,8 @@ export interface Config {
   readonly resultCache: readonly string[];
   /** What writers do while the change log is at its limit. */
   readonly changeLogFull: ChangeLogFull;
+  /** Which of them `serve` runs. */
+  readonly sinks: readonly SinkName[];
   /** How old an event may be. */
   readonly eventRetentionDays: number;
   readonly logLevel: "debug" | "info" | "warn" | "error";
@@ -142,6 +146,13 @@ function clickhouseDatabase(text: string): string | Fault {
     : new Fault("must be letters, digits and underscores, up to 100");
 }
 
+function sinkNames(text: string): string[] | Fault {
+  const names = list(text);
+  if (names.join() === "none") return [];
+  const isKnown = names.length > 0 && names.every((name) => name === "clickhouse");
+  return isKnown ? ["clickhouse"] : new Fault("must be clickhouse, or none");
+}
+
 const events = "the event path";
 const auth = "authentication";
 
@@ -170,7 +181,7 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
   { key: "elasticsearch_api_key", env: "FRAISEQL_ELASTICSEARCH_API_KEY", default: "", secret: true, later: events, help: "Elasticsearch API key" },
   { key: "elasticsearch_user", env: "FRAISEQL_ELASTICSEARCH_USER", default: "", later: events, help: "Elasticsearch user" },
   { key: "elasticsearch_password", env: "FRAISEQL_ELASTICSEARCH_PASSWORD", default: "", secret: true, later: events, help: "Elasticsearch password" },
-  { key: "sinks", env: "FRAISEQL_SINKS", default: "", later: events, help: "sinks that must confirm" },
+  { key: "sinks", env: "FRAISEQL_SINKS", default: "", read: sinkNames, help: "where serve stores events: clickhouse, or none (default: clickhouse where its URL is given or the database is embedded)" },
   { key: "change_log_full", env: "FRAISEQL_CHANGE_LOG_FULL", default: "stop-capturing", read: oneOf("stop-capturing", "refuse-writes"), help: "what writers do when the change log is full: stop-capturing or refuse-writes" },
   { key: "event_retention_days", env: "FRAISEQL_EVENT_RETENTION_DAYS", default: "90", read: days, help: "days that events are kept, in ClickHouse too: rows of an older time are left out of a back-fill" },
   { key: "jwt_secret", env: "FRAISEQL_JWT_SECRET", default: "", secret: true, later: auth, help: "secret of HS256 tokens" },
@@ -280,6 +291,8 @@ export function readConfig(sources: ConfigSources): Config {
     resultCacheSeconds: values.result_cache_seconds as number,
     resultCache: (given("result_cache") ?? []) as string[],
     changeLogFull: values.change_log_full as ChangeLogFull,
+    sinks: (given("sinks") ??
+      (values.database_url && !values.clickhouse_url ? [] : ["clickhouse"])) as SinkName[],
     eventRetentionDays: values.event_retention_days as number,
     logLevel: values.log_level as Config["logLevel"],
     limits,

@@ -63,6 +63,7 @@ Deno.test("readConfig() has a default for everything", () => {
     unrepresentable: "error",
     sample: null,
     changeLogFull: "stop-capturing",
+    sinks: ["clickhouse"],
     eventRetentionDays: 90,
     corsOrigins: [],
     flightViews: [],
@@ -74,6 +75,16 @@ Deno.test("readConfig() has a default for everything", () => {
   for (const [name, row] of Object.entries(LIMITS)) {
     equal(config.limits[name as LimitName], row.value);
   }
+});
+
+Deno.test("readConfig() stores events in ClickHouse where the database is embedded or its URL is given", () => {
+  const database = { DATABASE_URL: "postgres://h/d" };
+  deepEqual(read({}).sinks, ["clickhouse"]);
+  deepEqual(read({ env: database }).sinks, []);
+  const named = { ...database, FRAISEQL_CLICKHOUSE_URL: "http://h:8123" };
+  deepEqual(read({ env: named }).sinks, ["clickhouse"]);
+  deepEqual(read({ env: { ...database, FRAISEQL_SINKS: "clickhouse" } }).sinks, ["clickhouse"]);
+  deepEqual(read({ env: { ...named, FRAISEQL_SINKS: "none" } }).sinks, []);
 });
 
 Deno.test("readConfig() takes ClickHouse's keys, and none of them without the URL", () => {

@@ -83,9 +83,12 @@ export function run(args: readonly string[], env: Environment = {}, cwd?: string
   };
 }
 
-/** Starts `fraiseql serve` on free ports and waits until it is ready. */
+/**
+ * Starts `fraiseql serve` on free ports and waits until it is ready; without sinks, unless the test
+ * says otherwise, since each would start a ClickHouse.
+ */
 export async function serve(env: Environment = {}, cwd?: string): Promise<Served> {
-  const program = run(["serve"], { ...freePorts, ...env }, cwd);
+  const program = run(["serve"], { ...freePorts, FRAISEQL_SINKS: "none", ...env }, cwd);
   try {
     const readyLine = await program.ready();
     const { http, flight } = readyLine;
