@@ -98,6 +98,7 @@ export function configEnvironment(config: Config, databaseUrl: string): Record<s
     ...config.schema !== null && { FRAISEQL_SCHEMA: config.schema },
     FRAISEQL_DATA_DIR: config.dataDir,
     FRAISEQL_UNREPRESENTABLE: config.unrepresentable,
+    FRAISEQL_SINKS: config.sinks.join(",") || "none",
     FRAISEQL_FLIGHT_VIEWS: config.flightViews.join(","),
     FRAISEQL_LOG_LEVEL: config.logLevel,
     ...Object.fromEntries(

@@ -46,6 +46,14 @@ Deno.test("serve with no configuration has an UPDATE in fraiseql_events once it 
   equal((await stored()).map(({ status }) => status), ["cancelled", "paid"]);
   await until(() => ready(served.http), ({ ready }) => ready);
 
+  const { origin, username, password } = new URL(urls.clickhouse);
+  const counted = await fetch(origin, {
+    method: "POST",
+    headers: { Authorization: `Basic ${btoa(`${username}:${password}`)}` },
+    body: "SELECT entity_type, event_count FROM fraiseql.fraiseql_events_hourly",
+  });
+  equal(await counted.text(), "Order\t2\n", "as the README asks");
+
   const metrics = await (await fetch(`${served.http}/metrics`)).text();
   for (const stage of ["bridge", "clickhouse"]) {
     match(metrics, new RegExp(`^fraiseql_stage_up\\{stage="${stage}"\\} 1$`, "m"));

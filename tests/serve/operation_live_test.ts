@@ -152,7 +152,10 @@ const misused: [words: string[], told: RegExp][] = [
   [["observe", "--start-over", "then"], /first or now/],
   [["verify", "--since", "then"], /--since is no moment/],
   [["url"], /service/],
-  [["url", "nats.nobody"], /"nats.nobody"\nhint: known: postgres, nats, nats.publisher/],
+  [
+    ["url", "nats.nobody"],
+    /"nats.nobody"\nhint: known: postgres, nats, clickhouse, nats.publisher/,
+  ],
   [["url", "x"], /known: postgres/],
 ];
 
