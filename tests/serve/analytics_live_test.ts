@@ -9,6 +9,9 @@ import { command, commandLine, descendants, folder, post, serve, until } from ".
 await testNats(); // which fetches the program
 
 const ready = async (http: string) => await (await fetch(`${http}/readiness`)).json();
+/** What answers there; null: nobody. */
+const readyText = (url: string) =>
+  fetch(`${new URL(url).origin}/ping`).then((answer) => answer.text(), () => null);
 /** As if the test had said nothing. */
 const noConfiguration = { FRAISEQL_SINKS: "" };
 
@@ -61,6 +64,9 @@ Deno.test("serve with no configuration has an UPDATE in fraiseql_events once it 
   }
   const status = await command(["status"], env, dir.path);
   match(status.stdout, /^clickhouse +stored up to batch [1-9]\d*, behind by 0 batches/m);
+
+  equal(await served.stop(), 0, served.stderr());
+  equal(await readyText(urls.clickhouse), null, "the engine ended with it");
 });
 
 Deno.test("serve answers queries where no ClickHouse can be had, says what is missing, and tries again", async () => {
