@@ -50,9 +50,8 @@ export class KeptWorker<State extends WorkerState> {
 
   /** Keeps it running until the signal is aborted. */
   async run(signal: AbortSignal): Promise<void> {
-    const { name, starting, good, open, log, metrics, retryWaitMsMax } = this.options;
+    const { name, good, open, log, metrics, retryWaitMsMax } = this.options;
     for (let failures = 0; !signal.aborted; failures++) {
-      this.state = starting;
       try {
         const worker = this.#worker = await open((state) => {
           this.state = state;
