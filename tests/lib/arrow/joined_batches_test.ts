@@ -4,7 +4,7 @@ import {
   readEventBatch,
   someRows,
   toEventStream,
-} from "../../../lib/arrow/event_batches.ts";
+} from "../../../lib/arrow/joined_batches.ts";
 import { batchBytes, batchOf } from "../../sinks/clickhouse_stored.ts";
 import { event, events } from "../events/events.ts";
 import { readBatch } from "./read_batch.ts";
