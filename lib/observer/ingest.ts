@@ -143,6 +143,7 @@ class Copier {
       where pg_catalog.current_setting('synchronous_commit') = 'off'`);
     const progress = await readIngestProgress(connection);
     if (progress === null) throw noIngestTables();
+    if (progress.waitsFor !== null) await sayIngestWaits(connection, null);
     const [row] = await connection.query("select event_bytes_max from fraiseql.capture_settings");
     this.#place = progress;
     this.#max = {

@@ -71,7 +71,8 @@ async function sumStream(
   const fromMs = (since?.getTime() ?? 0) - hourMs - aheadMs;
   const from = since === null || fromMs <= 0 ? 1 : new Date(fromMs);
   if (from instanceof Date && from > end.time) return sums; // nothing would come
-  const sinceText = since === null ? "" : since.toISOString();
+  // With microseconds, as events have them: texts of other lengths do not compare.
+  const sinceText = since === null ? "" : since.toISOString().replace("Z", "000Z");
   // Checkpoints too, so that the last one tells the end.
   const reader = await readOrdered({ nats, stream: STREAM.events, from });
   const max = { messages: limits.pullMessagesMax, bytes: limits.pullBytesMax };

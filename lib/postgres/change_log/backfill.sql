@@ -192,7 +192,7 @@ begin
     picked := format($q$
       select array[%1$s] as key, %2$s, %3$s as size from only %4$s t
       where %5$s and (%6$s) <= (%7$s) order by %6$s limit $7 $q$,
-      (select string_agg(format('t.%I::text', n), ', ') from unnest(walk.names) n),
+      (select string_agg(format('format(''%%s'', t.%I)', n), ', ') from unnest(walk.names) n),
       (select string_agg(format('t.%I as k%s', n, i), ', ')
         from unnest(walk.names) with ordinality u(n, i)),
       '24::bigint' || coalesce(sizes, ''), part.relation,
@@ -280,7 +280,7 @@ begin
       where pg_relation_size(relation_) > 0);
   end if;
   execute format('select array[%s] from only %s t order by %s limit 1',
-    (select string_agg(format('t.%I::text', n), ', ') from unnest(walk.names) n), relation_,
+    (select string_agg(format('format(''%%s'', t.%I)', n), ', ') from unnest(walk.names) n), relation_,
     (select string_agg(format('t.%I desc', n), ', ') from unnest(walk.names) n)) into found;
   return found;
 end $$;

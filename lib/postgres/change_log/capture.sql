@@ -156,7 +156,29 @@ returns boolean language sql stable as $$
     or type_ >= 16384 and (select t.typtype from pg_type t where t.oid = type_) <> 'e'
 $$;
 
--- Which columns are which just now, in a table or a part of one; no key_columns where one is gone.
+-- A type in the table's rows whose owner has not our rights anyway; null: there is none. JSON of values is
+-- made by a cast where a type has one, which its owner can write, and which would run with our rights.
+create or replace function fraiseql.foreign_type(relation_ oid)
+returns regtype language sql stable as $$
+  with recursive types(oid) as (
+    select a.atttypid from pg_attribute a
+    where a.attrelid = relation_ and a.attnum > 0 and not a.attisdropped and a.atttypid >= 16384
+    union
+    select p.part from types join pg_type t on t.oid = types.oid cross join lateral (
+      select t.typelem union all select t.typbasetype
+      union all select r.rngsubtype from pg_range r where r.rngtypid = t.oid
+      union all select a.atttypid from pg_attribute a
+      where a.attrelid = t.typrelid and t.typrelid <> 0 and a.attnum > 0 and not a.attisdropped
+    ) p(part) where p.part >= 16384
+  )
+  select t.oid::regtype from types join pg_type t on t.oid = types.oid
+  where not pg_has_role(t.typowner,
+    (select n.nspowner from pg_namespace n where n.nspname = 'fraiseql'), 'usage')
+  order by t.oid limit 1
+$$;
+
+-- Which columns are which just now, in a table or a part of one; no key_columns where one is gone, or
+-- where a type is somebody else's.
 create or replace function fraiseql.describe(relation_ oid, captured fraiseql.captured_tables)
 returns fraiseql.capturing language plpgsql stable as $$
 declare
@@ -187,7 +209,8 @@ begin
         select from pg_attribute r
         where r.attrelid = captured.relation and r.attname = a.attname)), '{}');
   end if;
-  if cardinality(found.key_columns) is distinct from cardinality(captured.key_numbers) then
+  if cardinality(found.key_columns) is distinct from cardinality(captured.key_numbers)
+    or fraiseql.foreign_type(relation_) is not null then
     found.key_columns := null;
   end if;
   return found;
@@ -258,7 +281,8 @@ begin
   select * into registered from fraiseql.captured_tables t where t.relation = captured.relation;
   found := fraiseql.describe(relation_, registered);
   if found.key_columns is null then
-    perform fraiseql.mark_gap(captured.entity_type, 'key column dropped');
+    perform fraiseql.mark_gap(captured.entity_type, coalesce(
+      'type ' || fraiseql.foreign_type(relation_) || ' of another owner', 'key column dropped'));
     return null;
   end if;
   found.slot := captured.current_slot;

@@ -34,14 +34,15 @@ returns text language sql stable parallel safe as $$
   select pg_catalog.to_char($1 at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
 $$;
 
--- Zero characters and halves of pairs become the text of their escape.
+-- Zero characters and halves of pairs become the text of their escape. With E, since a session can have
+-- standard_conforming_strings off.
 create or replace function fraiseql.mended_json(text)
 returns text language sql immutable parallel safe as $$
   select regexp_replace(
     translate($1, E'\n\r', '  '),
-    '(?<!\\)((?:\\\\)*)\\(u0000|u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])'
-      || '|(?<!\\u[dD][89abAB][0-9a-fA-F]{2}\\)u[dD][c-fC-F][0-9a-fA-F]{2})',
-    '\1\\\\\2', 'g')
+    E'(?<!\\\\)((?:\\\\\\\\)*)\\\\(u0000|u[dD][89abAB][0-9a-fA-F]{2}(?!\\\\u[dD][c-fC-F])'
+      || E'|(?<!\\\\u[dD][89abAB][0-9a-fA-F]{2}\\\\)u[dD][c-fC-F][0-9a-fA-F]{2})',
+    E'\\1\\\\\\\\\\2', 'g')
 $$;
 
 -- A row's JSON on one line that every JSON reader takes. row_to_json() writes columns of type json
@@ -51,8 +52,8 @@ returns json language plpgsql immutable parallel safe as $$
 begin
   return case
     when strpos(data::text, chr(10)) = 0 and strpos(data::text, chr(13)) = 0
-      and strpos(data::text, '\u0000') = 0 and strpos(data::text, '\ud') = 0
-      and strpos(data::text, '\uD') = 0 then data
+      and strpos(data::text, E'\\u0000') = 0 and strpos(data::text, E'\\ud') = 0
+      and strpos(data::text, E'\\uD') = 0 then data
     else fraiseql.mended_json(data::text)::json
   end;
 end $$;

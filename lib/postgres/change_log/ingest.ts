@@ -142,8 +142,8 @@ function toArrayText(values: readonly (string | null)[]): string {
   }}`;
 }
 
-/** Says for `fraiseql status` why events of others wait. */
-export async function sayIngestWaits(connection: Connection, reason: string): Promise<void> {
+/** Says for `fraiseql status` why events of others wait; null: they do not any more. */
+export async function sayIngestWaits(connection: Connection, reason: string | null): Promise<void> {
   await connection.query(
     "update fraiseql.ingest_progress set waits_for = $1::pg_catalog.text",
     [reason],

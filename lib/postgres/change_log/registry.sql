@@ -73,7 +73,16 @@ set search_path = pg_catalog, pg_temp as $$
 declare
   captured fraiseql.captured_tables;
   member regclass;
+  foreign_type regtype := (
+    select fraiseql.foreign_type(m.relation) from fraiseql.members(relation_) m
+    order by 1 nulls last limit 1);
 begin
+  if foreign_type is not null then
+    raise exception using errcode = 'insufficient_privilege', message = format(
+      'type %s in %s is owned by %s, whose casts would run with the rights of the owner of schema fraiseql',
+      foreign_type, relation_,
+      (select pg_get_userbyid(t.typowner) from pg_type t where t.oid = foreign_type));
+  end if;
   -- With the triggers of what is no longer a part of it.
   perform fraiseql.uncapture(relation_);
   captured.relation := relation_;

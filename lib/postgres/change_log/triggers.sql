@@ -14,7 +14,10 @@ $$;
 create or replace function fraiseql.row_code(member fraiseql.captured_relations)
 returns jsonb language sql stable as $$
   with columns as (
-    select a.attname::text as name, a.attnum as number, a.atttypid as type, a.attnotnull,
+    select a.attname::text as name, a.attnum as number, a.atttypid as type,
+      -- NOT NULL that was not validated says nothing of the rows that were there (PostgreSQL 18).
+      a.attnotnull and not exists (select from pg_constraint k where k.conrelid = a.attrelid
+        and k.contype = 'n' and not k.convalidated and a.attnum = any (k.conkey)) as attnotnull,
       -- Its values can be large.
       a.attlen = -1 and a.atttypid <> 'numeric'::regtype and a.atttypmod not between 0 and 1000 as is_long,
       array_position(member.key_columns, a.attname::text) as key_place,
@@ -26,14 +29,17 @@ returns jsonb language sql stable as $$
       -- Byte by byte: other collations can hold texts equal that differ.
       case when a.atttypid in (25, 1043) then ' collate "C"' else '' end as bytewise,
       a.atttypid = any (array['int2', 'int4', 'int8', 'uuid', 'text', 'varchar']::regtype[])
-        or t.typtype = 'e' as is_text_in_json,
+        as is_text_in_json,
+      t.typtype = 'e' as is_enum,
       a.atttypid = any (array['int2', 'int4', 'int8']::regtype[]) as is_number,
       fraiseql.settings_of(a.atttypid) as settings
     from pg_attribute a join pg_type t on t.oid = a.atttypid
     where a.attrelid = member.relation and a.attnum > 0 and not a.attisdropped
   ), sides as (
     select c.*, s.side, format('%s.%I', s.side, c.name) as value, format(
-      case when c.is_text_in_json then '%s.%I::text' else '(to_json(%s.%I) #>> ''{}'')' end,
+      case when c.is_text_in_json then '%s.%I::text'
+        -- Not ::text, which may be a cast of the user's.
+        when c.is_enum then 'enum_out(%s.%I)::text' else '(to_json(%s.%I) #>> ''{}'')' end,
       s.side, c.name) as text, format(
       case when c.attnotnull then '%s' else 'coalesce(%s, ''null'')' end, format(
         case when c.is_json then 'fraiseql.clean_json(to_json(%s.%I))'
@@ -258,7 +264,7 @@ declare
 create or replace function fraiseql.%function%()
 returns trigger language plpgsql security definer
 set search_path = pg_catalog, pg_temp
-set lock_timeout = '0' set jit = 'off' set plan_cache_mode = 'force_generic_plan'%settings% as $trigger$
+set lock_timeout = '0' set jit = 'off' set plan_cache_mode = 'force_generic_plan'%settings% as $trigger%tag%$
 <<mine>>
 declare
   capture fraiseql.capturing;
@@ -324,7 +330,7 @@ declare
   end long;
   perform fraiseql.restore_settings(saved);
   return null;
-end $trigger$
+end $trigger%tag%$
 $template$;
   statement text := $statement$  with %with% logged as (
     insert into fraiseql.change_log (slot, position, xid, key_hash, old_hash, new_hash,
@@ -480,8 +486,9 @@ $q$, '', 'select doomed.old::json as old, null::json as new, null::text as key',
 $q$, '')
   ) as w(name, declare_, before_, with_, pairs, after_, rows_) where w.name = kind;
   -- Names of the user's stand in `short` alone, and so it comes last.
-  return replace(replace(replace(replace(replace(replace(replace(replace(template,
-    '%declare%', write.declare_), '%before%', write.before_),
+  return replace(replace(replace(replace(replace(replace(replace(replace(replace(template,
+    -- Ends the text, whatever a column is named.
+    '%tag%', md5(short)), '%declare%', write.declare_), '%before%', write.before_),
     '%statement%', case when kind = 'update'
       then 'if is_careful then' || replace(replace(replace(statement, '%with%',
           replace(write.with_, '%n%', 'row_number() over () as n,') || careful_with), '%pairs%',

@@ -1,4 +1,5 @@
 import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
+import { setTimeout as delay } from "node:timers/promises";
 import { lastCheckpoint, publishOne, publishPage } from "../../../lib/events/atomic_publish.ts";
 import { STREAM, SUBJECT } from "../../../lib/events/names.ts";
 import { lastMessage, streamState } from "../../../lib/events/stream_state.ts";
@@ -329,6 +330,22 @@ Deno.test("publish() asks for migrate where the change log is of another version
     match(lastError ?? "", /of version 2, .* needs \d+ \(run fraiseql migrate/);
     await observed.query(`update fraiseql.capture_settings set version = ${changeLogVersion}`);
     await running.until(({ kind }) => kind === "asleep");
+    await running.stop();
+  });
+});
+
+Deno.test("publish() takes back what an earlier publisher said that ingest waits for", async () => {
+  await Observed.run(server, table, async (observed) => {
+    await observed.query(
+      "update fraiseql.ingest_progress set waits_for = 'the connection was lost'",
+    );
+    const running = observed.start();
+    const waits = async () =>
+      (await observed.query("select waits_for from fraiseql.ingest_progress"))[0]?.[0];
+    for (let tries = 0; await waits() !== null; tries++) {
+      ok(tries < 600, "it still says so");
+      await delay(50);
+    }
     await running.stop();
   });
 });

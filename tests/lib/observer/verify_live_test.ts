@@ -107,3 +107,24 @@ Deno.test("publisherLag() counts what is committed and not published, also withi
     equal(await lag(), 0);
   });
 });
+
+Deno.test("verify() since an hour counts what was written at its first moment", async () => {
+  await Observed.run(server, table, async (observed) => {
+    await observed.query("insert into t select generate_series(1, 3)");
+    await observed.query(
+      "update fraiseql.change_log set recorded_at = date_trunc('hour', recorded_at)",
+    );
+    await observed.publishAll();
+    const [row] = await observed.query(
+      "select min(extract(epoch from recorded_at) * 1000)::bigint from fraiseql.change_log",
+    );
+    const { logged, stored, differences } = await verify({
+      connection: observed.connection,
+      nats: observed.nats,
+      limits: observed.limits,
+      since: new Date(Number(row?.[0])),
+      signal: new AbortController().signal,
+    });
+    deepEqual([logged, stored, differences], [3, 3, []]);
+  });
+});

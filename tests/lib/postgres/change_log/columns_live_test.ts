@@ -1,6 +1,7 @@
 /** Which columns are captured, and what tables may be like. */
 
-import { deepEqual, equal, match } from "node:assert/strict";
+import { deepEqual, equal, match, rejects } from "node:assert/strict";
+import { connect } from "../../../../lib/postgres/connection.ts";
 import { testPostgres } from "../../../services/postgres.ts";
 import { captured } from "./captured.ts";
 import { Scene } from "./scene.ts";
@@ -268,5 +269,98 @@ Deno.test("capture says the same by its short way, which names the columns, as b
     const long = await write("'';--");
     equal(short.join("\n"), long.join("\n"));
     equal(short.length, 27);
+  });
+});
+
+Deno.test("capture gives a type's owner no rights: casts to json are not called with those of the log", async () => {
+  const role = `typist_${crypto.randomUUID().slice(0, 8)}`;
+  const sql = `create role ${role}; grant create on schema public to ${role};
+    create table t (id int primary key, v int); alter table t owner to ${role}`;
+  try {
+    await Scene.run(server, { sql, tables: ["t"] }, async (scene) => {
+      await scene.query(`
+        set role ${role};
+        create type mood as enum ('a', 'b');
+        create table called (by text);
+        create function spy(mood) returns json language plpgsql as
+          'begin insert into called values (current_user); return to_json(1); end';
+        create cast (mood as json) with function spy(mood);
+        alter table t add column m mood default 'a';
+        insert into t values (1, 1, 'a');
+        update t set v = 2;
+        reset role`);
+      deepEqual(await scene.query("select by from called"), []);
+      deepEqual(await scene.said(), []);
+      deepEqual(await scene.query("select reason from fraiseql.change_gaps"), [
+        ["type public.mood of another owner"],
+      ]);
+      await rejects(
+        scene.query("select fraiseql.capture('t', 't', array['id'])"),
+        (error: Error) => /owned by typist_/.test(String(error.cause)),
+      );
+      await scene.query(`drop cast (mood as json); drop function spy(mood)`);
+      await scene.query(`reassign owned by ${role} to current_user`);
+      await scene.query("update t set v = 3");
+      deepEqual((await scene.said()).length, 1);
+    });
+  } finally {
+    await server.query(`drop role if exists ${role}`);
+  }
+});
+
+Deno.test("capture goes on where a session has standard_conforming_strings off", async () => {
+  const sql = "create table t (id int primary key, j json)";
+  await Scene.run(server, { sql, tables: ["t"] }, async (scene) => {
+    const other = await connect({ url: scene.url });
+    await other.query("set standard_conforming_strings = off");
+    await other.query(`insert into t values (1, '{"a":"\\\\u0000 \\\\n"}')`);
+    await other.query(
+      "do $$ begin update t set j = '1'; update t set j = '2'; delete from t; end $$",
+    );
+    await other.close();
+    deepEqual((await scene.events()).map(({ line }) => [line.event_type, line.data.j]), [
+      ["Created", { a: "\\u0000 \n" }],
+      ["Updated", 1],
+      ["Updated", 2],
+      ["Deleted", 2],
+    ]);
+  });
+});
+
+Deno.test("capture writes null for what a NOT NULL that was not validated left", async () => {
+  const [found] = await server.query(
+    "select current_setting('server_version_num')::int as version",
+  );
+  if (Number(found?.version) < 180_000) return; // which validate each
+  const sql = `create table t (id int primary key, v int); insert into t values (1, null);
+    alter table t add constraint filled not null v not valid`;
+  await Scene.run(server, { sql, tables: ["t"] }, async (scene) => {
+    await scene.query("update t set v = 1");
+    deepEqual((await scene.events()).map(({ line }) => line.changes), [
+      { v: { old: null, new: 1 } },
+    ]);
+  });
+});
+
+Deno.test("capture names a row by its enum's label, whatever casts there are", async () => {
+  const sql = `create type mood as enum ('a', 'b');
+    create function mood_text(mood) returns text language sql as $$ select 'other' $$;
+    create cast (mood as text) with function mood_text(mood);
+    create table t (id mood primary key, v int)`;
+  await Scene.run(server, { sql, tables: ["t"] }, async (scene) => {
+    await scene.query("insert into t values ('a', 1)");
+    await scene.query("begin isolation level serializable; update t set v = 2; commit");
+    await scene.query("delete from t");
+    deepEqual((await scene.events()).map(({ line }) => line.entity_id), ["a", "a", "a"]);
+  });
+});
+
+Deno.test("capture knows columns whose names hold the ends of its own texts", async () => {
+  const sql = "create table t (id int primary key, v text)";
+  await Scene.run(server, { sql, tables: ["t"] }, async (scene) => {
+    await scene.query(`alter table t rename v to "a$trigger$b$q$ '%short%"`);
+    await scene.query("select fraiseql.refresh_captured()");
+    await scene.query("insert into t values (1, 'a'); update t set id = 2; delete from t");
+    deepEqual((await scene.said()).length, 4);
   });
 });
