@@ -16,6 +16,7 @@ import { migrateNats, storeBytesMax } from "../../lib/events/streams.ts";
 import { createLog } from "../../lib/log.ts";
 import { readBatch } from "../lib/arrow/read_batch.ts";
 import { events } from "../lib/events/events.ts";
+import { randomOf } from "../lib/random.ts";
 import { type Program, run } from "../serve/serve.ts";
 import { connectTo, natsPrograms, testLimits, testNats } from "../services/nats.ts";
 
@@ -135,14 +136,4 @@ async function storedRows(nats: Nats): Promise<{ id: string; position: bigint }[
     reader.close();
   }
   return rows;
-}
-
-/** Mulberry32: the same numbers for the same seed. */
-function randomOf(state: number): () => number {
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

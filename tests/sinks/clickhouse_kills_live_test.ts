@@ -12,6 +12,7 @@ import { keepClickhouse } from "../../lib/embedded/clickhouse_keep.ts";
 import { limits } from "../../lib/limits.ts";
 import { createLog } from "../../lib/log.ts";
 import { events } from "../lib/events/events.ts";
+import { randomOf } from "../lib/random.ts";
 import { type Program, run } from "../serve/serve.ts";
 import { testNats } from "../services/nats.ts";
 import { Bridged } from "./bridged.ts";
@@ -86,13 +87,3 @@ Deno.test(`sink clickhouse loses no event and shows none twice through ${kills} 
   await engine.stop();
   await Deno.remove(dir, { recursive: true });
 });
-
-/** Mulberry32: the same numbers for the same seed. */
-function randomOf(state: number): () => number {
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}

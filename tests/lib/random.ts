@@ -1,0 +1,11 @@
+/** Numbers by chance that come again, for tests that tell their seed. */
+
+/** Mulberry32: the same numbers for the same seed. */
+export function randomOf(state: number): () => number {
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
