@@ -5,59 +5,17 @@ import { type Clickhouse } from "../../lib/clickhouse/client.ts";
 import { listDead } from "../../lib/events/dead.ts";
 import { publishOne } from "../../lib/events/atomic_publish.ts";
 import { CONTENT_TYPE, HEADER, STREAM, SUBJECT } from "../../lib/events/names.ts";
-import { readNatsUrl } from "../../lib/events/nats_url.ts";
 import { readProgress } from "../../lib/events/recorded_feed.ts";
 import { limits } from "../../lib/limits.ts";
-import { createLog } from "../../lib/log.ts";
-import { runClickhouse } from "../../sinks/clickhouse.ts";
-import type { ClickhouseState } from "../../sinks/clickhouse_state.ts";
 import { event, events } from "../lib/events/events.ts";
 import { testClickhouse } from "../services/clickhouse.ts";
 import { testNats } from "../services/nats.ts";
 import { Bridged } from "./bridged.ts";
-import { batchBytes, clickhouseWithTables, retentionDays, storedIds } from "./clickhouse_stored.ts";
+import { batchBytes, clickhouseWithTables, storedIds } from "./clickhouse_stored.ts";
+import { storing } from "./storing.ts";
 
 await testNats();
 await testClickhouse();
-
-interface Storing {
-  readonly states: ClickhouseState[];
-  readonly lines: string[];
-  /** Waits for the condition; throws what ended the run before. */
-  until(condition: () => Promise<boolean>): Promise<void>;
-  stop(): Promise<void>;
-}
-
-function storing({ url, limits: some }: Bridged, { settings }: Clickhouse): Storing {
-  const stopping = new AbortController();
-  const states: ClickhouseState[] = [];
-  const lines: string[] = [];
-  const ended = runClickhouse({
-    nats: readNatsUrl(url),
-    clickhouse: settings,
-    retentionDays,
-    limits: limits({ ...some, retryWaitMsMax: 200 }),
-    log: createLog("info", (line) => void lines.push(line)),
-    onState: (state) => void states.push(state),
-    signal: stopping.signal,
-  });
-  let failure: { readonly error: unknown } | null = null;
-  ended.catch((error) => failure = { error });
-  return {
-    states,
-    lines,
-    async until(condition) {
-      while (!await condition()) {
-        if (failure) throw failure.error;
-        await new Promise((done) => setTimeout(done, 30));
-      }
-    },
-    async stop() {
-      stopping.abort();
-      await ended;
-    },
-  };
-}
 
 const has = (clickhouse: Clickhouse, count: number) => async () =>
   (await storedIds(clickhouse)).length >= count;
