@@ -1,12 +1,16 @@
-/** `fraiseql verify`: whether NATS holds exactly the events of the change log. */
+/** `fraiseql verify`: whether NATS and ClickHouse hold exactly the events of the change log. */
 
 import type { Config } from "../lib/config.ts";
 import { createLog } from "../lib/log.ts";
-import { verify } from "../lib/observer/verify.ts";
+import type { Nats } from "../lib/events/connect.ts";
+import type { Difference } from "../lib/events/event_sums.ts";
+import { type Compared, compareLog } from "../lib/observer/verify.ts";
 import { openRegistry } from "../lib/postgres/change_log/migrate.ts";
 import { withConnection } from "./migrate.ts";
 import { openNats, readMoment } from "./nats.ts";
-import { answer } from "./say.ts";
+import { answer, say } from "./say.ts";
+import { sinkClickhouseOf } from "./sink_clickhouse.ts";
+import { verifyClickhouse } from "../sinks/clickhouse_verify.ts";
 
 export interface VerifyFlags {
   readonly since?: string;
@@ -25,13 +29,9 @@ export function verifyEvents(
     const nats = await openNats(config, { name: "fraiseql verify", log, signal, wait: false });
     try {
       const { limits } = config;
-      const found = await verify({ connection, nats, limits, since, signal });
-      for (const { entityType, hour, logged, stored } of found.differences) {
-        const same = logged === stored ? ", but not the same events" : "";
-        answer(
-          `${hour}:00Z ${entityType}: ${logged} in the change log, ${stored} in NATS${same}\n`,
-        );
-      }
+      const compared = await compareLog({ connection, nats, limits, since, signal });
+      const found = compared.verified;
+      tell(found.differences, "in the change log", "in NATS");
       for (const { entityType, reason, beganAt, endedAt } of found.gaps) {
         const of = entityType === null ? "" : ` of ${entityType}`;
         answer(`writes${of} were not captured from ${beganAt} to ${endedAt ?? "now"}: ${reason}\n`);
@@ -39,9 +39,53 @@ export function verifyEvents(
       const isWhole = found.differences.length === 0 && found.gaps.length === 0;
       answer(`${found.logged} events in the change log, ${found.stored} in NATS: `);
       answer(isWhole ? "the same\n" : "NOT the same\n");
-      return isWhole ? 0 : 1;
+      const isStored = await isInClickhouse(config, nats, compared, since, signal);
+      return isWhole && isStored ? 0 : 1;
     } finally {
       await nats.close();
     }
   });
+}
+
+/** True where no ClickHouse is to have them. */
+async function isInClickhouse(
+  config: Config,
+  nats: Nats,
+  { log, checkpoint }: Compared,
+  since: Date | null,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (!config.sinks.includes("clickhouse")) return true;
+  const { limits, eventRetentionDays: retentionDays } = config;
+  const clickhouse = await sinkClickhouseOf(config);
+  if (clickhouse === null) {
+    say("ClickHouse is not compared: the embedded one does not run");
+    return true;
+  }
+  if (checkpoint === null) {
+    say("ClickHouse is not compared: nothing was published yet");
+    return true;
+  }
+  const { wanted, stored, differences } = await verifyClickhouse({
+    nats,
+    clickhouse,
+    log,
+    checkpoint: checkpoint.sequence,
+    since,
+    retentionDays,
+    limits,
+    onWait: () => say("waiting until ClickHouse has what is on its way"),
+    signal,
+  });
+  tell(differences, "in the change log", "in ClickHouse");
+  answer(`${wanted} events of the last ${retentionDays} days, ${stored} in ClickHouse: `);
+  answer(differences.length === 0 ? "the same\n" : "NOT the same\n");
+  return differences.length === 0;
+}
+
+function tell(differences: readonly Difference[], here: string, there: string): void {
+  for (const { entityType, hour, logged, stored } of differences) {
+    const same = logged === stored ? ", but not the same events" : "";
+    answer(`${hour}:00Z ${entityType}: ${logged} ${here}, ${stored} ${there}${same}\n`);
+  }
 }

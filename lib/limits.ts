@@ -457,6 +457,12 @@ export const LIMITS = {
     max: 600_000,
     why: "the longest a worker waits between two tries while the other side is down",
   },
+  verifyWaitSecondsMax: {
+    value: 60,
+    min: 1,
+    max: 3600,
+    why: "verify waits so long for bridge and sink to have what NATS has; usually it is a second",
+  },
   deadListMax: {
     value: 10_000,
     min: 1,

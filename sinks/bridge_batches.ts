@@ -208,7 +208,8 @@ function toHeaders(
   };
 }
 
-function toHead({ sequence, headers }: StoredMessage): BatchHead {
+/** What a batch says of itself in its headers. */
+export function toHead({ sequence, headers }: StoredMessage): BatchHead {
   const text = (name: string): string => {
     const value = headers.get(name);
     if (value !== undefined) return value;

@@ -6,6 +6,7 @@
 import { lastCheckpoint } from "../events/atomic_publish.ts";
 import type { Nats } from "../events/connect.ts";
 import { BadEvent, eventLines, parseEvent } from "../events/entity_event.ts";
+import { type Difference, differences, EventSums } from "../events/event_sums.ts";
 import { STREAM, SUBJECT } from "../events/names.ts";
 import { readOrdered } from "../events/ordered_reader.ts";
 import type { StoredMessage } from "../events/stream_state.ts";
@@ -17,7 +18,6 @@ import { readIngestProgress } from "../postgres/change_log/ingest.ts";
 import type { Connection } from "../postgres/connection.ts";
 import { type Checkpoint, decodeCheckpoint } from "./checkpoint.ts";
 import { checkSameHistory, readIdentity } from "./database_identity.ts";
-import { type Difference, differences, EventSums } from "./event_sums.ts";
 
 export interface VerifyOptions {
   readonly connection: Connection;
@@ -37,8 +37,22 @@ export interface Verified {
   readonly gaps: readonly (Gap & { readonly endedAt: string | null })[];
 }
 
+/** What the stages behind NATS are compared with. */
+export interface Compared {
+  readonly verified: Verified;
+  /** Of the change log, up to the checkpoint. */
+  readonly log: EventSums;
+  /** In FRAISEQL_EVENTS; null: nothing was published. */
+  readonly checkpoint: StoredMessage | null;
+}
+
 /** Compares the two; reads all of both, in the memory of some sums. */
 export async function verify(options: VerifyOptions): Promise<Verified> {
+  return (await compareLog(options)).verified;
+}
+
+/** As `verify`, and gives what the next stages should have. */
+export async function compareLog(options: VerifyOptions): Promise<Compared> {
   const { connection, nats, since } = options;
   await checkStream(nats, STREAM.events);
   const last = await lastCheckpoint(nats);
@@ -47,12 +61,13 @@ export async function verify(options: VerifyOptions): Promise<Verified> {
   const hour = since === null ? null : new Date(Math.floor(since.getTime() / hourMs) * hourMs);
   const stored = await sumStream(options, last, hour);
   const logged = await sumLog(connection, checkpoint, hour);
-  return {
+  const verified = {
     logged: logged.events,
     stored: stored.events,
     differences: differences(logged, stored),
     gaps: await readGaps(connection, hour),
   };
+  return { verified, log: logged, checkpoint: last };
 }
 
 const hourMs = 3_600_000;

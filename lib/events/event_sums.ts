@@ -35,6 +35,15 @@ export class EventSums {
     return [...this.#sums.keys()];
   }
 
+  /** Those of the hours from `2026-01-01T00` on, as sums of their own. */
+  from(hour: string): EventSums {
+    const some = new EventSums();
+    for (const [key, { count, hash }] of this.#sums) {
+      if (key >= hour) some.add(key.slice(hourChars + 1), key.slice(0, hourChars), count, hash);
+    }
+    return some;
+  }
+
   get events(): number {
     return [...this.#sums.values()].reduce((sum, { count }) => sum + count, 0);
   }
