@@ -130,12 +130,24 @@ export async function main(args: readonly string[]): Promise<number> {
       (await import("./commands/sink.ts")).sinkClickhouse(config, signal),
   );
   const verify = program.command("verify")
-    .description("whether NATS holds exactly the events of the change log")
+    .description("whether NATS and ClickHouse hold exactly the events of the change log")
     .option("--since <moment>", "events from that hour on (default: all)");
   run(
     verify,
     () => async (config, signal) =>
       (await import("./commands/verify.ts")).verifyEvents(config, verify.opts(), signal),
+  );
+  const bringBack = program.command("replay")
+    .description("store once more what a sink's store lost, and nothing else")
+    .option("--from <moment>", "events of that time and later")
+    .option("--to <moment>", "events before that time")
+    .option("--sink <name>", "clickhouse")
+    .option("--entity <type>", "of one entity type, such as Order (default: all)")
+    .option("--dry-run", "only count");
+  run(
+    bringBack,
+    () => async (config, signal) =>
+      (await import("./commands/replay.ts")).replay(config, bringBack.opts(), signal),
   );
   const stages = program.command("status")
     .description("how far each stage of the event path is")

@@ -23,7 +23,7 @@ export function answerBytes(...parts: readonly Uint8Array[]): void {
  * A progress line that is written over in a terminal, and at most every few seconds elsewhere.
  * `what` is said in front: `sample shop: 250,000 of 1,000,000 rows (25%)`.
  */
-export function progress(what: string): (done: number, total: number) => void {
+export function progress(what: string, unit = "rows"): (done: number, total: number) => void {
   const terminal = Deno.stderr.isTerminal();
   const everyMs = terminal ? 100 : 3000;
   let last = 0;
@@ -32,7 +32,7 @@ export function progress(what: string): (done: number, total: number) => void {
     if (done < total && now - last < everyMs) return;
     last = now;
     const percent = Math.floor(100 * done / Math.max(1, total));
-    const text = `${what}: ${count(done)} of ${count(total)} rows (${percent}%)`;
+    const text = `${what}: ${count(done)} of ${count(total)} ${unit} (${percent}%)`;
     Deno.stderr.writeSync(
       encoder.encode(terminal ? `\r${text}${done < total ? "" : "\n"}` : `${text}\n`),
     );

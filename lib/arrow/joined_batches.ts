@@ -83,6 +83,18 @@ export function eventIds({ body, buffers, rows }: EventBatch): Uint8Array<ArrayB
   return body.subarray(offset, offset + 16 * rows);
 }
 
+/** The time of each row, in microseconds since 1970. */
+export function eventTimes({ body, buffers, rows }: EventBatch): BigInt64Array {
+  const { offset } = buffers[BUFFER.timestamps]!;
+  return new BigInt64Array(body.slice(offset, offset + 8 * rows).buffer); // from any address
+}
+
+/** The place of each row's entity type in `entityTypes`. */
+export function entityTypeIndexes({ body, buffers, rows }: EventBatch): Int32Array {
+  const { offset } = buffers[BUFFER.entityTypes]!;
+  return new Int32Array(body.slice(offset, offset + 4 * rows).buffer);
+}
+
 /** The month of each row, counted from the year 0. */
 export function eventMonths({ body, buffers, rows }: EventBatch): Int32Array {
   const { offset } = buffers[BUFFER.timestamps]!;

@@ -132,7 +132,7 @@ Deno.test("serve lists every fault of its configuration at once and exits 2", as
 });
 
 const commands = [[], ["serve"], ["flight"], ["schema"], ["schema", "print"], ["sample"]];
-commands.push(["schema", "check"], ["observe"], ["verify"], ["status"]);
+commands.push(["schema", "check"], ["observe"], ["verify"], ["replay"], ["status"]);
 commands.push(["sample", "shop"], ["url"], ["limits"], ["tail"], ["dead"]);
 commands.push(["dead", "list"], ["dead", "show"], ["dead", "replay"], ["dead", "discard"]);
 
@@ -151,6 +151,12 @@ const misused: [words: string[], told: RegExp][] = [
   [["sample", "shop", "--orders", "-5"], /orders/],
   [["observe", "--start-over", "then"], /first or now/],
   [["verify", "--since", "then"], /--since is no moment/],
+  [["replay", "--sink", "x"], /--sink is "x"\nhint: known: clickhouse/],
+  [["replay", "--sink", "clickhouse"], /needs --from and --to/],
+  [
+    ["replay", "--sink", "clickhouse", "--from", "2026-01-02", "--to", "2026-01-02"],
+    /is not before --to/,
+  ],
   [["url"], /service/],
   [
     ["url", "nats.nobody"],
