@@ -64,6 +64,12 @@ Deno.test("serve with no configuration has an UPDATE in fraiseql_events once it 
   }
   const status = await command(["status"], env, dir.path);
   match(status.stdout, /^clickhouse +stored up to batch [1-9]\d*, behind by 0 batches/m);
+  const verified = await command(["verify"], env, dir.path);
+  equal([verified.code, verified.stdout], [
+    0,
+    "2 events in the change log, 2 in NATS: the same\n" +
+    "2 events of the last 90 days, 2 in ClickHouse: the same\n",
+  ]);
 
   equal(await served.stop(), 0, served.stderr());
   equal(await readyText(urls.clickhouse), null, "the engine ended with it");
