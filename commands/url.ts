@@ -1,5 +1,6 @@
 /** `fraiseql url`: where an embedded service of this data folder answers. */
 
+import { httpInterfaceUrl } from "../lib/clickhouse/url.ts";
 import type { Config } from "../lib/config.ts";
 import { AppError } from "../lib/errors.ts";
 import { NATS_USERS } from "../lib/events/users.ts";
@@ -21,7 +22,8 @@ export async function printUrl(config: Config, service: string): Promise<number>
       hint: "serve makes it at its first start; FRAISEQL_DATA_DIR names another folder",
     });
   }
-  answer(`${url}\n`);
+  // What it prints is to work with curl, too, and as FRAISEQL_CLICKHOUSE_URL.
+  answer(`${service === "clickhouse" ? httpInterfaceUrl(url) : url}\n`);
   return 0;
 }
 

@@ -25,14 +25,21 @@ export function clickhouseUrlFault(text: string): string | null {
     return "must be http://user:password@host:8123/database, or https://...";
   }
   const url = new URL(text);
-  const odd = [...url.searchParams.keys()].find((name) => name !== "cluster");
-  if (odd !== undefined) return `has the parameter ${odd}, of which it takes only cluster`;
-  if (!NAME.test(url.pathname.slice(1) || "x")) {
-    return "must have nothing but the database's name as its path";
+  const odd = [...url.searchParams.keys()].find((name) => !PARAMETERS.includes(name));
+  if (odd !== undefined) {
+    return `has the parameter ${odd}, of which it takes only ${PARAMETERS.join(" and ")}`;
+  }
+  const [path, database] = [url.pathname.slice(1), url.searchParams.get("database")];
+  if (!NAME.test(path || "x")) return "must have nothing but the database's name as its path";
+  if (!NAME.test(database ?? "x")) return "has a database that is no name";
+  if (path !== "" && database !== null && path !== database) {
+    return `names the databases ${path} and ${database}`;
   }
   if (!NAME.test(url.searchParams.get("cluster") ?? "x")) return "has a cluster that is no name";
   return null;
 }
+
+const PARAMETERS = ["cluster", "database"];
 
 /** Names that need no quoting anywhere; they are quoted all the same. */
 const NAME = /^[A-Za-z_]\w{0,99}$/;
@@ -55,9 +62,19 @@ export function readClickhouseUrl(
     origin: url.origin,
     user: extras.user ?? (decodeURIComponent(url.username) || "default"),
     password: extras.password ?? decodeURIComponent(url.password),
-    database: database ?? (url.pathname.slice(1) || defaultDatabase),
+    database: database ?? (url.pathname.slice(1) || url.searchParams.get("database") ||
+      defaultDatabase),
     cluster: url.searchParams.get("cluster"),
   };
+}
+
+/** The same URL as ClickHouse's HTTP interface itself takes it, for curl and the like. */
+export function httpInterfaceUrl(text: string): string {
+  const { database } = readClickhouseUrl(text);
+  const url = new URL(text);
+  url.pathname = "/";
+  url.search = new URLSearchParams({ database }).toString();
+  return url.href;
 }
 
 const defaultDatabase = "fraiseql";

@@ -1,5 +1,5 @@
-import { deepEqual, throws } from "node:assert/strict";
-import { readClickhouseUrl } from "../../../lib/clickhouse/url.ts";
+import { deepEqual, equal, throws } from "node:assert/strict";
+import { httpInterfaceUrl, readClickhouseUrl } from "../../../lib/clickhouse/url.ts";
 
 Deno.test("readClickhouseUrl() takes user, password, database and cluster", () => {
   deepEqual(readClickhouseUrl("https://me:p%40ss@ch.example:8443/events?cluster=all"), {
@@ -32,12 +32,25 @@ Deno.test("readClickhouseUrl() lets keys of their own beat the URL", () => {
   });
 });
 
+Deno.test("readClickhouseUrl() takes the database as ClickHouse's own parameter, too", () => {
+  equal(readClickhouseUrl("http://ch:8123/?database=events").database, "events");
+  equal(readClickhouseUrl("http://ch:8123/events?database=events").database, "events");
+});
+
+Deno.test("httpInterfaceUrl() gives what ClickHouse's HTTP interface takes, and means the same", () => {
+  const url = httpInterfaceUrl("http://me:p%40ss@ch:8123/events");
+  equal(url, "http://me:p%40ss@ch:8123/?database=events");
+  deepEqual(readClickhouseUrl(url), readClickhouseUrl("http://me:p%40ss@ch:8123/events"));
+});
+
 const faults: [url: string, message: RegExp][] = [
   ["ch:8123", /must be http:/],
   ["clickhouse://ch:9000", /must be http:/],
   ["http://ch:8123/a/b", /database's name/],
   ["http://ch:8123/a-b", /database's name/],
   ["http://ch:8123/x?user=me", /parameter user/],
+  ["http://ch:8123/?database=a-b", /database that is no name/],
+  ["http://ch:8123/x?database=y", /names the databases x and y/],
   ["http://ch:8123/x?cluster=a`b", /cluster that is no name/],
 ];
 
