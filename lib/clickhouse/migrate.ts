@@ -10,6 +10,7 @@ import {
   createView,
   EVENT_COLUMNS,
   EVENTS_DATA,
+  KEPT,
   onCluster,
   PARTITION_KEY,
   SORTING_KEY,
@@ -195,7 +196,14 @@ function faultsOf(
   for (const [what, seen, key] of keys) {
     if (seen !== key) faults.push(`${name} has ${what} ${seen || "nothing"} instead of ${key}`);
   }
-  for (const { name: column, type } of EVENT_COLUMNS) {
+  // An engine's version column cannot be changed.
+  if (version === 1) {
+    return [
+      `${name} is of version 1, which keeps the last position of a repeated event (copy its events ` +
+      `into the new table: INSERT INTO ${name} (${COLUMN_NAMES}) SELECT ${COLUMN_NAMES} FROM ...)`,
+    ];
+  }
+  for (const { name: column, type } of [...EVENT_COLUMNS, KEPT]) {
     const seen = columns.find(({ name }) => name === column);
     if (!seen) faults.push(`${name} has no column ${column} ${type}`);
     else if (seen.type !== type) {
@@ -204,6 +212,8 @@ function faultsOf(
   }
   return faults;
 }
+
+const COLUMN_NAMES = EVENT_COLUMNS.map(({ name }) => name).join(", ");
 
 function refuse(faults: readonly string[]): void {
   if (faults.length === 0) return;

@@ -38,8 +38,14 @@ export const EVENT_COLUMNS: readonly Column[] = [
 export const SORTING_KEY = "entity_type, timestamp, event_id";
 export const PARTITION_KEY = "toYYYYMM(timestamp)";
 
+/**
+ * The greatest of it stays of an event that came several times, and so the lowest position: whoever
+ * goes through events by position has seen that one, and must not see the event again further on.
+ */
+export const KEPT = { name: "kept", type: "UInt64", value: "bitNot(position)" } as const;
+
 /** Raised with every change of the tables; stands in the comment of each. */
-export const tablesVersion = 1;
+export const tablesVersion = 2;
 
 export const commentOf = (version: number) => `fraiseql, version ${version}`;
 
@@ -79,9 +85,11 @@ export function createData(options: TableOptions): string {
   const columns = EVENT_COLUMNS.map(({ name, type, codec }) =>
     `  ${quoted(name)} ${type}${codec === undefined ? "" : ` CODEC(${codec})`}`
   );
+  columns.push(`  ${quoted(KEPT.name)} ${KEPT.type} MATERIALIZED ${KEPT.value} CODEC(Delta, ZSTD)`);
+  const path = "'/clickhouse/tables/{database}/{table}', '{replica}'";
   const engine = options.cluster === null
-    ? "ReplacingMergeTree(position)"
-    : `ReplicatedReplacingMergeTree('/clickhouse/tables/{database}/{table}', '{replica}', position)`;
+    ? `ReplacingMergeTree(${KEPT.name})`
+    : `ReplicatedReplacingMergeTree(${path}, ${KEPT.name})`;
   const settings = Object.entries(tokenSettings(options)).map(([name, value]) =>
     `${name} = ${value}`
   );

@@ -13,7 +13,7 @@ const clustered = { retentionDays: 90, cluster: "all" };
 Deno.test("createData() makes a replacing table, by month, with tokens and the retention", () => {
   const sql = createData(single);
   match(sql, /^CREATE TABLE `fraiseql_events_data` \(/);
-  match(sql, /ENGINE = ReplacingMergeTree\(position\)\nPARTITION BY toYYYYMM\(timestamp\)/);
+  match(sql, /ENGINE = ReplacingMergeTree\(kept\)\nPARTITION BY toYYYYMM\(timestamp\)/);
   match(sql, /ORDER BY \(entity_type, timestamp, event_id\)/);
   match(sql, / \+ 7776000, /);
   match(sql, /SETTINGS non_replicated_deduplication_window = 10000\n/);
@@ -24,7 +24,7 @@ Deno.test("createData() makes replicas on a cluster, whose tokens are kept there
   match(sql, /^CREATE TABLE `fraiseql_events_data` ON CLUSTER `all` \(/);
   match(
     sql,
-    /ReplicatedReplacingMergeTree\('\/clickhouse\/tables\/\{database\}\/\{table\}', '\{replica\}', position\)/,
+    /ReplicatedReplacingMergeTree\('\/clickhouse\/tables\/\{database\}\/\{table\}', '\{replica\}', kept\)/,
   );
   match(
     sql,
