@@ -117,6 +117,7 @@ export class BatchStream {
       if (last === null && this.sequence > 0) this.head = record.head;
       return;
     }
+    checkPositions(record.epoch + 1, this.sequence);
     this.epoch = record.epoch + 1;
     const reason = isSame
       ? `it ends at ${this.sequence}, and ${record.batchSequence} was written`

@@ -244,8 +244,8 @@ export function positionOf(epoch: number, sequence: number, row: number): bigint
   return BigInt(epoch) << 54n | BigInt(sequence) << 14n | BigInt(row);
 }
 
-/** What a position can hold. */
-export const POSITION_MAX = { epoch: 2 ** 10 - 1, sequence: 2 ** 40 - 1, rows: 2 ** 14 } as const;
+/** What a position can hold; of the ten bits of an epoch nine, so that it is an Int64 as well. */
+export const POSITION_MAX = { epoch: 2 ** 9 - 1, sequence: 2 ** 40 - 1, rows: 2 ** 14 } as const;
 
 /** A dictionary of these texts. */
 export function labels(id: number, texts: readonly Uint8Array[]): IpcMessage {

@@ -3,6 +3,7 @@
  * change log. What is missing in the stream is published again where the change log still has it.
  */
 
+import { POSITION_MAX } from "../arrow/event_columns.ts";
 import { batchMessagesMax, lastCheckpoint } from "../events/atomic_publish.ts";
 import type { Nats } from "../events/connect.ts";
 import { BadEvent, eventLines, parseEvent } from "../events/entity_event.ts";
@@ -66,8 +67,9 @@ export async function align(options: AlignOptions): Promise<Aligned> {
   }
   if (checkpoint === null) await requireWholeLog(connection, reason);
   else if (emptied !== null && !covers(checkpoint.to, emptied)) throw lost(reason);
-  log.warn("publishing again what the stream has lost", { reason, epoch: epoch + 1 });
-  return { ...found, epoch: epoch + 1 };
+  const raised = nextEpoch(epoch);
+  log.warn("publishing again what the stream has lost", { reason, epoch: raised });
+  return { ...found, epoch: raised };
 }
 
 /** The one that knows of more. */
@@ -95,6 +97,16 @@ function lossOf(
     return `its last checkpoint is ${sequence}, and ${known.sequence} was published`;
   }
   return null;
+}
+
+/** Throws where positions have no room for a further one. */
+export function nextEpoch(epoch: number): number {
+  if (epoch < POSITION_MAX.epoch) return epoch + 1;
+  throw new AppError("UNSUPPORTED", `no position has room for an epoch behind ${epoch}`, {
+    hint: "epochs are raised whenever streams are made anew: empty ClickHouse's fraiseql_events, " +
+      "remove FRAISEQL_EVENTS, FRAISEQL_BATCHES and FRAISEQL_PROGRESS and the row of " +
+      "fraiseql.publisher_progress, then run fraiseql migrate",
+  });
 }
 
 /** An empty stream can be filled while nothing has left the change log. */
