@@ -420,6 +420,14 @@ export const LIMITS = {
     why:
       "events stay in the change log so long after NATS has them, to fill a stream that was lost",
   },
+  eventStreamKeepHours: {
+    value: 72,
+    min: 0,
+    max: 24 * 365,
+    why:
+      "events and batches stay in NATS so long, for those who follow or read once more, and longer " +
+      "until every sink has them",
+  },
   pullBytesMax: {
     value: 8 * MiB,
     min: 64 * KiB,

@@ -80,8 +80,9 @@ const PUBLISH: Readonly<Record<NatsUser, readonly string[]>> = {
     ...look(STREAM.events),
     ...look(STREAM.batches),
     ...take(STREAM.ingest),
-    // The janitor's: what every sink has confirmed may go.
-    `$JS.API.CONSUMER.INFO.${STREAM.events}.*`,
+    // What every sink has confirmed may go; what goes is counted.
+    ...read(STREAM.events),
+    ...[STREAM.events, STREAM.batches].map((name) => `$JS.API.CONSUMER.LIST.${name}`),
     ...[STREAM.events, STREAM.batches, STREAM.ingest].map((name) => `$JS.API.STREAM.PURGE.${name}`),
   ],
   bridge: [

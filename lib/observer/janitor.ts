@@ -10,7 +10,7 @@ import type { Sample } from "./progress.ts";
 
 /**
  * Keeps samples of what was in the stream and when. A row may leave the change log once a sample of
- * `changeLogKeepHours` ago shows it; that is written into FRAISEQL_PROGRESS before it leaves.
+ * `changeLogKeepHours` ago shows it and every sink has what it shows; that is written into FRAISEQL_PROGRESS before it leaves.
  */
 export class Janitor {
   samples: Sample[];
@@ -25,33 +25,42 @@ export class Janitor {
     private readonly connection: Connection,
     private readonly limits: Limits,
     private readonly log: Log,
-    { emptied, progress, checkpoint }: Aligned,
+    { emptied, progress, checkpoint, epoch }: Aligned,
   ) {
     this.emptied = emptied;
-    // Those of another stream say nothing about this one.
-    const isSame = checkpoint !== null && progress?.streamCreated === checkpoint.streamCreated;
+    // Those of another stream say nothing about this one, nor those of sequences that come again.
+    const isSame = checkpoint !== null && progress?.streamCreated === checkpoint.streamCreated &&
+      progress.epoch === epoch;
     this.samples = isSame ? [...progress.samples] : [];
   }
 
-  /** Told of each snapshot that the stream has all of; whether there is something to do. */
-  isDue(published: Snapshot): boolean {
+  /** Whether it is time to look what there is to do. */
+  isDue(): boolean {
     const now = performance.now();
     if (now - this.#checkedAt < checkMs) return false;
     this.#checkedAt = now;
+    return true;
+  }
+
+  /** Told of a snapshot that the stream has all of, of its last sequence, and what sinks have. */
+  look(published: Snapshot, sequence: number, confirmed: number): void {
     const keepMs = this.limits.changeLogKeepHours * hourMs;
     const last = this.samples.at(-1);
     if (!last || Date.now() - last.atMs >= keepMs / samplesPerKeep) {
-      this.samples.push({ atMs: Date.now(), snapshot: published });
+      // Sinks that are behind for long keep samples from leaving.
+      if (this.samples.length >= samplesMax) this.samples.pop();
+      this.samples.push({ atMs: Date.now(), snapshot: published, sequence });
       this.hasNews = true;
     }
-    const old = this.samples.findLastIndex(({ atMs }) => atMs <= Date.now() - keepMs);
+    const old = this.samples.findLastIndex((sample) =>
+      sample.atMs <= Date.now() - keepMs && (sample.sequence ?? 0) <= confirmed
+    );
     this.#mayLeave = this.samples[old] ?? null;
     this.samples.splice(0, Math.max(0, old)); // the one that may leave stays, for the next start
     if (this.#mayLeave && this.#mayLeave.snapshot !== (this.emptied ?? FIRST_SNAPSHOT)) {
       this.emptied = this.#mayLeave.snapshot;
       this.hasNews = true;
     }
-    return true;
   }
 
   /** After the record was written. Others' locks put it off until the next time. */
@@ -85,6 +94,8 @@ const checkMs = 10_000;
 /** Columns are renamed seldom, and writes are right meanwhile, only slower. */
 const refreshMs = 300_000;
 const samplesPerKeep = 24;
+/** In a record of some tens of KiB. */
+const samplesMax = 200;
 /** Of the 16 slots: a slot is let go whole, so some must be young while others are emptied. */
 const slotsWanted = 12;
 const slotsPerKeep = 8;

@@ -29,6 +29,8 @@ export interface PublisherProgress {
 export interface Sample {
   readonly atMs: number;
   readonly snapshot: Snapshot;
+  /** Of the last checkpoint then; earlier programs did not write it. */
+  readonly sequence?: number;
 }
 
 /** Reads the record; null where none was ever written. */

@@ -15,9 +15,10 @@ import {
 import { EventRow } from "../postgres/change_log/event_row.ts";
 import type { Connection } from "../postgres/connection.ts";
 import { pause } from "../waiting.ts";
-import { align, type Aligned, type Known, readPlace, startOver } from "./align.ts";
+import { align, type Aligned, type Known, nextEpoch, readPlace, startOver } from "./align.ts";
 import { Buffers } from "./buffers.ts";
 import { type Checkpoint, encodeCheckpoint, nextWindow } from "./checkpoint.ts";
+import { confirmedBySinks } from "./confirmed.ts";
 import { type DatabaseIdentity, readIdentity } from "./database_identity.ts";
 import { writeRecord } from "./database_record.ts";
 import { startIngest } from "./ingest.ts";
@@ -25,7 +26,9 @@ import { Janitor } from "./janitor.ts";
 import { PageBuilder, type PageMax } from "./page.ts";
 import { type PublisherProgress, writeProgress } from "./progress.ts";
 import type { Publisher } from "./publish.ts";
+import { forgetPurged } from "./purged_events.ts";
 import { adoptRestoredRows } from "./restored_rows.ts";
+import { startStreamPurge } from "./stream_purge.ts";
 import type { Sleeper } from "./wake.ts";
 
 export interface SessionOptions {
@@ -110,6 +113,9 @@ class Session {
     }
     const janitor = new Janitor(this.#connection, limits, log, aligned);
     await using _ingest = startIngest(this.#publisher, this.#nats);
+    await forgetPurged(this.#connection, aligned.streamCreated, aligned.sequence);
+    const { streamCreated: created, epoch } = aligned;
+    await using _purge = startStreamPurge(this.#publisher, this.#nats, { created, epoch });
     let { from, to, position } = nextWindow(this.#last);
     for (let isFirst = true; !signal.aborted; isFirst = false) {
       const end = to ?? await this.#nextEnd(from);
@@ -120,7 +126,8 @@ class Session {
         onProgress();
         this.#publisher.tell({ kind: "publishing", reason: "", epoch: aligned.epoch });
       }
-      const isDue = janitor.isDue(end);
+      const isDue = janitor.isDue();
+      if (isDue) janitor.look(end, this.#sequence, await this.#confirmed(aligned));
       if (events > 0 || isDue) await this.#say(janitor, isDue);
       if (isDue) await janitor.clean();
       const wasAsleep = sleeper.asleep;
@@ -130,6 +137,17 @@ class Session {
         const kind = sleeper.asleep ? "asleep" : "publishing";
         this.#publisher.tell({ kind, reason: "", ...sleeper.asleep && { eventsPerSecond: 0 } });
       }
+    }
+  }
+
+  /** Where a record cannot be read, nothing counts as confirmed: events must not wait for it. */
+  async #confirmed({ streamCreated: created, epoch }: Aligned): Promise<number> {
+    try {
+      return await confirmedBySinks(this.#nats, { created, epoch });
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      this.#publisher.options.log.warn("what sinks have is not known", { error });
+      return 0;
     }
   }
 
@@ -172,18 +190,19 @@ class Session {
       this.#connection,
       this.#identity,
     );
+    const raised = nextEpoch(epoch);
     // First: what is known of the other history must not empty the log of this one.
     await this.#record({ sequence, epoch, streamCreated, emptied: null, samples: [] });
     const checkpoint = startOver(how, {
       now: await this.#nextEnd(FIRST_SNAPSHOT),
       publisher: publisher.id,
       identity: this.#identity,
-      epoch: epoch + 1,
+      epoch: raised,
       streamCreated,
       lastPosition: (await readState(this.#connection)).lastPosition,
     });
     await this.#publish([], checkpoint, sequence);
-    publisher.options.log.warn("publishing starts over", { from: how, epoch: epoch + 1 });
+    publisher.options.log.warn("publishing starts over", { from: how, epoch: raised });
     publisher.startOver = null;
   }
 

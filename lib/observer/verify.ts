@@ -18,6 +18,7 @@ import { readIngestProgress } from "../postgres/change_log/ingest.ts";
 import type { Connection } from "../postgres/connection.ts";
 import { type Checkpoint, decodeCheckpoint } from "./checkpoint.ts";
 import { checkSameHistory, readIdentity } from "./database_identity.ts";
+import { type Purged, readPurged } from "./purged_events.ts";
 
 export interface VerifyOptions {
   readonly connection: Connection;
@@ -54,37 +55,46 @@ export async function verify(options: VerifyOptions): Promise<Verified> {
 /** As `verify`, and gives what the next stages should have. */
 export async function compareLog(options: VerifyOptions): Promise<Compared> {
   const { connection, nats, since } = options;
-  await checkStream(nats, STREAM.events);
-  const last = await lastCheckpoint(nats);
-  const checkpoint = last && decodeCheckpoint(last.data);
-  if (checkpoint) await checkSameHistory(connection, await readIdentity(connection), checkpoint);
   const hour = since === null ? null : new Date(Math.floor(since.getTime() / hourMs) * hourMs);
-  const stored = await sumStream(options, last, hour);
-  const logged = await sumLog(connection, checkpoint, hour);
-  const verified = {
-    logged: logged.events,
-    stored: stored.events,
-    differences: differences(logged, stored),
-    gaps: await readGaps(connection, hour),
-  };
-  return { verified, log: logged, checkpoint: last };
+  const { created } = await checkStream(nats, STREAM.events);
+  const sinceHour = hour?.toISOString().slice(0, hourChars) ?? null;
+  for (;;) {
+    // Before the checkpoint, behind which nothing is purged.
+    const purged = await readPurged(connection, created, sinceHour);
+    const last = await lastCheckpoint(nats);
+    const checkpoint = last && decodeCheckpoint(last.data);
+    if (checkpoint) await checkSameHistory(connection, await readIdentity(connection), checkpoint);
+    const stored = await sumStream(options, last, hour, purged);
+    const after = await readPurged(connection, created, sinceHour);
+    if (after.sequence !== purged.sequence) continue; // it may have left before it was read
+    const logged = await sumLog(connection, checkpoint, hour);
+    const verified = {
+      logged: logged.events,
+      stored: stored.events,
+      differences: differences(logged, stored),
+      gaps: await readGaps(connection, hour),
+    };
+    return { verified, log: logged, checkpoint: last };
+  }
 }
 
+const hourChars = "2026-01-01T00".length;
 const hourMs = 3_600_000;
 
+/** What the stream holds, and what has left it on purpose. */
 async function sumStream(
   { connection, nats, limits, signal }: VerifyOptions,
   end: StoredMessage | null,
   since: Date | null,
+  { sequence: purged, sums }: Purged,
 ): Promise<EventSums> {
-  const sums = new EventSums();
   if (end === null) return sums;
   const { sequence: last } = end;
   // An event is in the stream after it was written; clocks may differ by less than an hour. Other
   // producers' events bring a time of their own, and how far that was ever ahead is known.
   const aheadMs = (await readIngestProgress(connection))?.aheadMs ?? 0;
   const fromMs = (since?.getTime() ?? 0) - hourMs - aheadMs;
-  const from = since === null || fromMs <= 0 ? 1 : new Date(fromMs);
+  const from = since === null || fromMs <= 0 ? purged + 1 : new Date(fromMs);
   if (from instanceof Date && from > end.time) return sums; // nothing would come
   // With microseconds, as events have them: texts of other lengths do not compare.
   const sinceText = since === null ? "" : since.toISOString().replace("Z", "000Z");
@@ -96,7 +106,7 @@ async function sumStream(
       for (const message of await reader.pull(max, signal)) {
         at = message.sequence;
         if (at > last) break;
-        if (message.subject === SUBJECT.checkpoint) continue;
+        if (at <= purged || message.subject === SUBJECT.checkpoint) continue;
         for (const line of eventLines(message.data)) {
           const event = parseEvent(line);
           if (event instanceof BadEvent) {

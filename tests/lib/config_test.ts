@@ -396,7 +396,14 @@ for (const [name, row] of Object.entries(LIMITS)) {
     const env = `FRAISEQL_LIMITS_${snakeCase(name).toUpperCase()}`;
     ok(row.min <= row.value && row.value <= row.max);
     // Others know these by their names.
-    if (!["partitionSnapshotSeconds", "changeLogKeepHours", "ingestDedupHours"].includes(name)) {
+    if (
+      ![
+        "partitionSnapshotSeconds",
+        "changeLogKeepHours",
+        "eventStreamKeepHours",
+        "ingestDedupHours",
+      ].includes(name)
+    ) {
       match(name, /(Bytes|Rows|Seconds|Ms|[a-z])Max$/);
     }
     for (const number of [row.min, row.max]) {

@@ -39,6 +39,7 @@ export async function migrateChangeLog(
     if (there !== null && there < 2) await connection.query(toVersion2);
     if (there !== null && there < 3) await connection.query(toVersion3);
     if (there !== null && there < 4) await connection.query(toVersion4);
+    if (there !== null && there < 5) await connection.query(toVersion5);
     await connection.query("set local search_path = pg_catalog, pg_temp");
     if (there === null) {
       await connection.query(
@@ -101,6 +102,18 @@ const toVersion4 = `
   select setval('fraiseql.writers_slot', s.current_slot) from fraiseql.capture_settings s;
   drop function if exists fraiseql.trigger_code(text, text, text);
   drop function if exists fraiseql.is_again(text, text)`;
+
+/** What has left FRAISEQL_EVENTS is counted. */
+const toVersion5 = `
+  create table fraiseql.purged_events (
+    stream_created text not null,
+    sequence bigint not null,
+    entity_type text not null,
+    hour text not null,
+    event_count bigint not null,
+    event_hash numeric(20) not null
+  );
+  create index on fraiseql.purged_events (stream_created, sequence);`;
 
 /** The database's bits as a function that PostgreSQL puts into a query as a number. */
 const databaseBits = `

@@ -155,3 +155,17 @@ create table fraiseql.publisher_progress (
   -- What is visible in it may have left the log.
   emptied pg_snapshot
 );
+
+-- What has left FRAISEQL_EVENTS on purpose, for `verify`: by the stream's time of making and the
+-- sequence up to which it was purged, and by entity type and hour of the events' time.
+create table fraiseql.purged_events (
+  stream_created text not null,
+  sequence bigint not null,
+  entity_type text not null,
+  -- 2026-01-01T00, in UTC.
+  hour text not null,
+  event_count bigint not null,
+  -- As in change_digest.
+  event_hash numeric(20) not null
+);
+create index on fraiseql.purged_events (stream_created, sequence);

@@ -1,2 +1,2 @@
 /** Raised with each change of tables.sql, together with a step in migrate.ts that brings older ones there. */
-export const changeLogVersion = 4;
+export const changeLogVersion = 5;

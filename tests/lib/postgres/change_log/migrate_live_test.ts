@@ -95,6 +95,7 @@ Deno.test("migrateChangeLog() brings a schema of version 1 up to date, and captu
     await connection.query(`
       alter table fraiseql.captured_relations drop column number;
       drop table fraiseql.publisher_progress;
+      drop table fraiseql.purged_events;
       create function fraiseql.measure(fraiseql.capturing) returns void language sql as '';
       create function fraiseql.capture_insert() returns trigger language plpgsql as 'begin return null; end';
       drop trigger fraiseql_insert on public.t;
@@ -134,6 +135,7 @@ Deno.test("migrateChangeLog() brings a schema of version 3 up to date, with what
       update fraiseql.change_log l set event_id = fraiseql.id_of(l);
       alter table fraiseql.change_log alter column event_id set not null;
       drop sequence fraiseql.writers_slot;
+      drop table fraiseql.purged_events;
       create function fraiseql.trigger_code(text, text, text) returns text language sql as 'select null::text';
       create function fraiseql.is_again(text, text) returns boolean language sql as 'select true';
       update fraiseql.capture_settings set version = 3, current_slot = 3`);
