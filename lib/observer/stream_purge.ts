@@ -17,7 +17,7 @@ import { nextMessage, streamState } from "../events/stream_state.ts";
 import { connect, type Connection } from "../postgres/connection.ts";
 import { pause } from "../waiting.ts";
 import { type EventStream, readByAll, storedByAll } from "./confirmed.ts";
-import { EventSums } from "./event_sums.ts";
+import { EventSums } from "../events/event_sums.ts";
 import type { Publisher } from "./publish.ts";
 import { readPurged, writePurged } from "./purged_events.ts";
 
