@@ -343,6 +343,11 @@ begin
     return;
   end if;
   execute format('lock table only %s in row share mode', part.relation);
+  -- Its rows are no longer of the table.
+  if not fraiseql.is_part(part.relation, root_) then
+    delete from fraiseql.backfills b where b.relation = part.relation;
+    return;
+  end if;
   capture := fraiseql.describe(part.relation, registered);
   if registered.timestamp_name is not null then
     select a.attname::text into time_column from pg_attribute a

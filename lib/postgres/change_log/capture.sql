@@ -10,7 +10,8 @@ begin
     key_columns text[],
     key_is_unique boolean,
     left_out text[],
-    -- It has virtual generated columns (PostgreSQL 18), which transition tables do not show.
+    -- Its transition tables are not what is logged: they do not show virtual generated columns
+    -- (PostgreSQL 18), and a part's have its own order of columns, which may not be the root's.
     is_computed boolean,
     -- No column can hold JSON as a user wrote it; see clean_json().
     is_plain boolean,
@@ -177,6 +178,38 @@ returns regtype language sql stable as $$
   order by t.oid limit 1
 $$;
 
+-- A part's columns as the root has them: in its order; those that the root has not come last.
+create or replace function fraiseql.columns_of(relation_ oid, root oid)
+returns table (name text, number smallint, place integer) language sql stable as $$
+  select a.attname::text, a.attnum, coalesce(r.attnum, 1600 + a.attnum)::integer
+  from pg_attribute a
+  left join pg_attribute r on r.attrelid = root and r.attname = a.attname and r.attnum > 0
+    and not r.attisdropped
+  where a.attrelid = relation_ and a.attnum > 0 and not a.attisdropped
+$$;
+
+-- Whether a part was made with its columns in another order than the root's. Then its rows are logged in
+-- the root's, since put_in_order() compares their texts with those that were written by way of the root.
+create or replace function fraiseql.is_reordered(relation_ oid, root oid)
+returns boolean language sql stable as $$
+  select relation_ <> root and coalesce(bool_or(c.place < c.before), false) from (
+    select f.place, lag(f.place) over (order by f.number) as before
+    from fraiseql.columns_of(relation_, root) f where f.place <= 1600
+  ) c
+$$;
+
+-- SQL that gives the JSON of a table's row `t`, in the root's order of columns.
+create or replace function fraiseql.row_json_code(relation_ oid)
+returns text language sql stable as $$
+  select coalesce((
+    select format('(select row_to_json(r) from (select %s) r)', (
+      select string_agg(format('t.%I', c.name), ', ' order by c.place)
+      from fraiseql.columns_of(m.relation, m.root) c))
+    from fraiseql.captured_relations m
+    where m.relation = relation_ and fraiseql.is_reordered(m.relation, m.root)
+  ), 'row_to_json(t.*)')
+$$;
+
 -- Which columns are which just now, in a table or a part of one; no key_columns where one is gone, or
 -- where a type is somebody else's.
 create or replace function fraiseql.describe(relation_ oid, captured fraiseql.captured_tables)
@@ -209,6 +242,8 @@ begin
         select from pg_attribute r
         where r.attrelid = captured.relation and r.attname = a.attname)), '{}');
   end if;
+  found.is_computed := found.is_computed or fraiseql.is_reordered(relation_, captured.relation);
+  found.key_is_unique := fraiseql.is_unique(captured.relation, captured.key_numbers);
   if cardinality(found.key_columns) is distinct from cardinality(captured.key_numbers)
     or fraiseql.foreign_type(relation_) is not null then
     found.key_columns := null;
@@ -232,7 +267,7 @@ returns void language sql as $$
   update fraiseql.captured_relations m set
     columns_fingerprint = case when d.key_columns is not null
       then fraiseql.fingerprint(m.relation, m.root) end,
-    entity_type = c.entity_type, key_is_unique = c.key_is_unique,
+    entity_type = c.entity_type, key_is_unique = d.key_is_unique,
     key_columns = d.key_columns, left_out = d.left_out, is_computed = d.is_computed,
     is_plain = d.is_plain, user_column = d.user_column, org_column = d.org_column
   from fraiseql.captured_relations r
@@ -264,6 +299,8 @@ begin
     perform fraiseql.mark_gap(null, 'no entry for ' || relation_::regclass);
     return null;
   end if;
+  -- What it holds is no longer of the table.
+  if not fraiseql.is_part(relation_, captured.relation) then return null; end if;
   if captured.is_full = 2 then
     if not captured.refuse_writes then
       perform fraiseql.mark_gap(null, 'full');
@@ -293,7 +330,6 @@ begin
   found.refuse_writes := captured.refuse_writes;
   found.last_position := captured.last_position;
   found.entity_type := captured.entity_type;
-  found.key_is_unique := captured.key_is_unique;
   found.user_id := nullif(current_setting('fraiseql.user_id', true), '');
   found.org_id := nullif(current_setting('fraiseql.org_id', true), '');
   found.traceparent := nullif(current_setting('fraiseql.traceparent', true), '');
@@ -363,9 +399,9 @@ begin
         else fraiseql.composite_key(j, $2) end, 0),
       hashtextextended(case when $3 is null then j else fraiseql.without(j, $3) end::text, 0))
     from (
-      select fraiseql.clean_json(row_to_json(t.*)) as j
+      select fraiseql.clean_json(%s) as j
       from %s t where exists (select from (%s) r where %s)
-    ) i $q$, relation_, rows_, same);
+    ) i $q$, fraiseql.row_json_code(relation_), relation_, rows_, same);
 end $$;
 
 -- The rows' hashes of these keys' events in this transaction, where the writer left them to be made
@@ -451,15 +487,18 @@ begin
   end loop;
 end $$;
 
--- SQL that gives a transition table's rows with their virtual columns. What these are made of can only
+-- SQL that gives a transition table's rows with their virtual columns, in the root's order. What these are made of can only
 -- be of PostgreSQL's own types and functions.
 create or replace function fraiseql.computed_rows(relation_ regclass, rows_ text)
 returns text language sql stable as $$
   select format('select coalesce(array_agg(row_to_json(r.*)), ''{}'') from (select %s from %s n) r',
     string_agg(case when a.attgenerated = 'v'
       then format('(%s) as %I', pg_get_expr(d.adbin, d.adrelid), a.attname)
-      else format('n.%I', a.attname) end, ', ' order by a.attnum), rows_)
+      else format('n.%I', a.attname) end, ', ' order by c.place), rows_)
   from pg_attribute a
+  join fraiseql.columns_of(relation_, coalesce((
+    select m.root::oid from fraiseql.captured_relations m where m.relation = relation_), relation_)) c
+    on c.number = a.attnum
   left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
   where a.attrelid = relation_ and a.attnum > 0 and not a.attisdropped
 $$;

@@ -254,10 +254,22 @@ const FAULTS = `
   )
   union all
   select c.relation::pg_catalog.oid, pg_catalog.format(
-    '%s is no part of it any longer, and is captured still: capture %s again', m.relation, c.relation)
+    '%s is no part of it any longer, and has triggers still: capture %s again', m.relation, c.relation)
   from fraiseql.captured_tables c
   join fraiseql.captured_relations m on m.root = c.relation
   where not exists (select from fraiseql.members(c.relation) f where f.relation = m.relation)
+  union all
+  select c.relation::pg_catalog.oid, pg_catalog.format(
+    'no unique index holds its key %s any longer, so rows of the same key look like one, and updates '
+    'are compared with care, which is slower',
+    pg_catalog.array_to_string(c.key_names, ', '))
+  from fraiseql.captured_tables c
+  where c.key_is_unique and not fraiseql.is_unique(c.relation, c.key_numbers)
+    and not exists (
+      select from pg_catalog.unnest(c.key_numbers) k(number)
+      where not exists (
+        select from pg_catalog.pg_attribute a
+        where a.attrelid = c.relation and a.attnum = k.number and not a.attisdropped))
   union all
   select c.relation::pg_catalog.oid, pg_catalog.format('its %s column %s is gone', w.what, w.name)
   from fraiseql.captured_tables c

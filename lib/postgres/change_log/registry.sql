@@ -12,6 +12,20 @@ returns table (relation regclass) language sql stable as $$
   where c.relkind in ('r', 'p')
 $$;
 
+-- Whether it is the table itself or one of its parts just now: not once it was detached. From below,
+-- since a table has far fewer parents than parts.
+create or replace function fraiseql.is_part(relation_ oid, root oid)
+returns boolean language plpgsql stable as $$
+begin
+  return relation_ = root or exists (
+    with recursive parents as (
+      select i.inhparent from pg_inherits i where i.inhrelid = relation_
+      union
+      select i.inhparent from pg_inherits i join parents p on i.inhrelid = p.inhparent
+    )
+    select from parents p where p.inhparent = root);
+end $$;
+
 -- Whether no two rows can have the same key at any time, in any part of the table.
 create or replace function fraiseql.is_unique(relation_ regclass, numbers smallint[])
 returns boolean language sql stable as $$
@@ -19,6 +33,10 @@ returns boolean language sql stable as $$
     select from pg_index i where i.indrelid = relation_ and i.indisunique and i.indimmediate
       and i.indisvalid and i.indpred is null and i.indexprs is null
       and (i.indkey::smallint[])[0:i.indnkeyatts - 1] <@ numbers
+      -- Any number of rows can have nulls.
+      and not exists (
+        select from pg_attribute a where a.attrelid = i.indrelid and not a.attnotnull
+          and a.attnum = any ((i.indkey::smallint[])[0:i.indnkeyatts - 1]))
   ) and not exists (
     select from pg_inherits h join pg_class c on c.oid = h.inhparent
     where h.inhparent = relation_ and c.relkind = 'r'

@@ -94,7 +94,7 @@ create table fraiseql.captured_tables (
   entity_type text not null unique,
   key_names text[] not null,
   key_numbers smallint[] not null,
-  -- No two rows can have the same key, at any time.
+  -- No two rows could have the same key, at any time, when it was captured.
   key_is_unique boolean not null,
   -- `only`: these columns and the key; `except`: all but these and those named like a secret.
   listed text not null check (listed in ('only', 'except')),

@@ -14,7 +14,7 @@ $$;
 create or replace function fraiseql.row_code(member fraiseql.captured_relations)
 returns jsonb language sql stable as $$
   with columns as (
-    select a.attname::text as name, a.attnum as number, a.atttypid as type,
+    select a.attname::text as name, c.place as number, a.atttypid as type,
       -- NOT NULL that was not validated says nothing of the rows that were there (PostgreSQL 18).
       a.attnotnull and not exists (select from pg_constraint k where k.conrelid = a.attrelid
         and k.contype = 'n' and not k.convalidated and a.attnum = any (k.conkey)) as attnotnull,
@@ -34,7 +34,10 @@ returns jsonb language sql stable as $$
       a.atttypid = any (array['int2', 'int4', 'int8']::regtype[]) as is_number,
       fraiseql.settings_of(a.atttypid) as settings
     from pg_attribute a join pg_type t on t.oid = a.atttypid
-    where a.attrelid = member.relation and a.attnum > 0 and not a.attisdropped
+    join fraiseql.columns_of(member.relation, member.root) c on c.number = a.attnum
+    where a.attrelid = member.relation
+  ), arranged as (
+    select fraiseql.is_reordered(member.relation, member.root) as anew
   ), sides as (
     select c.*, s.side, format('%s.%I', s.side, c.name) as value, format(
       case when c.is_text_in_json then '%s.%I::text'
@@ -76,6 +79,7 @@ returns jsonb language sql stable as $$
       select string_agg(is_same, ' and ') filter (where key_place is not null)
       from pairs having bool_and(attnotnull or key_place is null) and member.key_is_unique),
     'key', (select name from pairs where key_place = 1),
+    'old_row', (select case when anew then 'o_shown' else 'o' end from arranged),
     'settings', (
       select string_agg(distinct format(' set %I = %L', p.name, p.value), '')
       from fraiseql.pinned_settings() p join columns c on p.name = any (c.settings)),
@@ -91,17 +95,18 @@ returns jsonb language sql stable as $$
       'org', coalesce('coalesce(' || max(text) filter (where name = member.org_column)
         || ', mine.org_id)', 'mine.org_id'),
       'json', fraiseql.clean_code(member, format('row_to_json(%s.*)',
-        case when member.left_out is null then side else side || '_shown' end)),
-      'shown', case when member.left_out is null then '' else format(
+        case when member.left_out is null and not anew then side else side || '_shown' end)),
+      'shown', case when member.left_out is null and not anew then '' else format(
         ' cross join lateral (select %s) %s_shown',
         string_agg(value, ', ' order by number) filter (where not is_left_out), side) end,
       -- Null is not; the first needs not fetch the value, and takes a tenth of the second's time.
       'is_long', coalesce(string_agg(format('%s(%s) > 65536', case
         when type = any (array['text', 'varchar', 'bytea']::regtype[]) then 'octet_length'
         else 'pg_column_size' end, value), ' or ') filter (where is_long), 'false')) as code
-    from sides group by side
+    from sides, arranged group by side, anew
   ) s
-  where member.columns_fingerprint is not null and not member.is_computed
+  where member.columns_fingerprint is not null and not exists (
+    select from pg_attribute v where v.attrelid = member.relation and v.attgenerated = 'v')
 $$;
 
 -- Whether the short way that was written for this fingerprint may be gone. It is declared immutable and
@@ -118,10 +123,23 @@ end $$;
 create or replace function fraiseql.has_columns_now(print numeric, relation_ oid, root oid, kind text)
 returns boolean language plpgsql volatile as $$
 begin
-  return print = fraiseql.fingerprint(relation_, root) and not (kind = 'update' and exists (
-    -- A row can be written several times in one statement: by cascades of two foreign keys.
+  return print = fraiseql.fingerprint(relation_, root) and fraiseql.is_part(relation_, root)
+    and not (kind = 'update' and fraiseql.is_written_again(relation_, root));
+end $$;
+
+-- Whether a row can be written several times in one statement, or look so: by cascades of two foreign
+-- keys, and where the key is none that PostgreSQL holds just now.
+create or replace function fraiseql.is_written_again(relation_ oid, root_ oid)
+returns boolean language plpgsql volatile as $$
+begin
+  return exists (
     select from pg_constraint f where f.conrelid = relation_ and f.contype = 'f'
-      and (f.confupdtype in ('c', 'n', 'd') or f.confdeltype in ('n', 'd'))));
+      and (f.confupdtype in ('c', 'n', 'd') or f.confdeltype in ('n', 'd'))
+  ) or not exists (
+    select from fraiseql.captured_tables c
+    where c.relation = root_ and fraiseql.is_unique(c.relation, case
+      when c.relation::oid = c.relation_oid then c.key_numbers
+      else (fraiseql.by_names(c)).key_numbers end));
 end $$;
 
 -- The short way of a kind of write, to stand in its trigger function; empty where there is none. For a
@@ -239,14 +257,14 @@ begin
         -- Both sides of long rows together may be more than PostgreSQL can hold.
         case when %1$s then fraiseql.long_changes(%2$s, %3$s, %4$L, %5$s)
           else concat('{', substr(%6$s, 2), '}') end as changes,
-        o.%7$I is null or n.%7$I is null as is_moved, (o.*)::record as old_row$q$,
+        o.%7$I is null or n.%7$I is null as is_moved, (%8$s.*)::record as old_row$q$,
       o ->> 'is_long', o ->> 'json', n ->> 'json', member.key_columns, event_bytes_max,
-      code ->> 'changes', code ->> 'key') end,
+      code ->> 'changes', code ->> 'key', code ->> 'old_row') end,
     source,
     case when is_update then 'when u.is_moved then fraiseql.note_moved() ' end,
     data_bytes, case when is_update then 'u.changes, ' end, other_bytes,
     case when is_update then 'u.changes, ' || case
-        when member.left_out is not null
+        when member.left_out is not null and code ->> 'old_row' = 'o'
         then format('fraiseql.without(%s, %L)', fraiseql.clean_code(member, 'row_to_json(u.old_row)'),
           member.left_out)
         else fraiseql.clean_code(member, 'row_to_json(u.old_row)') end || '::text'
@@ -301,6 +319,7 @@ declare
   into capture
   from fraiseql.captured_relations m, fraiseql.capture_settings s
   where m.relation = tg_relid
+    and (m.relation = m.root or fraiseql.is_part(m.relation, m.root))
     and (select f.last_value from fraiseql.change_log_full f) = 1
     and (select r.last_value from fraiseql.reader_asleep r) = 1
     and m.columns_fingerprint = (
@@ -452,11 +471,8 @@ $q$, $q$
     execute fraiseql.computed_rows(tg_relid, 'old_rows') into old_texts;
     execute fraiseql.computed_rows(tg_relid, 'new_rows') into new_texts;
   end if;
-  -- A row can be written several times in one statement: by cascades of two foreign keys, and where
-  -- the key is none that PostgreSQL holds.
-  is_careful := not capture.key_is_unique or exists (
-    select from pg_constraint c where c.conrelid = tg_relid and c.contype = 'f'
-      and (c.confupdtype in ('c', 'n', 'd') or c.confdeltype in ('n', 'd')));
+  is_careful := not capture.key_is_unique or fraiseql.is_written_again(tg_relid, (
+    select m.root from fraiseql.captured_relations m where m.relation = tg_relid));
 $q$, replace(images, '%side%', 'old') || replace(images, '%side%', 'new'), $q$
       -- A changed key is Deleted, then Created; all Deleted first, since keys can be handed on.
       select o.j as old, null::json as new, o.key from old_images o
@@ -480,7 +496,8 @@ $q$, $q$  exit long when (select c.relkind from pg_class c where c.oid = tg_reli
     exit long;
   end if;
   for doomed in execute format(
-    'select fraiseql.clean_json(row_to_json(t.*)) as old from only %s t', tg_relid::regclass)
+    'select fraiseql.clean_json(%s) as old from only %s t', fraiseql.row_json_code(tg_relid),
+    tg_relid::regclass)
   loop
 $q$, '', 'select doomed.old::json as old, null::json as new, null::text as key', $q$  end loop;
 $q$, '')

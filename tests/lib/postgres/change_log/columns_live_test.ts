@@ -182,7 +182,7 @@ Deno.test("capture again takes up the parts that came, and lets go of those that
       create table t3 partition of t for values from (20) to (30)`);
     deepEqual((await scene.list())[0]?.faults, [
       "public.t3 has no triggers, so direct writes to it are not captured: capture public.t again",
-      "public.t1 is no part of it any longer, and is captured still: capture public.t again",
+      "public.t1 is no part of it any longer, and has triggers still: capture public.t again",
     ]);
     await captured(scene.url, ["t"]);
     deepEqual((await scene.list())[0]?.faults, []);
