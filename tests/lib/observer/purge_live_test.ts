@@ -48,7 +48,7 @@ const last = async ({ nats }: Observed, stream: StreamName) =>
 
 /** Publishes until the stream begins there. */
 async function untilFirst(observed: Observed, stream: StreamName, wanted: number): Promise<void> {
-  const publisher = observed.start();
+  const publisher = observed.start({ limits: { ...observed.limits, eventStreamKeepHours: 0 } });
   while (await first(observed, stream) < wanted) {
     await Promise.race([publisher.ended, new Promise((done) => setTimeout(done, 50))]);
   }
@@ -129,9 +129,36 @@ Deno.test("publish() keeps what a durable consumer of others has not acknowledge
   });
 });
 
-Deno.test("publish() that was killed between counting and purging counts nothing twice", async () => {
-  const some = { eventStreamKeepHours: 0 };
+Deno.test("verify() finds no difference at any moment while events are written and purged", async () => {
+  const some = { eventStreamKeepHours: 0, changeLogKeepHours: 0 };
   await Observed.run(server, { ...table, some }, async (observed) => {
+    const { natsUrl, nats } = observed;
+    const bridged = new Bridged(natsUrl, nats, { ...observed.limits, bridgeFlushMsMax: 20 });
+    const [publisher, bridge] = [observed.start(), bridged.bridge()];
+    const writer = await connect({ url: observed.url });
+    try {
+      let written = 0;
+      // Until two rounds of purging were met.
+      for (let rounds = 0, before = 1; rounds < 2;) {
+        await writer.query(`insert into t select ${written} + n from generate_series(1, 20) n`);
+        written += 20;
+        deepEqual((await verified(observed)).differences, []);
+        const now = await first(observed, STREAM.events);
+        if (now > before) [before, rounds] = [now, rounds + 1];
+      }
+      await bridged.untilStored(written, bridge);
+      await publisher.stop();
+      await bridge.stop();
+      const { logged, stored, differences } = await verified(observed);
+      deepEqual([logged, stored, differences], [written, written, []]);
+    } finally {
+      await writer.close();
+    }
+  });
+});
+
+Deno.test("publish() that was killed between counting and purging counts nothing twice", async () => {
+  await Observed.run(server, table, async (observed) => {
     const { connection, nats } = observed;
     await bridgedPages(observed);
     const { created } = await streamState(nats, STREAM.events);
