@@ -137,9 +137,9 @@ Deno.test("verify() finds no difference at any moment while events are written a
     const [publisher, bridge] = [observed.start(), bridged.bridge()];
     const writer = await connect({ url: observed.url });
     try {
-      let written = 0;
+      let [written, before] = [0, 1];
       // Until two rounds of purging were met.
-      for (let rounds = 0, before = 1; rounds < 2;) {
+      for (let rounds = 0; rounds < 2;) {
         await writer.query(`insert into t select ${written} + n from generate_series(1, 20) n`);
         written += 20;
         deepEqual((await verified(observed)).differences, []);
