@@ -7,9 +7,8 @@ import { startPostgres13 } from "../../../services/other_postgres.ts";
 
 await testNats();
 
-const tests = ["backfill", "capture", "columns", "limits", "migrate", "programs"].map((name) =>
-  fileURLToPath(new URL(`./${name}_live_test.ts`, import.meta.url))
-);
+const tests = ["backfill", "capture", "columns", "limits", "migrate", "parts", "programs"]
+  .map((name) => fileURLToPath(new URL(`./${name}_live_test.ts`, import.meta.url)));
 const publisher = ["publish", "verify", "ingest"].map((name) =>
   fileURLToPath(new URL(`../../observer/${name}_live_test.ts`, import.meta.url))
 );

@@ -2,6 +2,7 @@
 
 import { deepEqual, equal, match } from "node:assert/strict";
 import { testPostgres } from "../../../services/postgres.ts";
+import { stoppedAfter } from "./backfilled.ts";
 import { captured } from "./captured.ts";
 import { Scene } from "./scene.ts";
 
@@ -165,5 +166,24 @@ Deno.test("capture takes no writes of a partition that was detached, by either w
     await captured(scene.url, ["t"]);
     await scene.query("insert into t1 values (5)");
     deepEqual(await scene.said(), []);
+  });
+});
+
+Deno.test("backfill() takes no more rows of a partition that was detached meanwhile", async () => {
+  const sql = `
+    create table t (id int primary key) partition by range (id);
+    create table t1 partition of t for values from (0) to (10);
+    create table t2 partition of t for values from (10) to (20);
+    insert into t values (1), (2), (3), (11)`;
+  await Scene.run(server, { sql, tables: ["t"] }, async (scene) => {
+    await stoppedAfter(1, scene.url, "t", { backfillRowsMax: 1 });
+    deepEqual(await scene.said(), [`Created 1 {"id":1}`]);
+    await scene.query("alter table t detach partition t1");
+    // The next chunks of a walk that goes on, which does not look for its parts again.
+    const chunk = "select outcome from fraiseql.backfill_chunk('t', 1, 1000000, '90 days', 100)";
+    const outcomes = [];
+    for (let n = 0; n < 3; n++) outcomes.push(...(await scene.query(chunk)).flat());
+    deepEqual(outcomes, ["go on", "go on", "done"]);
+    deepEqual(await scene.said(), [`Created 11 {"id":11}`]);
   });
 });
