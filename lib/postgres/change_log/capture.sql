@@ -261,8 +261,8 @@ returns numeric language sql stable as $$
   where a.attrelid = any (array[relation_, root]) and a.attnum > 0 and not a.attisdropped
 $$;
 
--- Keeps what describe() finds for the next writes.
-create or replace function fraiseql.describe_captured()
+-- Keeps what describe() finds of these tables for the next writes.
+create or replace function fraiseql.describe_members(members_ regclass[])
 returns void language sql as $$
   update fraiseql.captured_relations m set
     columns_fingerprint = case when d.key_columns is not null
@@ -274,7 +274,13 @@ returns void language sql as $$
   join fraiseql.captured_tables c on c.relation = r.root
   join pg_class p on p.oid = r.relation
   cross join lateral fraiseql.describe(r.relation, c) d
-  where m.relation = r.relation
+  where m.relation = r.relation and r.relation = any (members_)
+$$;
+
+-- Keeps it of every table.
+create or replace function fraiseql.describe_captured()
+returns void language sql as $$
+  select fraiseql.describe_members(array(select m.relation from fraiseql.captured_relations m))
 $$;
 
 -- What a trigger function must know, where something is out of the ordinary: the columns changed, the

@@ -42,34 +42,56 @@ export interface UnfinishedBackfill {
   readonly isRunning: boolean;
 }
 
-/** Captures the tables from now on, all or none. Throws before any work what cannot be. */
+/**
+ * Captures the tables from now on. Throws before any work what cannot be; each table is a transaction,
+ * because its lock keeps writers out until the end of it, so where a lock is not to be had the tables
+ * before it are captured.
+ */
 export async function addCaptures(
   connection: Connection,
   requests: readonly CaptureRequest[],
 ): Promise<CapturedTable[]> {
   const checked = requests.map(check);
   await refuseTakenNames(connection, requests);
-  await inTransaction(connection, async () => {
-    for (const { table, entityType, key, listed, columns, ...names } of checked) {
-      await connection.query(
-        `select fraiseql.capture($1::pg_catalog.oid, $2::pg_catalog.text, $3::pg_catalog.text[],
-          $4::pg_catalog.text, $5::pg_catalog.text[], $6::pg_catalog.text, $7::pg_catalog.text,
-          $8::pg_catalog.text)`,
-        [
-          table.oid,
-          entityType,
-          arrayText(key),
-          listed,
-          arrayText(columns),
-          names.userColumn,
-          names.orgColumn,
-          names.timestampColumn,
-        ],
-      );
+  for (const [index, request] of checked.entries()) {
+    try {
+      await inTransaction(connection, () => capture(connection, request));
+    } catch (error) {
+      throw error instanceof AppError && checked.length > 1 ? ofOne(error, checked, index) : error;
     }
-  });
+  }
   const oids = new Set(requests.map(({ table }) => table.oid));
   return (await readCaptures(connection)).filter(({ oid }) => oids.has(oid));
+}
+
+async function capture(connection: Connection, request: CheckedRequest): Promise<void> {
+  await connection.query(
+    `select fraiseql.capture($1::pg_catalog.oid, $2::pg_catalog.text, $3::pg_catalog.text[],
+      $4::pg_catalog.text, $5::pg_catalog.text[], $6::pg_catalog.text, $7::pg_catalog.text,
+      $8::pg_catalog.text)`,
+    [
+      request.table.oid,
+      request.entityType,
+      arrayText(request.key),
+      request.listed,
+      arrayText(request.columns),
+      request.userColumn,
+      request.orgColumn,
+      request.timestampColumn,
+    ],
+  );
+}
+
+/** The error with the table it is of, and with what was done before it. */
+function ofOne(error: AppError, requests: readonly CheckedRequest[], index: number): AppError {
+  const place = ({ table }: CheckedRequest) => `${table.schema}.${table.name}`;
+  const done = requests.slice(0, index).map(place);
+  return new AppError(error.code, `${place(requests[index]!)}: ${error.message}`, {
+    ...(done.length > 0
+      ? { hint: `captured before it: ${done.join(", ")}; run this again for the others` }
+      : error.hint !== undefined && { hint: error.hint }),
+    cause: error,
+  });
 }
 
 /** Every captured table, and what can be noticed of it. */

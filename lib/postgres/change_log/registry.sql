@@ -90,6 +90,11 @@ returns void language plpgsql
 set search_path = pg_catalog, pg_temp as $$
 declare
   captured fraiseql.captured_tables;
+  members_ regclass[] := array(select relation from fraiseql.members(relation_));
+  -- What was a part of it, and is one no longer.
+  left_ regclass[] := array(
+    select m.relation from fraiseql.captured_relations m join pg_class c on c.oid = m.relation
+    where m.root = relation_ and m.relation <> all (members_));
   member regclass;
   foreign_type regtype := (
     select fraiseql.foreign_type(m.relation) from fraiseql.members(relation_) m
@@ -101,8 +106,7 @@ begin
       foreign_type, relation_,
       (select pg_get_userbyid(t.typowner) from pg_type t where t.oid = foreign_type));
   end if;
-  -- With the triggers of what is no longer a part of it.
-  perform fraiseql.uncapture(relation_);
+  delete from fraiseql.captured_tables where relation = relation_;
   captured.relation := relation_;
   captured.key_names := key_;
   captured.column_names := columns_;
@@ -117,15 +121,18 @@ begin
     fraiseql.is_unique(relation_, captured.key_numbers), listed_, columns_, captured.column_numbers,
     user_column, captured.user_number, org_column, captured.org_number, timestamp_column,
     captured.timestamp_number);
-  for member in select relation from fraiseql.members(relation_) loop
-    insert into fraiseql.captured_relations (relation, root) values (member, relation_)
-    on conflict (relation) do update set root = excluded.root;
+  insert into fraiseql.captured_relations (relation, root) select m, relation_ from unnest(members_) m
+  on conflict (relation) do update set root = excluded.root;
+  perform fraiseql.describe_members(members_);
+  perform fraiseql.write_functions(members_);
+  -- From here on locks keep writers out, so what takes long is done by now.
+  foreach member in array left_ loop
+    perform fraiseql.detach(member);
   end loop;
-  perform fraiseql.describe_captured();
-  perform fraiseql.write_triggers();
-  for member in select relation from fraiseql.members(relation_) loop
+  foreach member in array members_ loop
     perform fraiseql.attach(member);
   end loop;
+  perform fraiseql.drop_functions();
 end $$;
 
 create or replace function fraiseql.uncapture(relation_ regclass)
@@ -141,7 +148,7 @@ begin
     perform fraiseql.detach(member);
   end loop;
   delete from fraiseql.captured_tables where relation = relation_;
-  perform fraiseql.write_triggers();
+  perform fraiseql.drop_functions();
 end $$;
 
 revoke all on all functions in schema fraiseql from public;

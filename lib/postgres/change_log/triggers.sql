@@ -517,25 +517,24 @@ $q$, '')
     '%short%', short);
 end $install$;
 
--- Brings every table's trigger functions up to date, and drops those of tables that are captured no
--- longer.
-create or replace function fraiseql.write_triggers()
+-- Brings these tables' trigger functions up to date; they must be captured.
+create or replace function fraiseql.write_functions(members_ regclass[])
 returns void language plpgsql as $$
 declare
   member fraiseql.captured_relations;
+  settings text;
   kind text;
   name text;
   code text;
   is_there boolean;
 begin
   for member in
-    select m.* from fraiseql.captured_relations m join pg_class c on c.oid = m.relation
-    order by m.number
+    select m.* from fraiseql.captured_relations m where m.relation = any (members_) order by m.number
   loop
+    settings := coalesce(fraiseql.row_code(member) ->> 'settings', '');
     foreach kind in array array['insert', 'update', 'delete'] loop
       name := format('capture_%s_%s', kind, member.number);
-      code := fraiseql.trigger_code(name, kind, fraiseql.short_way(member, kind),
-        coalesce(fraiseql.row_code(member) ->> 'settings', ''));
+      code := fraiseql.trigger_code(name, kind, fraiseql.short_way(member, kind), settings);
       select true into is_there from pg_proc p
       where p.pronamespace = 'fraiseql'::regnamespace and p.proname = name
         and obj_description(p.oid, 'pg_proc') = md5(code);
@@ -546,6 +545,14 @@ begin
       execute format('revoke all on function fraiseql.%I() from public', name);
     end loop;
   end loop;
+end $$;
+
+-- Drops the trigger functions of tables that are captured no longer.
+create or replace function fraiseql.drop_functions()
+returns void language plpgsql as $$
+declare
+  name text;
+begin
   for name in
     select p.proname from pg_proc p
     where p.pronamespace = 'fraiseql'::regnamespace
@@ -557,6 +564,16 @@ begin
   loop
     execute format('drop function fraiseql.%I()', name);
   end loop;
+end $$;
+
+-- Brings every table's trigger functions up to date: each text is made to be compared, so that this
+-- takes a while where many tables are captured.
+create or replace function fraiseql.write_triggers()
+returns void language plpgsql as $$
+begin
+  perform fraiseql.write_functions(array(
+    select m.relation from fraiseql.captured_relations m join pg_class c on c.oid = m.relation));
+  perform fraiseql.drop_functions();
 end $$;
 
 do $$

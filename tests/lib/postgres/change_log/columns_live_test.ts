@@ -193,6 +193,33 @@ Deno.test("capture again takes up the parts that came, and lets go of those that
   });
 });
 
+Deno.test("capture of a table writes its own trigger functions alone, and drops those it had", async () => {
+  const sql = "create table t (id int primary key); create table u (id int primary key)";
+  await Scene.run(server, { sql, tables: ["t", "u"] }, async (scene) => {
+    const functions = async () =>
+      (await scene.query(`
+        select proname, xmin from pg_proc
+        where pronamespace = 'fraiseql'::regnamespace and proname ~ '^capture_[a-z]+_[0-9]+$'
+        order by 1`)).map((row) => row.join(" "));
+    const before = await functions();
+    await scene.query("alter table t add column v text");
+    await scene.query("select fraiseql.capture('u', 'u', '{id}')");
+    const after = await functions();
+    deepEqual(
+      [before, after].map((names) => names.map((name) => name.replace(/ .*/, ""))),
+      [[1, 2], [1, 3]].map((numbers) =>
+        ["delete", "insert", "update"].flatMap((kind) =>
+          numbers.map((number) => `capture_${kind}_${number}`)
+        )
+      ),
+    );
+    const ofT = (names: string[]) => names.filter((name) => name.includes("_1 "));
+    deepEqual(ofT(after), ofT(before));
+    await scene.query("insert into t values (1, 'a'); insert into u values (1)");
+    deepEqual(await scene.said(), [`Created 1 {"id":1,"v":"a"}`, `Created 1 {"id":1}`]);
+  });
+});
+
 Deno.test("a captured table that was dropped leaves its entity type to another", async () => {
   const sql = "create table t (id int primary key)";
   await Scene.run(server, { sql, tables: ["t"] }, async (scene) => {

@@ -292,6 +292,48 @@ for (const [what, how, message] of requests) {
   });
 }
 
+Deno.test("addCaptures() keeps no writer waiting at a table while it waits for another", async () => {
+  await inDatabase(TABLES, async (connection, url) => {
+    await migrateChangeLog(connection, settings());
+    await openRegistry(connection);
+    const other = await connect({ url });
+    const writer = await connect({ url });
+    try {
+      await other.query("begin; insert into p values (1)");
+      const requests = [await request(connection, "t"), await request(connection, "p")];
+      const added = addCaptures(connection, requests);
+      const waits = "select 1 from pg_locks where relation = 'p'::regclass and not granted";
+      while ((await writer.query(waits)).length === 0) await new Promise((r) => setTimeout(r, 10));
+      await writer.query("set lock_timeout = '5s'; insert into t values (1, 'a')");
+      await other.query("commit");
+      equal((await added).length, 2);
+      deepEqual(await writer.query("select entity_type from fraiseql.change_log"), [["t"]]);
+    } finally {
+      await other.close();
+      await writer.close();
+    }
+  });
+});
+
+Deno.test("addCaptures() says which table could not be captured, and which were before it", async () => {
+  const sql = `${TABLES};
+    create function theirs() returns trigger language plpgsql as 'begin return new; end';
+    create trigger fraiseql_insert after insert on p for each statement execute function theirs()`;
+  await inDatabase(sql, async (connection) => {
+    await migrateChangeLog(connection, settings());
+    await openRegistry(connection);
+    await rejects(
+      addCaptures(connection, [await request(connection, "t"), await request(connection, "p")]),
+      {
+        name: "AppError",
+        message: /^public\.p: /,
+        hint: "captured before it: public.t; run this again for the others",
+      },
+    );
+    deepEqual((await listCaptures(connection)).map(({ table }) => table), ["public.t"]);
+  });
+});
+
 Deno.test("removeCapture() stops one table, removeAllCaptures() all, and what is logged stays", async () => {
   await inDatabase(TABLES, async (connection) => {
     await migrateChangeLog(connection, settings());
