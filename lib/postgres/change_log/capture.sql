@@ -368,16 +368,77 @@ begin
   end if;
 end $$;
 
--- Those of the keys, by their hashes, that have more than one event in this transaction.
-create or replace function fraiseql.keys_again(keys bigint[])
-returns bigint[] language sql as $$
-  select array_agg(key) from (select distinct unnest(keys) as key) k
-  where (
-    select count(*) from (
-      select from fraiseql.change_log l where l.xid = pg_current_xact_id() and l.key_hash = key
-      limit 2) two
-  ) = 2
+-- Names the setting that holds the end of a key's events, where these are known to be in order. Keys
+-- share 256 of them, since a session keeps the names; who finds another's reads the events.
+create or replace function fraiseql.tail(key bigint)
+returns text language sql immutable as $$
+  select 'fraiseql.tail_' || (key & 255)
 $$;
+
+-- What it holds: good for one statement of the client, in which all of the key's later events are
+-- looked at. It is undone with them by a savepoint.
+create or replace function fraiseql.tail_of(key bigint, row_hash text)
+returns text language sql stable as $$
+  select concat(fraiseql.statement_number(), ' ', key, ' ', row_hash)
+$$;
+
+-- Those of the keys, by their hashes, that have more than one event in this transaction. Not in SQL,
+-- whose functions PostgreSQL plans with each call: that takes longer than the write itself.
+create or replace function fraiseql.keys_again(keys bigint[])
+returns bigint[] language plpgsql as $$
+declare
+  known bigint[];
+  unknown bigint[];
+begin
+  select array_agg(k.key) filter (where k.has_tail), array_agg(k.key) filter (where not k.has_tail)
+  into known, unknown
+  from (
+    select u.key, coalesce(current_setting(fraiseql.tail(u.key), true), '')
+      like fraiseql.tail_of(u.key, '%') as has_tail
+    from (select distinct unnest(keys) as key) u
+  ) k;
+  if unknown is null then return known; end if;
+  return (
+    select known || array_agg(u.key) from unnest(unknown) u(key)
+    where (
+      select count(*) from (
+        select from fraiseql.change_log l where l.xid = pg_current_xact_id() and l.key_hash = u.key
+        limit 2) two
+    ) = 2);
+end $$;
+
+-- Those of the keys whose events have to be read to put them in order. They need not be where this
+-- trigger logged one that leads from the end of those before to the present row: to read all of them
+-- with each write of a row makes many writes of it take the square of their number.
+create or replace function fraiseql.keys_astray(
+  keys_ bigint[], logged bigint[], olds bigint[], news bigint[], present jsonb)
+returns bigint[] language plpgsql as $$
+declare
+  astray bigint[];
+  followed bigint[];
+begin
+  select array_agg(k.key) filter (where not k.follows), array_agg(k.key) filter (where k.follows)
+  into astray, followed
+  from (
+    select l.key, count(*) = 1 and bool_and(
+      current_setting(fraiseql.tail(l.key), true)
+        is not distinct from fraiseql.tail_of(l.key, l.old_hash::text)
+      and coalesce(l.new_hash::text, '') = coalesce(present ->> l.key::text, '')) as follows
+    from unnest(logged, olds, news) as l(key, old_hash, new_hash)
+    where l.key = any (keys_)
+    group by l.key
+  ) k;
+  perform fraiseql.note_tails(followed, present);
+  return astray;
+end $$;
+
+-- Says of these keys that their events are in order and end with the present row.
+create or replace function fraiseql.note_tails(keys bigint[], present jsonb)
+returns void language plpgsql as $$
+begin
+  perform set_config(fraiseql.tail(key), fraiseql.tail_of(key, present ->> key::text), true)
+  from unnest(keys) key;
+end $$;
 
 -- SQL that gives the present rows of the keys in `rows` (a query of the statement's transition
 -- tables) as {key hash: row hash}; null where we may not read the table.
@@ -441,6 +502,8 @@ declare
   next integer;
 begin
   perform fraiseql.fill_hashes(keys);
+  -- Taken back below where they are not in order.
+  perform fraiseql.note_tails(keys, present);
   -- Most are in order, and are found to be so at once.
   keys := array(
     select distinct e.key_hash from (
@@ -480,11 +543,14 @@ begin
       end if;
     end loop;
     -- There is none where an event is yet to come, of the statement that this one is part of.
-    continue when cardinality(way) < cardinality(positions)
-      or way = array(select generate_subscripts(positions, 1))
+    if cardinality(way) < cardinality(positions)
       or news[way[cardinality(way)]] <> coalesce(present ->> key::text, '')
       or exists (select from generate_series(2, cardinality(way)) n
-        where olds[way[n]] <> news[way[n - 1]]);
+        where olds[way[n]] <> news[way[n - 1]])
+    then
+      perform set_config(fraiseql.tail(key), '', true);
+      continue;
+    end if;
     update fraiseql.change_log l
     set position = positions[w.rank], recorded_at = times[w.rank]
     from unnest(way) with ordinality as w(place, rank)

@@ -288,9 +288,14 @@ declare
   capture fraiseql.capturing;
   bytes bigint;
   last_position bigint;
+  -- Of the events that this trigger logged, where an earlier one of the statement did too.
   keys bigint[];
+  old_hashes bigint[];
+  new_hashes bigint[];
+  keys_again bigint[];
   present_rows text;
   present jsonb;
+  seq_scan text;
   -- The rows, where the transition tables do not have all of their columns. Named with the block
   -- where a column of the user's could have the same name.
   old_texts json[];
@@ -331,14 +336,21 @@ declare
   exit long when capture.slot is null;
 %before%%statement%%after%  exit long when bytes is null;
   if capture.is_again and tg_op <> 'TRUNCATE' then
-    keys := fraiseql.keys_again(keys);
-    if keys is not null then
+    keys_again := fraiseql.keys_again(keys);
+    if keys_again is not null then
       present_rows := fraiseql.present_rows(capture, tg_relid, '%rows%');
       if present_rows is not null then
         perform set_config('enable_nestloop', 'on', true);
+        -- By the key's index: past it lie all versions that this transaction made of any row.
+        seq_scan := current_setting('enable_seqscan');
+        perform set_config('enable_seqscan', 'off', true);
         execute present_rows into present using
           capture.entity_type, capture.key_columns, capture.left_out;
-        perform fraiseql.put_in_order(keys, present);
+        perform set_config('enable_seqscan', seq_scan, true);
+        keys_again := fraiseql.keys_astray(keys_again, keys, old_hashes, new_hashes, present);
+        if keys_again is not null then
+          perform fraiseql.put_in_order(keys_again, present);
+        end if;
       end if;
     end if;
   end if;
@@ -403,10 +415,13 @@ $template$;
       ) i
       offset 0
     ) e
-    returning key_hash, position, octet_length(data) + coalesce(octet_length(changes), 0) as bytes
+    returning key_hash, old_hash, new_hash, position,
+      octet_length(data) + coalesce(octet_length(changes), 0) as bytes
   )
-  select sum(l.bytes), max(l.position), case when capture.is_again then array_agg(l.key_hash) end
-  into bytes, last_position, keys from logged l;
+  select sum(l.bytes), max(l.position), array_agg(l.key_hash) filter (where capture.is_again),
+    array_agg(l.old_hash) filter (where capture.is_again),
+    array_agg(l.new_hash) filter (where capture.is_again)
+  into bytes, last_position, keys, old_hashes, new_hashes from logged l;
 $statement$;
   -- What one write made and a later one of the same statement took away was never there.
   careful_with text := $q$

@@ -257,3 +257,78 @@ Deno.test("capture by a key that PostgreSQL does not hold takes nulls and rows o
     ]);
   });
 });
+
+const counted = `
+  create table t (id int primary key, v int);
+  create table item (t int);
+  insert into t values (1, 0), (2, 0);
+  create function count_item() returns trigger language plpgsql as
+    'begin update t set v = v + 1 where id = new.t; return null; end';
+  create trigger count_item after insert on item for each row execute function count_item()`;
+
+Deno.test("capture reads an event or two of the log for each write of a row that one statement writes often", async () => {
+  await Scene.run(server, { sql: counted, tables: ["t"] }, async (scene) => {
+    await scene.query("begin; insert into item select 1 + n % 2 from generate_series(1, 400) n");
+    const [[read] = []] = await scene.query(`
+      select sum(seq_tup_read + idx_tup_fetch) from pg_stat_xact_all_tables
+      where relname like 'change_log%' and schemaname = 'fraiseql'`);
+    await scene.query("commit");
+    equal((await scene.events()).length, 400);
+    ok(Number(read) > 0 && Number(read) < 1600, `${read}`);
+  });
+});
+
+const restoring = `
+  create table t (id int primary key, v int, note text);
+  insert into t values (1, 0, '');
+  create function restore() returns trigger language plpgsql as $$ begin
+    update t set v = v + 1, note = 'inner' where id = new.id;
+    update t set v = old.v, note = old.note where id = new.id;
+    return null;
+  end $$;
+  create trigger restore after update on t for each row when (new.note = 'restore')
+    execute function restore()`;
+
+const often: [what: string, statements: string, values: string[]][] = [
+  ["one after the other", "", []],
+  [
+    "by a row trigger that gives it the values it had",
+    "update t set v = 50, note = 'restore';",
+    ["50 restore", "51 inner", "4 "],
+  ],
+  [
+    "by such a trigger twice",
+    "update t set v = 50, note = 'restore'; update t set v = 60, note = 'restore';",
+    ["50 restore", "51 inner", "4 ", "60 restore", "61 inner", "4 "],
+  ],
+  [
+    "in a block that is undone",
+    "begin update t set v = 9; update t set v = 8; raise 'x'; exception when others then null; end;",
+    [],
+  ],
+  ["without a change", "update t set v = v;", ["4 "]],
+  [
+    "away and back",
+    "delete from t; insert into t values (1, 4, '');",
+    ["4 ", "4 "],
+  ],
+  [
+    "away by TRUNCATE and back",
+    "truncate t; insert into t values (1, 4, '');",
+    ["4 ", "4 "],
+  ],
+];
+
+for (const [what, statements, values] of often) {
+  Deno.test(`capture keeps in order what one statement writes to a row often: ${what}`, async () => {
+    await Scene.run(server, { sql: restoring, tables: ["t"] }, async (scene) => {
+      await scene.query(`do $do$ begin
+        for n in 1..4 loop update t set v = n; end loop;
+        ${statements}
+        update t set v = v + 1; update t set v = v + 1;
+      end $do$`);
+      const said = (await scene.events()).map(({ line }) => `${line.data.v} ${line.data.note}`);
+      deepEqual(said, ["1 ", "2 ", "3 ", "4 ", ...values, "5 ", "6 "]);
+    });
+  });
+}
