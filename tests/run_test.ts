@@ -1,4 +1,4 @@
-import { deepEqual, equal } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, strictEqual as equal } from "node:assert/strict";
 import { judge, readSummary, type Summary, testArguments } from "./run.ts";
 
 const endings: [name: string, output: string, summary: Summary | null][] = [

@@ -1,4 +1,4 @@
-import { equal } from "node:assert/strict";
+import { strictEqual as equal } from "node:assert/strict";
 import { exampleQuery } from "../../commands/example_query.ts";
 
 const list = (name: string, columns: string) => ({

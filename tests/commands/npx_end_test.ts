@@ -1,6 +1,6 @@
 /** That a program ends with the npx that started it. */
 
-import { equal } from "node:assert/strict";
+import { strictEqual as equal } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { lines } from "../../flight/control.ts";
 

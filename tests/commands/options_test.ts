@@ -1,6 +1,12 @@
 /** From a command's flags to the configuration, and from that to another process. */
 
-import { deepEqual, equal, match, ok, throws } from "node:assert/strict";
+import {
+  deepStrictEqual as deepEqual,
+  match,
+  ok,
+  strictEqual as equal,
+  throws,
+} from "node:assert/strict";
 import { Command } from "commander";
 import {
   addConfigFlags,

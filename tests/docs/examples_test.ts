@@ -1,4 +1,4 @@
-import { deepEqual, throws } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, throws } from "node:assert/strict";
 import { columnExamples, fencedBlocks } from "./examples.ts";
 
 Deno.test("fencedBlocks() finds every block with its language and line", () => {

@@ -1,4 +1,4 @@
-import { equal, throws } from "node:assert/strict";
+import { strictEqual as equal, throws } from "node:assert/strict";
 import { refuseUnequal } from "../../flight/batched.ts";
 import type { ResultField } from "../../lib/arrow/result_field.ts";
 import { engineFor } from "../lib/query/catalogs.ts";

@@ -1,6 +1,6 @@
 /** What anyone can send: never INTERNAL, and the server lives. Seeds are fixed, so a failure repeats. */
 
-import { equal, notEqual, ok } from "node:assert/strict";
+import { notStrictEqual as notEqual, ok, strictEqual as equal } from "node:assert/strict";
 import { METHOD_NAMES } from "../../flight/server.ts";
 import { encodeMessage, FLIGHT_DESCRIPTOR } from "../../flight/protobuf.ts";
 import { FakeEngine, root } from "./fake_engine.ts";

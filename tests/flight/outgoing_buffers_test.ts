@@ -1,6 +1,10 @@
 /** Frames as gRPC has them, in buffers that nobody overwrites too early. */
 
-import { deepEqual, equal, notEqual } from "node:assert/strict";
+import {
+  deepStrictEqual as deepEqual,
+  notStrictEqual as notEqual,
+  strictEqual as equal,
+} from "node:assert/strict";
 import { OutgoingBuffers } from "../../flight/outgoing_buffers.ts";
 import { wholeMessage } from "../../flight/protobuf.ts";
 

@@ -1,4 +1,11 @@
-import { deepEqual, equal, match, notEqual, ok, rejects } from "node:assert/strict";
+import {
+  deepStrictEqual as deepEqual,
+  match,
+  notStrictEqual as notEqual,
+  ok,
+  rejects,
+  strictEqual as equal,
+} from "node:assert/strict";
 import { connect as connectHttp2 } from "node:http2";
 import { fileURLToPath } from "node:url";
 import { lines } from "../../flight/control.ts";

@@ -1,4 +1,9 @@
-import { deepEqual, equal, ok, rejects } from "node:assert/strict";
+import {
+  deepStrictEqual as deepEqual,
+  ok,
+  rejects,
+  strictEqual as equal,
+} from "node:assert/strict";
 import { toFile } from "../../flight/to_file.ts";
 import type { ResultField } from "../../lib/arrow/result_field.ts";
 import * as data from "../lib/arrow/data_rows.ts";

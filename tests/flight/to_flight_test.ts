@@ -1,4 +1,4 @@
-import { deepEqual, equal, rejects } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, rejects, strictEqual as equal } from "node:assert/strict";
 import { decodeMessage } from "../../flight/protobuf.ts";
 import { toFlight } from "../../flight/to_flight.ts";
 import type { ResultField } from "../../lib/arrow/result_field.ts";

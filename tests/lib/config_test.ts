@@ -1,6 +1,13 @@
 /** Configuration: what beats what, and that every fault is told at once. */
 
-import { deepEqual, doesNotMatch, equal, match, ok, throws } from "node:assert/strict";
+import {
+  deepStrictEqual as deepEqual,
+  doesNotMatch,
+  match,
+  ok,
+  strictEqual as equal,
+  throws,
+} from "node:assert/strict";
 import {
   CONFIG_KEYS,
   type ConfigSources,

@@ -1,6 +1,6 @@
 /** Deadlines that share a timer: each passes for itself, and none that was taken back. */
 
-import { deepEqual } from "node:assert/strict";
+import { deepStrictEqual as deepEqual } from "node:assert/strict";
 import { deadline } from "../../lib/deadlines.ts";
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));

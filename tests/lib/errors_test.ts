@@ -1,6 +1,6 @@
 /** The table of codes as clients know it, and what an error looks like in an answer. */
 
-import { deepEqual, equal } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, strictEqual as equal } from "node:assert/strict";
 import { abortError, AppError, CODES, SchemaChanged } from "../../lib/errors.ts";
 
 /** Clients and dashboards rely on these numbers. */

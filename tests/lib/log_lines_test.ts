@@ -1,6 +1,6 @@
 /** Lines that are held for a moment: none is lost, and urgent ones do not wait. */
 
-import { deepEqual, equal } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, strictEqual as equal } from "node:assert/strict";
 import { HeldLines } from "../../lib/log_lines.ts";
 
 Deno.test("HeldLines writes what was pushed one after the other in one write", async () => {

@@ -1,6 +1,6 @@
 /** Lines of the log: one an event, whatever is in it. */
 
-import { deepEqual, equal, match } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, match, strictEqual as equal } from "node:assert/strict";
 import { createLog, type LogFields, type LogLevel } from "../../lib/log.ts";
 
 const levels: LogLevel[] = ["debug", "info", "warn", "error"];

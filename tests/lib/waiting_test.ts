@@ -1,6 +1,6 @@
 /** Waits that end early, in time, or with what was waited for. */
 
-import { equal, rejects } from "node:assert/strict";
+import { rejects, strictEqual as equal } from "node:assert/strict";
 import { pause, within } from "../../lib/waiting.ts";
 
 Deno.test("pause() ends when its signal is aborted, also before it began", async () => {

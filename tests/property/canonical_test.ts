@@ -1,4 +1,4 @@
-import { equal, notEqual, throws } from "node:assert/strict";
+import { notStrictEqual as notEqual, strictEqual as equal, throws } from "node:assert/strict";
 import { canonical, WrongForm } from "./canonical.ts";
 import { parseJson } from "./json.ts";
 import type { LeafShape, Shape, Value } from "./shape.ts";

@@ -1,4 +1,4 @@
-import { equal } from "node:assert/strict";
+import { strictEqual as equal } from "node:assert/strict";
 import type { Answer } from "./answers.ts";
 import { compare } from "./compare.ts";
 import { parseJson } from "./json.ts";

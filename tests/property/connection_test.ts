@@ -1,4 +1,4 @@
-import { equal } from "node:assert/strict";
+import { strictEqual as equal } from "node:assert/strict";
 import type { Answer } from "./answers.ts";
 import { type Asking, connectionFault } from "./connection.ts";
 import { Digits } from "./json.ts";

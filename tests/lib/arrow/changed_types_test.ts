@@ -1,4 +1,9 @@
-import { deepEqual, equal, rejects, throws } from "node:assert/strict";
+import {
+  deepStrictEqual as deepEqual,
+  rejects,
+  strictEqual as equal,
+  throws,
+} from "node:assert/strict";
 import type { ListField, ObjectField, ResultField } from "../../../lib/arrow/result_field.ts";
 import * as data from "./data_rows.ts";
 import { scalar, toArrow, toJson } from "./encode.ts";

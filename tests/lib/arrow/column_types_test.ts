@@ -1,4 +1,4 @@
-import { equal, ok } from "node:assert/strict";
+import { ok, strictEqual as equal } from "node:assert/strict";
 import { RecordBatchReader } from "apache-arrow";
 import { COLUMN_TYPES, KIND_BYTES, type ScalarType } from "../../../lib/arrow/column_types.ts";
 import { arrowSchemaMessage, encapsulated } from "../../../lib/arrow/record_batches.ts";

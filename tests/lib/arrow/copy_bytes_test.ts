@@ -1,6 +1,6 @@
 /** Every length, at every offset: what lies around is left alone. */
 
-import { deepEqual } from "node:assert/strict";
+import { deepStrictEqual as deepEqual } from "node:assert/strict";
 import { copyShort, shortBytesMax } from "../../../lib/arrow/copy_bytes.ts";
 
 Deno.test("copyShort() copies every length from any offset to any other, and nothing more", () => {

@@ -1,4 +1,4 @@
-import { deepEqual, equal } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, strictEqual as equal } from "node:assert/strict";
 import type { ResultField } from "../../../lib/arrow/result_field.ts";
 import { chunk } from "./data_rows.ts";
 import { toArrow, toJson } from "./encode.ts";

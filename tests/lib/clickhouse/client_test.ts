@@ -1,4 +1,9 @@
-import { deepEqual, equal, match, rejects } from "node:assert/strict";
+import {
+  deepStrictEqual as deepEqual,
+  match,
+  rejects,
+  strictEqual as equal,
+} from "node:assert/strict";
 import { type Clickhouse, connectClickhouse } from "../../../lib/clickhouse/client.ts";
 import { clickhouseError } from "../../../lib/clickhouse/errors.ts";
 import { readClickhouseUrl } from "../../../lib/clickhouse/url.ts";

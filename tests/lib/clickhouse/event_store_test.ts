@@ -1,4 +1,4 @@
-import { deepEqual, equal, rejects } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, rejects, strictEqual as equal } from "node:assert/strict";
 import type { Clickhouse } from "../../../lib/clickhouse/client.ts";
 import { eventStore } from "../../../lib/clickhouse/event_store.ts";
 

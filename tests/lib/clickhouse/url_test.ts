@@ -1,4 +1,4 @@
-import { deepEqual, equal, throws } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, strictEqual as equal, throws } from "node:assert/strict";
 import { httpInterfaceUrl, readClickhouseUrl } from "../../../lib/clickhouse/url.ts";
 
 Deno.test("readClickhouseUrl() takes user, password, database and cluster", () => {

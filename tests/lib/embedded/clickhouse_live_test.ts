@@ -187,14 +187,11 @@ Deno.test("keepClickhouse() starts a killed engine again; what was acknowledged 
     stored += 2000;
     while (kept.pid() === pid || kept.pid() === null) await pause();
     equal(await countEvents(kept.url), stored);
-    equal(
-      Number(
-        (await client(kept.url).rows<{ n: string }>(
-          `SELECT count() AS n FROM ${EVENTS_DATA}`,
-        ))[0]?.n,
-      ),
-      stored,
+    // The rows come before their token: a kill between the two leaves them twice until they are merged.
+    const [row] = await client(kept.url).rows<{ n: string }>(
+      `SELECT count() AS n FROM ${EVENTS_DATA}`,
     );
+    ok(Number(row?.n) >= stored);
   }
   await kept.stop();
   equal(await runningUrl(folder, "clickhouse"), null);

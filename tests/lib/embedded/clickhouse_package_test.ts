@@ -1,4 +1,4 @@
-import { equal, rejects, throws } from "node:assert/strict";
+import { rejects, strictEqual as equal, throws } from "node:assert/strict";
 import { enginePackage, findEngine } from "../../../lib/embedded/clickhouse_package.ts";
 
 Deno.test("enginePackage() names the package of the platform, of one version", () => {

@@ -1,4 +1,4 @@
-import { deepEqual, equal, throws } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, strictEqual as equal, throws } from "node:assert/strict";
 import { checkFormat, readStatement } from "../../../lib/embedded/clickhouse_statement.ts";
 
 const refused: [name: string, sql: string, code?: number][] = [

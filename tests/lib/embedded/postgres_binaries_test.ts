@@ -1,4 +1,4 @@
-import { equal, throws } from "node:assert/strict";
+import { strictEqual as equal, throws } from "node:assert/strict";
 import { postgresPackage } from "../../../lib/embedded/postgres_binaries.ts";
 
 const platforms: [os: string, arch: string, name: string][] = [

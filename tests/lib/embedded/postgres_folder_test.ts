@@ -1,4 +1,4 @@
-import { equal, rejects } from "node:assert/strict";
+import { rejects, strictEqual as equal } from "node:assert/strict";
 import { join } from "node:path";
 import { openFolder } from "../../../lib/embedded/postgres_folder.ts";
 import { openTempDir } from "./holder.ts";

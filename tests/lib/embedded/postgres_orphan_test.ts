@@ -1,4 +1,4 @@
-import { equal, rejects } from "node:assert/strict";
+import { rejects, strictEqual as equal } from "node:assert/strict";
 import { join } from "node:path";
 import { endOrphan } from "../../../lib/embedded/postgres_orphan.ts";
 import { createLog } from "../../../lib/log.ts";

@@ -1,4 +1,4 @@
-import { equal } from "node:assert/strict";
+import { strictEqual as equal } from "node:assert/strict";
 import { startWatchdog } from "../../../lib/embedded/watchdog.ts";
 import { createLog } from "../../../lib/log.ts";
 

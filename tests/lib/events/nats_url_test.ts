@@ -1,4 +1,4 @@
-import { deepEqual, match, throws } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, match, throws } from "node:assert/strict";
 import { type NatsSettings, natsUrlFaults, readNatsUrl } from "../../../lib/events/nats_url.ts";
 
 const read = (path: string) => `text of ${path}`;

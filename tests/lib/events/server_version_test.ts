@@ -1,4 +1,4 @@
-import { equal } from "node:assert/strict";
+import { strictEqual as equal } from "node:assert/strict";
 import { tooOld } from "../../../lib/events/server_version.ts";
 
 const versions: [version: string, old: boolean][] = [

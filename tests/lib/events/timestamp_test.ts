@@ -1,4 +1,4 @@
-import { equal } from "node:assert/strict";
+import { strictEqual as equal } from "node:assert/strict";
 import { toUtcTimestamp } from "../../../lib/events/timestamp.ts";
 
 const cases: [given: string, want: string | null][] = [

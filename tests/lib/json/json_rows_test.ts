@@ -1,4 +1,4 @@
-import { deepEqual, equal, ok, throws } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, ok, strictEqual as equal, throws } from "node:assert/strict";
 import type { ListField, ResultField } from "../../../lib/arrow/result_field.ts";
 import { JsonRows } from "../../../lib/json/json_rows.ts";
 import * as data from "../arrow/data_rows.ts";

@@ -1,4 +1,4 @@
-import { equal, throws } from "node:assert/strict";
+import { strictEqual as equal, throws } from "node:assert/strict";
 import { dataRow, hex } from "../arrow/data_rows.ts";
 import { scalar, toJson } from "../arrow/encode.ts";
 import { refused, VALUES } from "../arrow/values.ts";

@@ -1,4 +1,4 @@
-import { equal, throws } from "node:assert/strict";
+import { strictEqual as equal, throws } from "node:assert/strict";
 import { POSITION_MAX, positionOf } from "../../../lib/arrow/event_columns.ts";
 import { nextEpoch } from "../../../lib/observer/align.ts";
 

@@ -1,4 +1,4 @@
-import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, match, ok, strictEqual as equal } from "node:assert/strict";
 import { eventLines, writeEvent } from "../../../lib/events/entity_event.ts";
 import { type ForeignMax, readForeignEvents } from "../../../lib/observer/foreign_events.ts";
 import { event } from "../events/events.ts";

@@ -1,6 +1,6 @@
 /** Pages and their messages, from rows as PostgreSQL sends them. */
 
-import { deepEqual, equal } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, strictEqual as equal } from "node:assert/strict";
 import { Buffers } from "../../../lib/observer/buffers.ts";
 import { PageBuilder, type PageMax } from "../../../lib/observer/page.ts";
 import { EventRow } from "../../../lib/postgres/change_log/event_row.ts";

@@ -1,4 +1,4 @@
-import { deepEqual } from "node:assert/strict";
+import { deepStrictEqual as deepEqual } from "node:assert/strict";
 import { failureLog } from "../../../lib/postgres/failure_log.ts";
 
 Deno.test("failureLog() tells each cause in a line, the same at most once a second", () => {

@@ -1,6 +1,11 @@
 /** Servers that stop in the middle, lie, or are none: what `connect` and `rows` make of them. */
 
-import { deepEqual, equal, match, rejects } from "node:assert/strict";
+import {
+  deepStrictEqual as deepEqual,
+  match,
+  rejects,
+  strictEqual as equal,
+} from "node:assert/strict";
 import { connect } from "../../../lib/postgres/connection.ts";
 import { openDatabase } from "../../../lib/postgres/database.ts";
 import {

@@ -1,4 +1,4 @@
-import { deepEqual, equal, rejects } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, rejects, strictEqual as equal } from "node:assert/strict";
 import { limits } from "../../../lib/limits.ts";
 import { Connection } from "../../../lib/postgres/connection.ts";
 import { Pool } from "../../../lib/postgres/pool.ts";

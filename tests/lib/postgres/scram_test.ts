@@ -1,4 +1,9 @@
-import { equal, notEqual, rejects, throws } from "node:assert/strict";
+import {
+  notStrictEqual as notEqual,
+  rejects,
+  strictEqual as equal,
+  throws,
+} from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { endPointHash, md5Password, saslPrep, Scram } from "../../../lib/postgres/scram.ts";
 

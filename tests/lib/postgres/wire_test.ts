@@ -1,4 +1,9 @@
-import { deepEqual, equal, ok, rejects } from "node:assert/strict";
+import {
+  deepStrictEqual as deepEqual,
+  ok,
+  rejects,
+  strictEqual as equal,
+} from "node:assert/strict";
 import type { Stream } from "../../../lib/postgres/stream.ts";
 import { Wire } from "../../../lib/postgres/wire.ts";
 import { dataRow, int32, intRow, joined, message, ready } from "./fake_server.ts";

@@ -1,4 +1,4 @@
-import { equal, notEqual } from "node:assert/strict";
+import { notStrictEqual as notEqual, strictEqual as equal } from "node:assert/strict";
 import type { Catalog } from "../../../lib/query/catalog.ts";
 import { catalogDigest } from "../../../lib/query/catalog_digest.ts";
 import { catalogOf, type CatalogSpec } from "./catalogs.ts";

@@ -1,6 +1,6 @@
 /** When the catalog is read again by itself, on a clock that the test moves. */
 
-import { deepEqual, equal, rejects } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, rejects, strictEqual as equal } from "node:assert/strict";
 import { limits } from "../../../lib/limits.ts";
 import { createLog } from "../../../lib/log.ts";
 import { CatalogWatch } from "../../../lib/query/catalog_watch.ts";

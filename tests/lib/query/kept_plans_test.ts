@@ -1,4 +1,4 @@
-import { notEqual, strictEqual } from "node:assert/strict";
+import { notStrictEqual as notEqual, strictEqual } from "node:assert/strict";
 import type { QueryRequest } from "../../../lib/query/query_engine.ts";
 import { engineFor, sqlOf } from "./catalogs.ts";
 

@@ -1,6 +1,6 @@
 /** Which queries the engine keeps results of, over a database that counts what it is asked. */
 
-import { deepEqual, equal, rejects } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, rejects, strictEqual as equal } from "node:assert/strict";
 import { SchemaChanged } from "../../../lib/errors.ts";
 import { limits } from "../../../lib/limits.ts";
 import type { Database } from "../../../lib/query/database.ts";

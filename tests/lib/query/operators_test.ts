@@ -1,6 +1,6 @@
 /** Every operator of every family of types, as SQL. That PostgreSQL agrees, the live tests show. */
 
-import { deepEqual, equal, throws } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, strictEqual as equal, throws } from "node:assert/strict";
 import { buildSchema, type GraphQLInputObjectType } from "graphql";
 import { arrayLiteral } from "../../../lib/query/operators.ts";
 import { engineFor, sqlOf } from "./catalogs.ts";

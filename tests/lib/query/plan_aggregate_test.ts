@@ -1,6 +1,6 @@
 /** What is refused of aggregates before any SQL, and what their columns are called over Flight. */
 
-import { deepEqual, throws } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, throws } from "node:assert/strict";
 import { flatFields } from "../../../lib/arrow/result_field.ts";
 import { engineFor } from "./catalogs.ts";
 

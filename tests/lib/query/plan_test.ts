@@ -1,6 +1,13 @@
 /** What a request becomes: variables, fragments, directives, operations, introspection. */
 
-import { deepEqual, equal, match, ok, rejects, throws } from "node:assert/strict";
+import {
+  deepStrictEqual as deepEqual,
+  match,
+  ok,
+  rejects,
+  strictEqual as equal,
+  throws,
+} from "node:assert/strict";
 import { buildClientSchema, getIntrospectionQuery, type IntrospectionQuery } from "graphql";
 import { limits } from "../../../lib/limits.ts";
 import type { Catalog } from "../../../lib/query/catalog.ts";

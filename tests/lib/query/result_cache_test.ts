@@ -1,6 +1,6 @@
 /** The result cache alone, over scripted reads and a clock that the test moves. */
 
-import { deepEqual, equal, rejects } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, rejects, strictEqual as equal } from "node:assert/strict";
 import type { RowChunk } from "../../../lib/arrow/row_chunk.ts";
 import { limits } from "../../../lib/limits.ts";
 import { createMetrics } from "../../../lib/metrics.ts";

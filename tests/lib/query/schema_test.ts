@@ -1,6 +1,6 @@
 /** From the catalog to GraphQL's names and types. */
 
-import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, match, ok, strictEqual as equal } from "node:assert/strict";
 import { buildSchema, type GraphQLObjectType, validateSchema } from "graphql";
 import { camelCase, Names, pascalCase, plural, singular } from "../../../lib/query/names.ts";
 import { graphqlTypes } from "../../../lib/query/graphql_schema.ts";

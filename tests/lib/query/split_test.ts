@@ -1,6 +1,11 @@
 /** Which reads are split, where, and the SQL of a part. */
 
-import { deepEqual, equal, match, throws } from "node:assert/strict";
+import {
+  deepStrictEqual as deepEqual,
+  match,
+  strictEqual as equal,
+  throws,
+} from "node:assert/strict";
 import type { PlannedRoot } from "../../../lib/query/plan.ts";
 import type { Plan } from "../../../lib/query/query_engine.ts";
 import { pageRanges, whyWhole } from "../../../lib/query/split.ts";

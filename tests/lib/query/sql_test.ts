@@ -1,6 +1,6 @@
 /** From a query to SQL: the exact text, and that nothing from outside stands in it. */
 
-import { deepEqual, equal, ok, throws } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, ok, strictEqual as equal, throws } from "node:assert/strict";
 import { AppError } from "../../../lib/errors.ts";
 import { engineFor, SHOP, sqlOf, statementsOf } from "./catalogs.ts";
 

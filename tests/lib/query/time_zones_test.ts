@@ -1,4 +1,4 @@
-import { equal, match } from "node:assert/strict";
+import { match, strictEqual as equal } from "node:assert/strict";
 import { isTimeZone, zoneHint } from "../../../lib/query/time_zones.ts";
 
 for (const name of ["UTC", "gmt", "Europe/Paris", "america/argentina/buenos_aires", "Etc/GMT+5"]) {
