@@ -1,7 +1,7 @@
 /**
  * The ClickHouse sink: FRAISEQL_BATCHES -> `fraiseql_events_data`, Arrow bytes as they are. Before
  * an insert it records the range in FRAISEQL_PROGRESS, and after it that it is done; a range that
- * was not finished is formed again exactly, and ClickHouse knows it by its token.
+ * was not finished is stored again, and ClickHouse shows each event once.
  */
 
 import { type Clickhouse, connectClickhouse } from "../lib/clickhouse/client.ts";

@@ -15,7 +15,7 @@ export interface ClickhouseSinkOptions {
 }
 
 /**
- * Inserts Arrow bytes as they are. A repeat is known by its token, or stored and seen once.
+ * Inserts Arrow bytes as they are. A repeat is stored, and seen once.
  *
  * What ClickHouse refuses is parked only where the data is at fault: its tables are looked at
  * before, and a user whose rights were taken away, or a fault of the server that has no name, is
@@ -39,7 +39,11 @@ export class ClickhouseSink implements Sink<ClickhousePayload> {
     const { clickhouse } = this.options;
     for (let insert; (insert = payload.inserts[payload.stored]); payload.stored++) {
       try {
-        await clickhouse.insertArrow(EVENTS_DATA, insert.pieces, { token: insert.token, signal });
+        // Another token with each try: ClickHouse keeps a token before the rows, and one that was
+        // killed between the two would take the next try for a repeat and drop it. What a try stored
+        // already is stored twice, and seen once.
+        const token = `${insert.token}-${crypto.randomUUID()}`;
+        await clickhouse.insertArrow(EVENTS_DATA, insert.pieces, { token, signal });
       } catch (error) {
         if (!await this.isRefused(insert.token, error, signal)) throw error;
         // Several are written again in halves, until it is known which one is bad.

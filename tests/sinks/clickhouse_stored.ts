@@ -4,7 +4,7 @@ import { EventColumns, stampPositions } from "../../lib/arrow/event_columns.ts";
 import { type EventBatch, readEventBatch } from "../../lib/arrow/joined_batches.ts";
 import { type Clickhouse, connectClickhouse } from "../../lib/clickhouse/client.ts";
 import { migrateClickhouse } from "../../lib/clickhouse/migrate.ts";
-import { EVENTS_DATA } from "../../lib/clickhouse/tables.ts";
+import { EVENTS } from "../../lib/clickhouse/tables.ts";
 import { type EntityEvent, writeEvent } from "../../lib/events/entity_event.ts";
 import { Scan, scanEvents } from "../../lib/events/event_scanner.ts";
 import { limits } from "../../lib/limits.ts";
@@ -54,9 +54,9 @@ export class Door {
   }
 }
 
-/** Ids of the stored rows, each as often as it was inserted. */
+/** Ids of the events that are seen, each as often as it is. */
 export async function storedIds(clickhouse: Clickhouse): Promise<string[]> {
-  const rows = await clickhouse.rows<{ id: string }>(`SELECT event_id AS id FROM ${EVENTS_DATA}`);
+  const rows = await clickhouse.rows<{ id: string }>(`SELECT event_id AS id FROM ${EVENTS}`);
   return rows.map(({ id }) => id);
 }
 
