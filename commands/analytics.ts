@@ -4,17 +4,16 @@ import { connectClickhouse } from "../lib/clickhouse/client.ts";
 import { migrateClickhouse } from "../lib/clickhouse/migrate.ts";
 import { readClickhouseUrl } from "../lib/clickhouse/url.ts";
 import type { Config } from "../lib/config.ts";
-import { AppError } from "../lib/errors.ts";
 import { keepClickhouse, type KeptClickhouse } from "../lib/embedded/clickhouse_keep.ts";
 import type { Log } from "../lib/log.ts";
 import type { Metrics } from "../lib/metrics.ts";
-import { pause } from "../lib/waiting.ts";
 import { BRIDGE_STARTING, type BridgeState } from "../sinks/bridge_state.ts";
 import { CLICKHOUSE_STARTING, type ClickhouseState } from "../sinks/clickhouse_state.ts";
 import { bridgeStart, openBridge } from "./bridge.ts";
 import { KeptWorker } from "./kept_worker.ts";
 import { say } from "./say.ts";
 import { clickhouseStart, openClickhouseSink } from "./sink.ts";
+import { untilItWorks } from "./until_it_works.ts";
 
 export interface AnalyticsOptions {
   readonly config: Config;
@@ -78,28 +77,21 @@ export class Analytics {
   /** Tries again until it works: a network, a folder, a port may come back. */
   async #startEngine(signal: AbortSignal): Promise<void> {
     const { config: { dataDir, limits, eventRetentionDays: retentionDays }, log } = this.options;
-    for (let tries = 0; !signal.aborted; tries++) {
-      try {
+    await untilItWorks({
+      what: "ClickHouse",
+      log,
+      retryWaitMsMax: limits.retryWaitMsMax,
+      signal,
+      onFailure: (message) => this.#state = message,
+      work: async () => {
         this.#engine ??= await keepClickhouse({ dataDir, log, limits, onProgress: say, signal });
         const { url } = this.#engine;
         const clickhouse = connectClickhouse(readClickhouseUrl(url), limits);
         await migrateClickhouse(clickhouse, { retentionDays }, signal);
         this.#state = "ok";
         say(`ClickHouse 127.0.0.1:${new URL(url).port}  (fraiseql url clickhouse prints its URL)`);
-        return;
-      } catch (error) {
-        if (signal.aborted) return;
-        const { message, hint } = error instanceof AppError
-          ? error
-          : { message: String(error), hint: undefined };
-        if (this.#state !== message) {
-          say(`no ClickHouse: ${message}${hint ? `\nhint: ${hint}` : ""}`);
-          log.error("no ClickHouse", { error });
-        }
-        this.#state = message;
-        await pause(Math.min(firstWaitMs * 2 ** tries, limits.retryWaitMsMax), signal);
-      }
-    }
+      },
+    });
   }
 
   #collect(): void {
@@ -114,5 +106,3 @@ export class Analytics {
     }
   }
 }
-
-const firstWaitMs = 500;

@@ -21,6 +21,7 @@ import { captureSample } from "./capture.ts";
 import { KeptWorker } from "./kept_worker.ts";
 import { startPublisher, workerStart } from "./observe.ts";
 import { say } from "./say.ts";
+import { untilItWorks } from "./until_it_works.ts";
 
 export interface EventOptions {
   readonly config: Config;
@@ -75,23 +76,17 @@ export class Events {
   async #run(): Promise<void> {
     const { config: { limits }, log } = this.options;
     const { signal } = this.#stopping;
-    for (let tries = 0; !signal.aborted; tries++) {
-      try {
+    await untilItWorks({
+      what: "events",
+      log,
+      retryWaitMsMax: limits.retryWaitMsMax,
+      signal,
+      onFailure: (message) => this.#state = message,
+      work: async () => {
         await this.#begin();
         await Promise.all([this.#publisher.run(signal), this.#analytics?.run(signal)]);
-        return;
-      } catch (error) {
-        if (signal.aborted) return;
-        const { message, hint } = error instanceof AppError ? error : { message: String(error) };
-        if (this.#state !== message) {
-          say(`no events: ${message}`);
-          if (hint) say(`hint: ${hint}`);
-          log.error("no events", { error });
-        }
-        this.#state = message;
-        await pause(Math.min(retryMs * 2 ** tries, limits.retryWaitMsMax), signal);
-      }
-    }
+      },
+    });
   }
 
   /** All that the publisher stands on. */

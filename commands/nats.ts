@@ -4,8 +4,9 @@ import type { Config } from "../lib/config.ts";
 import { AppError } from "../lib/errors.ts";
 import { readServices } from "../lib/embedded/services_file.ts";
 import { connectNats, type Nats } from "../lib/events/connect.ts";
-import { readNatsUrl } from "../lib/events/nats_url.ts";
+import { type NatsSettings, readNatsUrl } from "../lib/events/nats_url.ts";
 import { toUtcTimestamp } from "../lib/events/timestamp.ts";
+import type { NatsUser } from "../lib/events/users.ts";
 import type { Log } from "../lib/log.ts";
 import { say } from "./say.ts";
 
@@ -19,13 +20,26 @@ export interface OpenNatsOptions {
 
 /** Connects to it. */
 export async function openNats(config: Config, options: OpenNatsOptions): Promise<Nats> {
-  const url = config.natsUrl ?? (await readServices(config.dataDir)).nats;
-  if (url === undefined) {
-    throw new AppError("NOT_FOUND", `${config.dataDir} has no embedded NATS`, {
-      hint: "set FRAISEQL_NATS_URL to a NATS server; FRAISEQL_DATA_DIR names another data folder",
-    });
-  }
-  return await connectNats({ settings: readNatsUrl(url), onWait: say, ...options });
+  const settings = await natsSettings(config, "nats");
+  return await connectNats({ settings, onWait: say, ...options });
+}
+
+/** How to reach it; the embedded one by the user that is named. */
+export async function natsSettings(
+  { natsUrl, dataDir }: Config,
+  user: "nats" | `nats.${NatsUser}`,
+): Promise<NatsSettings> {
+  const url = natsUrl ?? (await readServices(dataDir))[user];
+  if (url !== undefined) return readNatsUrl(url);
+  throw noEmbedded(dataDir, "NATS");
+}
+
+/** Neither is a server named, nor does the data folder have one. */
+export function noEmbedded(dataDir: string, name: string): AppError {
+  return new AppError("NOT_FOUND", `${dataDir} has no embedded ${name}`, {
+    hint: `set FRAISEQL_${name.toUpperCase()}_URL to a ${name} server; FRAISEQL_DATA_DIR names ` +
+      "another data folder",
+  });
 }
 
 /** A moment that a person names: a date, or RFC 3339. */

@@ -2,14 +2,14 @@
 
 import type { Config } from "../lib/config.ts";
 import { AppError } from "../lib/errors.ts";
-import { readServices, runningUrl } from "../lib/embedded/services_file.ts";
-import { readNatsUrl } from "../lib/events/nats_url.ts";
-import { createLog } from "../lib/log.ts";
-import { type PublisherWorker, startWorker } from "../lib/observer/start_worker.ts";
+import { runningUrl } from "../lib/embedded/services_file.ts";
+import { startPublisherWorker } from "../lib/observer/start_worker.ts";
+import type { ConfinedWorker } from "../lib/start_worker.ts";
 import type { PublisherState } from "../lib/observer/state.ts";
 import type { WorkerStart } from "../lib/observer/worker.ts";
 import { parseUrl } from "../lib/postgres/url.ts";
-import { within } from "../lib/waiting.ts";
+import { natsSettings } from "./nats.ts";
+import { isBundled, runHere } from "./run_here.ts";
 import { answer, say } from "./say.ts";
 
 export interface ObserveFlags {
@@ -47,14 +47,17 @@ export async function observe(
   return 0;
 }
 
-/** What the worker is told: plain data, so that it needs neither environment nor files. */
+/**
+ * What the worker is told: plain data, so that it needs neither environment nor files. The embedded
+ * server has a user with the publisher's rights.
+ */
 export async function workerStart(
   config: Config,
   databaseUrl: string,
   startOver: "first" | "now" | null,
 ): Promise<WorkerStart> {
   const { limits, logLevel } = config;
-  const nats = readNatsUrl(await publisherNatsUrl(config));
+  const nats = await natsSettings(config, "nats.publisher");
   return { database: parseUrl(databaseUrl), nats, limits, logLevel, startOver };
 }
 
@@ -62,38 +65,11 @@ export async function workerStart(
 export function startPublisher(
   start: WorkerStart,
   onState: (state: PublisherState) => void,
-): PublisherWorker {
-  return isBundled ? startHere(start, onState) : startWorker(start, onState);
-}
-
-const isBundled = !import.meta.url.endsWith("/commands/observe.ts");
-
-function startHere(
-  { logLevel, ...start }: WorkerStart,
-  onState: (state: PublisherState) => void,
-): PublisherWorker {
-  const stopping = new AbortController();
-  const run = async () => {
+): ConfinedWorker {
+  if (!isBundled) return startPublisherWorker(start, onState);
+  return runHere(start, onState, async (options) => {
     const { publish } = await import("../lib/observer/publish.ts");
-    await publish({ ...start, log: createLog(logLevel), onState, signal: stopping.signal });
-  };
-  const ended = run();
-  ended.catch(() => {}); // who started it looks when it likes
-  return {
-    ended,
-    async stop(msMax) {
-      stopping.abort();
-      await within(msMax, ended.catch(() => {})); // who waits for `ended` is told
-    },
-  };
-}
-
-/** The embedded server has a user with the publisher's rights. */
-async function publisherNatsUrl(config: Config): Promise<string> {
-  const url = config.natsUrl ?? (await readServices(config.dataDir))["nats.publisher"];
-  if (url !== undefined) return url;
-  throw new AppError("NOT_FOUND", `${config.dataDir} has no embedded NATS`, {
-    hint: "set FRAISEQL_NATS_URL to a NATS server; FRAISEQL_DATA_DIR names another data folder",
+    await publish(options);
   });
 }
 

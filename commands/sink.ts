@@ -3,14 +3,12 @@
 import { readClickhouseUrl } from "../lib/clickhouse/url.ts";
 import type { Config } from "../lib/config.ts";
 import { readServices } from "../lib/embedded/services_file.ts";
-import { AppError } from "../lib/errors.ts";
-import { readNatsUrl } from "../lib/events/nats_url.ts";
-import { createLog } from "../lib/log.ts";
-import { within } from "../lib/waiting.ts";
 import type { ClickhouseState } from "../sinks/clickhouse_state.ts";
 import type { ClickhouseStart } from "../sinks/clickhouse_worker.ts";
 import { startClickhouseSink } from "../sinks/start_clickhouse.ts";
-import type { SinkWorker } from "../sinks/start_worker.ts";
+import type { ConfinedWorker } from "../lib/start_worker.ts";
+import { natsSettings, noEmbedded } from "./nats.ts";
+import { isBundled, runHere } from "./run_here.ts";
 import { answer, say } from "./say.ts";
 
 /** Stores events until the signal is aborted; gives 0 then. */
@@ -34,52 +32,25 @@ export async function sinkClickhouse(config: Config, signal: AbortSignal): Promi
 /** What the worker is told. The embedded servers of the data folder stand in for what is not named. */
 export async function clickhouseStart(config: Config): Promise<ClickhouseStart> {
   const { limits, logLevel, dataDir, eventRetentionDays: retentionDays } = config;
-  const services = await readServices(dataDir);
-  const natsUrl = config.natsUrl ?? services["nats.clickhouse"];
-  if (natsUrl === undefined) throw missing(dataDir, "NATS");
-  const clickhouseUrl = config.clickhouseUrl ?? services.clickhouse;
-  if (clickhouseUrl === undefined) throw missing(dataDir, "ClickHouse");
+  const nats = await natsSettings(config, "nats.clickhouse");
+  const clickhouseUrl = config.clickhouseUrl ?? (await readServices(dataDir)).clickhouse;
+  if (clickhouseUrl === undefined) throw noEmbedded(dataDir, "ClickHouse");
   const clickhouse = readClickhouseUrl(clickhouseUrl, {
     user: config.clickhouseUser,
     password: config.clickhousePassword,
     database: config.clickhouseDatabase,
   });
-  return { nats: readNatsUrl(natsUrl), clickhouse, retentionDays, limits, logLevel };
-}
-
-function missing(dataDir: string, name: string): AppError {
-  return new AppError("NOT_FOUND", `${dataDir} has no embedded ${name}`, {
-    hint: `set FRAISEQL_${name.toUpperCase()}_URL to a ${name} server; FRAISEQL_DATA_DIR names ` +
-      "another data folder",
-  });
+  return { nats, clickhouse, retentionDays, limits, logLevel };
 }
 
 /** The sink in its sandbox; where all code is one file there is none to start a worker from. */
 export function openClickhouseSink(
   start: ClickhouseStart,
   onState: (state: ClickhouseState) => void,
-): SinkWorker {
-  return isBundled ? startHere(start, onState) : startClickhouseSink(start, onState);
-}
-
-const isBundled = !import.meta.url.endsWith("/commands/sink.ts");
-
-function startHere(
-  { logLevel, ...start }: ClickhouseStart,
-  onState: (state: ClickhouseState) => void,
-): SinkWorker {
-  const stopping = new AbortController();
-  const run = async () => {
+): ConfinedWorker {
+  if (!isBundled) return startClickhouseSink(start, onState);
+  return runHere(start, onState, async (options) => {
     const { runClickhouse } = await import("../sinks/clickhouse.ts");
-    await runClickhouse({ ...start, log: createLog(logLevel), onState, signal: stopping.signal });
-  };
-  const ended = run();
-  ended.catch(() => {}); // who started it looks when it likes
-  return {
-    ended,
-    async stop(msMax) {
-      stopping.abort();
-      await within(msMax, ended.catch(() => {})); // who waits for `ended` is told
-    },
-  };
+    await runClickhouse(options);
+  });
 }

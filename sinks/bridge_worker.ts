@@ -3,9 +3,9 @@
 import type { NatsSettings } from "../lib/events/nats_url.ts";
 import type { Limits } from "../lib/limits.ts";
 import { createLog, type LogLevel } from "../lib/log.ts";
+import { runWorker } from "../lib/run_worker.ts";
 import { runBridge } from "./bridge.ts";
 import type { BridgeState } from "./bridge_state.ts";
-import { runWorker } from "./run_worker.ts";
 
 /** Plain data, so that it needs neither environment nor files. */
 export interface BridgeStart {

@@ -4,9 +4,9 @@ import type { ClickhouseSettings } from "../lib/clickhouse/url.ts";
 import type { NatsSettings } from "../lib/events/nats_url.ts";
 import type { Limits } from "../lib/limits.ts";
 import { createLog, type LogLevel } from "../lib/log.ts";
+import { runWorker } from "../lib/run_worker.ts";
 import { runClickhouse } from "./clickhouse.ts";
 import type { ClickhouseState } from "./clickhouse_state.ts";
-import { runWorker } from "./run_worker.ts";
 
 /** Plain data, so that it needs neither environment nor files. */
 export interface ClickhouseStart {

@@ -62,15 +62,6 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
 /** Run by hand when a dependency changes, and by nobody else. */
 const TOOLS: readonly string[] = ["lib/http/graphiql/vendor.ts"];
 
-/**
- * Ground that tests stand on and no worker yet: the first worker that does takes its file from this
- * list, which is to be empty.
- */
-const AWAITED: readonly string[] = [
-  "lib/events/recorded_feed.ts",
-  "lib/embedded/clickhouse_keep.ts",
-];
-
 /** What is wrong, and where. */
 export interface Violation {
   readonly path: string;
@@ -113,7 +104,7 @@ function checkImport(path: string, layer: Layer, specifier: string): string | nu
 function deadFiles(files: ReadonlyMap<string, string>): Violation[] {
   const start = "main.ts";
   if (!files.has(start)) return [];
-  const reached = new Set([start, ...AWAITED.filter((path) => files.has(path))]);
+  const reached = new Set([start]);
   for (const path of reached) { // a Set goes on with what is added meanwhile
     for (const { specifier } of importsOf(files.get(path) ?? "")) {
       if (specifier.startsWith(".")) reached.add(resolve(path, specifier));

@@ -3,6 +3,8 @@
  * asked for.
  */
 
+import type { ReadMessage } from "./ipc_reader.ts";
+
 /** Rows of events. Their types are numbers here, by the place in a list of names. */
 export interface EventRows {
   readonly rows: number;
@@ -29,6 +31,36 @@ export interface TextValues {
   /** A bit for each, 0 where there is none; null: there is every one. */
   readonly validity: Uint8Array | null;
 }
+
+/** The buffers of a batch, taken in the order of its columns: validity, offsets of texts, values. */
+export class ColumnBuffers {
+  #next = 0;
+
+  constructor(private readonly message: ReadMessage) {}
+
+  take(): Uint8Array<ArrayBuffer> {
+    const buffer = this.message.buffers[this.#next++];
+    if (!buffer) throw new Error("a batch without all of its buffers");
+    return buffer;
+  }
+
+  /** Of a column that has no nulls. */
+  numbers<Numbers>(kind: NumbersOf<Numbers>): Numbers {
+    this.take();
+    const { buffer, byteOffset } = this.take();
+    return new kind(buffer, byteOffset, this.message.rows);
+  }
+
+  texts(column: number): TextValues {
+    const validity = this.take();
+    const { buffer, byteOffset } = this.take();
+    const offsets = new Int32Array(buffer, byteOffset, this.message.rows + 1);
+    const hasNulls = this.message.nodes[column]?.nulls;
+    return { offsets, bytes: this.take(), validity: hasNulls ? validity : null };
+  }
+}
+
+type NumbersOf<Numbers> = new (buffer: ArrayBuffer, at: number, length: number) => Numbers;
 
 /** Which events are asked for. */
 export interface EventFilter {

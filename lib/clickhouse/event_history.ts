@@ -7,7 +7,7 @@
  * are called ClickHouse says once, before; then they are numbers.
  */
 
-import type { EventFilter, EventRows, TextValues } from "../arrow/event_rows.ts";
+import { ColumnBuffers, type EventFilter, type EventRows } from "../arrow/event_rows.ts";
 import { readIpc, type ReadMessage } from "../arrow/ipc_reader.ts";
 import { AppError } from "../errors.ts";
 import type { Limits } from "../limits.ts";
@@ -211,42 +211,23 @@ function conditions(
 
 const moment = (name: string) => `fromUnixTimestamp64Micro({${name}:Int64}, 'UTC')`;
 
-/** Buffers come in the order of the columns: validity, offsets where there are texts, values. */
-function toRows({ rows, nodes, buffers }: ReadMessage, types: readonly string[]): EventRows {
-  let next = 0;
-  const take = () => {
-    const buffer = buffers[next++];
-    if (!buffer) throw new Error("a batch without all of its buffers");
-    return buffer;
-  };
-  const numbers = <Numbers>(kind: NumbersOf<Numbers>) => {
-    take();
-    const { buffer, byteOffset } = take();
-    return new kind(buffer, byteOffset, rows);
-  };
-  const texts = (column: number): TextValues => {
-    const validity = take();
-    const { buffer, byteOffset } = take();
-    const offsets = new Int32Array(buffer, byteOffset, rows + 1);
-    return { offsets, bytes: take(), validity: nodes[column]?.nulls ? validity : null };
-  };
+function toRows(message: ReadMessage, types: readonly string[]): EventRows {
+  const columns = new ColumnBuffers(message);
   return {
-    rows,
-    eventId: texts(0),
-    eventType: numbers(Int32Array),
-    entityType: numbers(Int32Array),
-    entityId: texts(3),
-    timestamp: numbers(BigInt64Array),
-    data: texts(5),
-    userId: texts(6),
-    orgId: texts(7),
-    position: numbers(BigUint64Array),
+    rows: message.rows,
+    eventId: columns.texts(0),
+    eventType: columns.numbers(Int32Array),
+    entityType: columns.numbers(Int32Array),
+    entityId: columns.texts(3),
+    timestamp: columns.numbers(BigInt64Array),
+    data: columns.texts(5),
+    userId: columns.texts(6),
+    orgId: columns.texts(7),
+    position: columns.numbers(BigUint64Array),
     eventTypes: EVENT_TYPES,
     entityTypes: types,
   };
 }
-
-type NumbersOf<Numbers> = new (buffer: ArrayBuffer, at: number, length: number) => Numbers;
 
 /** Of memory, or of time while a slow reader took what it gave. */
 function isTooMuch(error: unknown): boolean {

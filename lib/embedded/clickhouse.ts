@@ -12,7 +12,6 @@ import { fileURLToPath } from "node:url";
 import { abortError, AppError } from "../errors.ts";
 import type { Limits } from "../limits.ts";
 import type { Log } from "../log.ts";
-import { within } from "../waiting.ts";
 import { engineConfig, usersConfig } from "./clickhouse_config.ts";
 import { findEngine } from "./clickhouse_package.ts";
 import { portTakenLine, type ProgramSettings, readyLine } from "./clickhouse_settings.ts";
@@ -20,7 +19,7 @@ import { holdLock, unusableFolder } from "./folder_lock.ts";
 import { giveTo, otherOwner, type Owner } from "./owner.ts";
 import { choosePort, linesOf } from "./ports_and_lines.ts";
 import { commandOf, endProcess } from "./processes.ts";
-import { lastWords, type Server, type ServerEnd, untilReady } from "./server_process.ts";
+import { followServer, type Server, type ServerEnd, untilReady } from "./server_process.ts";
 import { readServices, writeService } from "./services_file.ts";
 import { startWatchdog } from "./watchdog.ts";
 
@@ -240,36 +239,19 @@ function environment(): Record<string, string> {
 
 /** Passes the engine's messages on until it ends, and ends it when asked. */
 function watch(
-  { child, lines }: Server,
+  server: Server,
   folder: ClickhouseFolder,
   { log, stopMsMax = 10_000 }: ClickhouseStartOptions,
 ): Pick<EmbeddedClickhouse, "pid" | "exited" | "stop"> {
-  const watchdog = startWatchdog(child.pid, folder.pidFile, null, log, "ClickHouse");
-  let wanted = false;
-
-  const follow = async (): Promise<ServerEnd> => {
-    const lastLines = await lastWords(lines, (line) => {
-      if (wanted) log.debug("ClickHouse", { line });
-      else log.warn("ClickHouse", { line });
-    });
-    const { code } = await child.status;
-    await watchdog.release();
-    folder.lock.close();
-    return { wanted, code, lastLines };
-  };
-  const exited = follow();
-
-  const stop = async () => {
-    wanted = true;
-    for (const signal of ["SIGTERM", "SIGKILL"] as const) {
-      try {
-        child.kill(signal);
-      } catch {
-        // it has ended already, which is what was asked
-      }
-      if (await within(stopMsMax, exited)) return;
-    }
-    await exited;
-  };
-  return { pid: child.pid, exited, stop };
+  const watchdog = startWatchdog(server.child.pid, folder.pidFile, null, log, "ClickHouse");
+  return followServer(server, {
+    tell: (line, wanted) =>
+      wanted ? log.debug("ClickHouse", { line }) : log.warn("ClickHouse", { line }),
+    release: async () => {
+      await watchdog.release();
+      folder.lock.close();
+    },
+    signals: ["SIGTERM", "SIGKILL"],
+    stopMsMax,
+  });
 }

@@ -11,14 +11,13 @@ import { join, resolve } from "node:path";
 import { abortError, AppError } from "../errors.ts";
 import { inboxPrefix, NATS_USERS, type NatsUser } from "../events/users.ts";
 import type { Log } from "../log.ts";
-import { within } from "../waiting.ts";
 import { holdLock, unusableFolder } from "./folder_lock.ts";
 import { findNatsServer, type NatsBinary } from "./nats_binary.ts";
 import { type NatsConfig, natsConfig, newPasswords } from "./nats_config.ts";
 import { giveTo, otherOwner, type Owner } from "./owner.ts";
 import { choosePort, linesOf } from "./ports_and_lines.ts";
 import { commandOf, endProcess } from "./processes.ts";
-import { lastWords, type Server, type ServerEnd, untilReady } from "./server_process.ts";
+import { followServer, type Server, type ServerEnd, untilReady } from "./server_process.ts";
 import { readServices, type ServiceName, writeServices } from "./services_file.ts";
 import { startWatchdog } from "./watchdog.ts";
 
@@ -228,39 +227,30 @@ async function writeConfig({ config, owner }: NatsFolder, values: NatsConfig): P
 
 /** Passes the server's messages on until it ends, and ends it when asked. */
 function watch(
-  { child, lines }: Server,
+  server: Server,
   folder: NatsFolder,
   { log, stopMsMax = 10_000 }: NatsStartOptions,
 ): Pick<EmbeddedNats, "pid" | "exited" | "stop"> {
-  const watchdog = startWatchdog(child.pid, folder.pidFile, folder.owner, log, "nats-server");
-  let wanted = false;
-
-  const follow = async (): Promise<ServerEnd> => {
-    const lastLines = await lastWords(lines, (said) => {
+  const watchdog = startWatchdog(
+    server.child.pid,
+    folder.pidFile,
+    folder.owner,
+    log,
+    "nats-server",
+  );
+  return followServer(server, {
+    tell: (said, wanted) => {
       const line = withoutTime(said);
       if (!wanted && /^\[(FTL|ERR|WRN)\]/.test(line)) log.warn("nats-server", { line });
       else log.debug("nats-server", { line });
-    });
-    const { code } = await child.status;
-    await watchdog.release();
-    folder.lock.close();
-    return { wanted, code, lastLines };
-  };
-  const exited = follow();
-
-  const stop = async () => {
-    wanted = true;
-    for (const signal of ["SIGINT", "SIGKILL"] as const) {
-      try {
-        child.kill(signal);
-      } catch {
-        // it has ended already, which is what was asked
-      }
-      if (await within(stopMsMax, exited)) return;
-    }
-    await exited;
-  };
-  return { pid: child.pid, exited, stop };
+    },
+    release: async () => {
+      await watchdog.release();
+      folder.lock.close();
+    },
+    signals: ["SIGINT", "SIGKILL"],
+    stopMsMax,
+  });
 }
 
 /** `[123] 2026/01/01 00:00:00.000000 [INF] text` without what our own log says too. */

@@ -1,5 +1,7 @@
 /** What running an embedded server's program is like, whichever server it is. */
 
+import { within } from "../waiting.ts";
+
 /** A server that is ready. */
 export interface Server {
   readonly child: Deno.ChildProcess;
@@ -48,3 +50,46 @@ export async function lastWords(
 }
 
 const lastLinesMax = 20;
+
+export interface FollowOptions {
+  /** Told of each line that it says, and whether its end is wanted. */
+  readonly tell: (line: string, wanted: boolean) => void;
+  /** When it has ended. */
+  readonly release: () => Promise<void>;
+  /** What asks it to end, and what ends it harder after so long. */
+  readonly signals: readonly Deno.Signal[];
+  readonly stopMsMax: number;
+}
+
+/** Passes the server's messages on until it ends, and ends it when asked. */
+export function followServer({ child, lines }: Server, options: FollowOptions): {
+  readonly pid: number;
+  readonly exited: Promise<ServerEnd>;
+  stop(): Promise<void>;
+} {
+  const { tell, release, signals, stopMsMax } = options;
+  let wanted = false;
+  const follow = async (): Promise<ServerEnd> => {
+    const lastLines = await lastWords(lines, (line) => tell(line, wanted));
+    const { code } = await child.status;
+    await release();
+    return { wanted, code, lastLines };
+  };
+  const exited = follow();
+  return {
+    pid: child.pid,
+    exited,
+    async stop() {
+      wanted = true;
+      for (const signal of signals) {
+        try {
+          child.kill(signal);
+        } catch {
+          // it has ended already, which is what was asked
+        }
+        if (await within(stopMsMax, exited)) return;
+      }
+      await exited;
+    },
+  };
+}

@@ -4,7 +4,7 @@
  */
 
 import { positionOf } from "../arrow/event_columns.ts";
-import type { EventRows, TextValues } from "../arrow/event_rows.ts";
+import { ColumnBuffers, type EventRows, type TextValues } from "../arrow/event_rows.ts";
 import { readIpc, type ReadMessage } from "../arrow/ipc_reader.ts";
 import { AppError } from "../errors.ts";
 import type { Nats } from "./connect.ts";
@@ -138,50 +138,31 @@ function readLabels({ rows, buffers }: ReadMessage): string[] {
   );
 }
 
-/** Buffers come in the order of the columns: validity, offsets where there are texts, values. */
 function toRows(
-  { rows, nodes, buffers }: ReadMessage,
+  message: ReadMessage,
   eventTypes: readonly string[],
   entityTypes: readonly string[],
 ): EventRows {
-  let next = 0;
-  const take = () => {
-    const buffer = buffers[next++];
-    if (!buffer) throw new Error("a batch without all of its buffers");
-    return buffer;
-  };
-  const numbers = <Numbers>(kind: NumbersOf<Numbers>) => {
-    take();
-    const { buffer, byteOffset } = take();
-    return new kind(buffer, byteOffset, rows);
-  };
-  const texts = (column: number): TextValues => {
-    const validity = take();
-    const { buffer, byteOffset } = take();
-    const offsets = new Int32Array(buffer, byteOffset, rows + 1);
-    return { offsets, bytes: take(), validity: nodes[column]?.nulls ? validity : null };
-  };
+  const columns = new ColumnBuffers(message);
   const ids = () => {
-    take();
-    return uuidTexts(take(), rows);
+    columns.take();
+    return uuidTexts(columns.take(), message.rows);
   };
   return {
-    rows,
+    rows: message.rows,
     eventId: ids(),
-    eventType: numbers(Int32Array),
-    entityType: numbers(Int32Array),
-    entityId: texts(3),
-    timestamp: numbers(BigInt64Array),
-    data: texts(5),
-    userId: texts(6),
-    orgId: texts(7),
-    position: numbers(BigUint64Array),
+    eventType: columns.numbers(Int32Array),
+    entityType: columns.numbers(Int32Array),
+    entityId: columns.texts(3),
+    timestamp: columns.numbers(BigInt64Array),
+    data: columns.texts(5),
+    userId: columns.texts(6),
+    orgId: columns.texts(7),
+    position: columns.numbers(BigUint64Array),
     eventTypes,
     entityTypes,
   };
 }
-
-type NumbersOf<Numbers> = new (buffer: ArrayBuffer, at: number, length: number) => Numbers;
 
 const hexDigits = new TextEncoder().encode("0123456789abcdef");
 const uuidChars = 36;

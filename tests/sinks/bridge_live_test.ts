@@ -11,7 +11,7 @@ import { createLog } from "../../lib/log.ts";
 import { BatchStream } from "../../sinks/bridge_batches.ts";
 import { readBridgeProgress } from "../../sinks/bridge_progress.ts";
 import { startBridge } from "../../sinks/start_bridge.ts";
-import { workerPermissions } from "../../sinks/start_worker.ts";
+import { workerPermissions } from "../../lib/start_worker.ts";
 import { python } from "../clients/python.ts";
 import { event, events } from "../lib/events/events.ts";
 import { testNats } from "../services/nats.ts";
@@ -442,7 +442,7 @@ Deno.test("startBridge() bridges from a worker that may reach NATS alone", async
 
     const confined = new Worker(new URL("../lib/observer/confined.ts", import.meta.url), {
       type: "module",
-      deno: { permissions: workerPermissions(start.nats.servers) },
+      deno: { permissions: workerPermissions({ net: start.nats.servers }) },
     });
     const answer = new Promise((done, failed) => {
       confined.onmessage = ({ data }) => done(data);

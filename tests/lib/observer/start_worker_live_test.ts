@@ -1,6 +1,7 @@
 import { deepEqual, equal, rejects } from "node:assert/strict";
 import { readNatsUrl } from "../../../lib/events/nats_url.ts";
-import { startWorker, workerPermissions } from "../../../lib/observer/start_worker.ts";
+import { publisherPermissions, startPublisherWorker } from "../../../lib/observer/start_worker.ts";
+import { workerPermissions } from "../../../lib/start_worker.ts";
 import type { PublisherState } from "../../../lib/observer/state.ts";
 import { parseUrl } from "../../../lib/postgres/url.ts";
 import { testNats } from "../../services/nats.ts";
@@ -20,10 +21,10 @@ const startOf = (observed: Observed) => ({
   startOver: null,
 });
 
-Deno.test("startWorker() publishes from a worker that may reach its two servers alone", async () => {
+Deno.test("startPublisherWorker() publishes from a worker that may reach its two servers alone", async () => {
   await Observed.run(server, table, async (observed) => {
     const asleep = Promise.withResolvers<PublisherState>();
-    const worker = startWorker(startOf(observed), (state) => {
+    const worker = startPublisherWorker(startOf(observed), (state) => {
       if (state.kind === "asleep" && state.events === 2) asleep.resolve(state);
     });
     await observed.query("insert into t values (1), (2)");
@@ -34,20 +35,20 @@ Deno.test("startWorker() publishes from a worker that may reach its two servers 
   });
 });
 
-Deno.test("startWorker() gives why the publisher cannot go on", async () => {
+Deno.test("startPublisherWorker() gives why the publisher cannot go on", async () => {
   await Observed.run(server, table, async (observed) => {
     const start = startOf(observed);
     const wrong = { ...start, database: { ...start.database, database: "nowhere" } };
-    await rejects(startWorker(wrong, () => {}).ended, { name: "AppError" });
+    await rejects(startPublisherWorker(wrong, () => {}).ended, { name: "AppError" });
   });
 });
 
-Deno.test("workerPermissions() let a worker reach PostgreSQL and NATS, and nothing else", async () => {
+Deno.test("publisherPermissions() let a worker reach PostgreSQL and NATS, and nothing else", async () => {
   await Observed.run(server, table, async (observed) => {
     const { database, nats } = startOf(observed);
     const worker = new Worker(new URL("./confined.ts", import.meta.url), {
       type: "module",
-      deno: { permissions: workerPermissions(database, nats) },
+      deno: { permissions: workerPermissions(publisherPermissions(database, nats)) },
     });
     const answer = new Promise((done, failed) => {
       worker.onmessage = ({ data }) => done(data);

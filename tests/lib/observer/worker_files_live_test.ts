@@ -3,7 +3,7 @@
 import { equal } from "node:assert/strict";
 import { readNatsUrl } from "../../../lib/events/nats_url.ts";
 import { migrateNats } from "../../../lib/events/streams.ts";
-import { startWorker } from "../../../lib/observer/start_worker.ts";
+import { startPublisherWorker } from "../../../lib/observer/start_worker.ts";
 import { connect } from "../../../lib/postgres/connection.ts";
 import { parseUrl } from "../../../lib/postgres/url.ts";
 import { connectTo, testLimits, testNats } from "../../services/nats.ts";
@@ -68,7 +68,7 @@ for (const [name, urlOf] of ways) {
     await connection.close();
 
     const published = Promise.withResolvers<void>();
-    const worker = startWorker({
+    const worker = startPublisherWorker({
       database: parseUrl(url),
       nats: readNatsUrl(natsUrl),
       limits: testLimits,

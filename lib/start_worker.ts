@@ -1,35 +1,45 @@
 /**
- * Starts a sink's work in a Deno Worker of its own, which may reach its addresses and nothing else.
- * What goes between is plain data; the worker's side is `run_worker.ts`.
+ * Starts work in a Deno Worker of its own, which may reach its addresses and nothing else. What goes
+ * between is plain data; the worker's side is `run_worker.ts`.
  */
 
-import { AppError } from "../lib/errors.ts";
+import { AppError } from "./errors.ts";
 import type { FromWorker, ToWorker } from "./run_worker.ts";
 
-export interface SinkWorker {
+export interface ConfinedWorker {
   /** Resolves when it was stopped; rejects with why it ended otherwise. */
   readonly ended: Promise<void>;
   /** Asks it to finish what it is at; what does not end in time is ended. */
   stop(msMax: number): Promise<void>;
 }
 
-export interface SinkWorkerOptions<Start, State> {
+export interface WorkerOptions<Start, State> {
   readonly name: string;
   /** Of the worker's file. */
   readonly url: URL;
-  /** Host and port of what it must reach. */
-  readonly net: readonly string[];
+  /** What it must reach. */
+  readonly permissions: WorkerPermissions;
   readonly start: Start;
   /** Told of every change. */
   readonly onState: (state: State) => void;
 }
 
-/** The network to these addresses. */
-export function workerPermissions(net: readonly string[]): Deno.PermissionOptionsObject {
+/** What a worker may reach; without files where none are named. */
+export interface WorkerPermissions {
+  /** Host and port. */
+  readonly net: readonly string[];
+  readonly read?: readonly string[];
+  readonly write?: readonly string[];
+}
+
+/** These, and nothing else. */
+export function workerPermissions(
+  { net, read = [], write = [] }: WorkerPermissions,
+): Deno.PermissionOptionsObject {
   return {
     net: [...net],
-    read: false,
-    write: false,
+    read: read.length > 0 ? [...read] : false,
+    write: write.length > 0 ? [...write] : false,
     env: false,
     run: false,
     sys: false,
@@ -39,12 +49,12 @@ export function workerPermissions(net: readonly string[]): Deno.PermissionOption
 }
 
 /** Starts it. */
-export function startWorker<Start, State>(options: SinkWorkerOptions<Start, State>): SinkWorker {
-  const { name, url, net, start, onState } = options;
+export function startWorker<Start, State>(options: WorkerOptions<Start, State>): ConfinedWorker {
+  const { name, url, permissions, start, onState } = options;
   const worker = new Worker(url, {
     type: "module",
     name,
-    deno: { permissions: workerPermissions(net) },
+    deno: { permissions: workerPermissions(permissions) },
   });
   const send = (message: ToWorker<Start>) => worker.postMessage(message);
   const { promise: ended, resolve, reject } = Promise.withResolvers<void>();

@@ -1,6 +1,6 @@
 /** A worker's own side: it is told to start and to stop, and tells how it does. */
 
-import { AppError, type ErrorCode } from "../lib/errors.ts";
+import { AppError, type ErrorCode } from "./errors.ts";
 
 export type ToWorker<Start> =
   | { readonly kind: "start"; readonly start: Start }
