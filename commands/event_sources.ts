@@ -5,7 +5,6 @@
 
 import { connectClickhouse } from "../lib/clickhouse/client.ts";
 import { highestPosition, readHistory } from "../lib/clickhouse/event_history.ts";
-import { readClickhouseUrl } from "../lib/clickhouse/url.ts";
 import type { Config } from "../lib/config.ts";
 import { readServices } from "../lib/embedded/services_file.ts";
 import { AppError } from "../lib/errors.ts";
@@ -14,6 +13,7 @@ import { liveBatches } from "../lib/events/live_batches.ts";
 import { readNatsUrl } from "../lib/events/nats_url.ts";
 import type { Log } from "../lib/log.ts";
 import type { EventSources } from "../flight/event_stream.ts";
+import { clickhouseSettings } from "./clickhouse.ts";
 
 export interface OpenSources extends EventSources {
   close(): Promise<void>;
@@ -67,11 +67,7 @@ export function openEventSources(config: Named, log: Log): OpenSources {
         });
       }
       const clickhouse = connectClickhouse(
-        readClickhouseUrl(url, {
-          user: config.clickhouseUser,
-          password: config.clickhousePassword,
-          database: config.clickhouseDatabase,
-        }),
+        clickhouseSettings(config, url),
         limits,
       );
       return {

@@ -2,10 +2,10 @@
 
 import { type Clickhouse, connectClickhouse } from "../lib/clickhouse/client.ts";
 import { eventStore } from "../lib/clickhouse/event_store.ts";
-import { readClickhouseUrl } from "../lib/clickhouse/url.ts";
 import type { Config } from "../lib/config.ts";
 import { runningUrl } from "../lib/embedded/services_file.ts";
 import type { EventStore } from "../lib/query/event_store.ts";
+import { clickhouseSettings } from "./clickhouse.ts";
 
 /** Null where the topology has no ClickHouse and none is named: the schema then has no events. */
 export function eventStoreOf(config: Config): EventStore | null {
@@ -26,10 +26,6 @@ export function eventStoreOf(config: Config): EventStore | null {
 const knownMsMax = 1000;
 
 function clickhouseOf(config: Config, url: string): Clickhouse {
-  const settings = readClickhouseUrl(url, {
-    user: config.clickhouseUser,
-    password: config.clickhousePassword,
-    database: config.clickhouseDatabase,
-  });
+  const settings = clickhouseSettings(config, url);
   return connectClickhouse(settings, config.limits);
 }

@@ -2,13 +2,13 @@
 
 import { connectClickhouse } from "../lib/clickhouse/client.ts";
 import { dropClickhouse, migrateClickhouse } from "../lib/clickhouse/migrate.ts";
-import { readClickhouseUrl } from "../lib/clickhouse/url.ts";
 import type { Config } from "../lib/config.ts";
 import { runningUrl } from "../lib/embedded/services_file.ts";
 import { migrateNats } from "../lib/events/streams.ts";
 import { createLog } from "../lib/log.ts";
 import { dropChangeLog, migrateChangeLog } from "../lib/postgres/change_log/migrate.ts";
 import { connect, type Connection } from "../lib/postgres/connection.ts";
+import { clickhouseSettings } from "./clickhouse.ts";
 import { findDatabase } from "./database.ts";
 import { openNats } from "./nats.ts";
 import { answer, say } from "./say.ts";
@@ -40,11 +40,7 @@ async function migrateTables(
   flags: { readonly down?: boolean },
   signal: AbortSignal,
 ): Promise<void> {
-  const settings = readClickhouseUrl(url, {
-    user: config.clickhouseUser,
-    password: config.clickhousePassword,
-    database: config.clickhouseDatabase,
-  });
+  const settings = clickhouseSettings(config, url);
   const clickhouse = connectClickhouse(settings, config.limits);
   const done = flags.down
     ? await dropClickhouse(clickhouse, signal)

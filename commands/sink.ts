@@ -1,12 +1,12 @@
 /** `fraiseql sink clickhouse`: batches into ClickHouse, as a process of its own. */
 
-import { readClickhouseUrl } from "../lib/clickhouse/url.ts";
 import type { Config } from "../lib/config.ts";
 import { readServices } from "../lib/embedded/services_file.ts";
 import type { ClickhouseState } from "../sinks/clickhouse_state.ts";
 import type { ClickhouseStart } from "../sinks/clickhouse_worker.ts";
 import { startClickhouseSink } from "../sinks/start_clickhouse.ts";
 import type { ConfinedWorker } from "../lib/start_worker.ts";
+import { clickhouseSettings } from "./clickhouse.ts";
 import { natsSettings, noEmbedded } from "./nats.ts";
 import { isBundled, runHere } from "./run_here.ts";
 import { answer, say } from "./say.ts";
@@ -35,11 +35,7 @@ export async function clickhouseStart(config: Config): Promise<ClickhouseStart> 
   const nats = await natsSettings(config, "nats.clickhouse");
   const clickhouseUrl = config.clickhouseUrl ?? (await readServices(dataDir)).clickhouse;
   if (clickhouseUrl === undefined) throw noEmbedded(dataDir, "ClickHouse");
-  const clickhouse = readClickhouseUrl(clickhouseUrl, {
-    user: config.clickhouseUser,
-    password: config.clickhousePassword,
-    database: config.clickhouseDatabase,
-  });
+  const clickhouse = clickhouseSettings(config, clickhouseUrl);
   return { nats, clickhouse, retentionDays, limits, logLevel };
 }
 
