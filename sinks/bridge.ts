@@ -10,6 +10,7 @@ import { STREAM, SUBJECT } from "../lib/events/names.ts";
 import type { NatsSettings } from "../lib/events/nats_url.ts";
 import type { Limits } from "../lib/limits.ts";
 import type { Log } from "../lib/log.ts";
+import { Rate } from "../lib/rate.ts";
 import { pause, within } from "../lib/waiting.ts";
 import { BatchStream } from "./bridge_batches.ts";
 import { BridgeEncoder, type BridgePayload } from "./bridge_encode.ts";
@@ -51,7 +52,7 @@ class Bridge {
   #isAtWork = false;
   #wasFenced = false;
   #levelAt = performance.now();
-  #rate = { at: performance.now(), events: 0 };
+  #rate = new Rate();
 
   constructor(private readonly options: BridgeOptions) {}
 
@@ -191,12 +192,7 @@ class Bridge {
   tell(some: Partial<BridgeState>): void {
     const now = performance.now();
     const { events, pending, kind } = { ...this.#state, ...some };
-    const seconds = (now - this.#rate.at) / 1000;
-    let { eventsPerSecond } = this.#state;
-    if (seconds >= 1) {
-      eventsPerSecond = Math.round((events - this.#rate.events) / seconds);
-      this.#rate = { at: now, events };
-    }
+    const eventsPerSecond = this.#rate.perSecond(events, this.#state.eventsPerSecond);
     const isLevel = kind === "working" && pending === 0;
     const lagSeconds = isLevel ? 0 : Math.round((now - this.#levelAt) / 100) / 10;
     this.#state = { ...this.#state, lagSeconds, eventsPerSecond, ...some };

@@ -13,6 +13,7 @@ import type { NatsSettings } from "../lib/events/nats_url.ts";
 import { recordedFeed } from "../lib/events/recorded_feed.ts";
 import type { Limits } from "../lib/limits.ts";
 import type { Log } from "../lib/log.ts";
+import { Rate } from "../lib/rate.ts";
 import { encodeBatches } from "./clickhouse_encode.ts";
 import { heldSequence } from "./clickhouse_held.ts";
 import { ClickhouseSink } from "./clickhouse_sink.ts";
@@ -102,7 +103,7 @@ const worker = "clickhouse";
 class Teller {
   #state = CLICKHOUSE_STARTING;
   #levelAt = performance.now();
-  #rate = { at: performance.now(), events: 0 };
+  #rate = new Rate();
 
   constructor(private readonly onState: (state: ClickhouseState) => void) {}
 
@@ -114,12 +115,7 @@ class Teller {
   tell(some: Partial<ClickhouseState>): void {
     const now = performance.now();
     const state = { ...this.#state, ...some };
-    const seconds = (now - this.#rate.at) / 1000;
-    let { eventsPerSecond } = state;
-    if (seconds >= 1) {
-      eventsPerSecond = Math.round((state.events - this.#rate.events) / seconds);
-      this.#rate = { at: now, events: state.events };
-    }
+    const eventsPerSecond = this.#rate.perSecond(state.events, state.eventsPerSecond);
     const isLevel = state.kind === "working" && state.pending === 0;
     const lagSeconds = isLevel ? 0 : Math.round((now - this.#levelAt) / 100) / 10;
     this.#state = { ...state, eventsPerSecond, lagSeconds };

@@ -14,7 +14,7 @@ import type { EventMessage } from "../lib/events/puller.ts";
 import { ROWS_HEADER } from "./bridge_batches.ts";
 import type { Encoded } from "./sink.ts";
 
-/** One IPC stream, and the token by which ClickHouse knows it again. */
+/** One IPC stream, and what names it: a hash of its event ids. */
 export interface Insert {
   readonly pieces: readonly Uint8Array<ArrayBuffer>[];
   readonly token: string;

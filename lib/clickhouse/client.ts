@@ -18,7 +18,10 @@ export interface AskOptions {
 }
 
 export interface InsertOptions {
-  /** ClickHouse drops an insert whose token it has seen lately: a repeat is safe. */
+  /**
+   * ClickHouse drops an insert whose token it has seen lately, also where it was killed before the
+   * rows of the first one were there: after a failure, another token.
+   */
   readonly token: string;
   readonly settings?: Readonly<Record<string, string | number>>;
   readonly signal?: AbortSignal;
@@ -50,7 +53,7 @@ export interface Clickhouse {
   ): AsyncGenerator<Uint8Array<ArrayBuffer>, undefined>;
   /**
    * Stores record batches: Arrow's stream format, in one piece or many. Throws `UNAVAILABLE` when the
-   * same insert may be tried again, with the same token; else it is refused for good.
+   * same insert may be tried again; else it is refused for good.
    */
   insertArrow(
     table: string,

@@ -13,6 +13,7 @@ import { connect, type Connection } from "../postgres/connection.ts";
 import { changeLogVersion } from "../postgres/change_log/version.ts";
 import { keepAlive, watchSilence } from "../postgres/silence.ts";
 import { type ConnectTarget, placeName } from "../postgres/url.ts";
+import { Rate } from "../rate.ts";
 import { pause } from "../waiting.ts";
 import type { Known } from "./align.ts";
 import { NoRoom, runSession } from "./session.ts";
@@ -50,7 +51,7 @@ export class Publisher {
   startOver: "first" | "now" | null;
   state: PublisherState = STARTING;
   #levelAt = performance.now();
-  #rate = { at: performance.now(), events: 0 };
+  #rate = new Rate();
 
   constructor(readonly options: PublishOptions) {
     this.startOver = options.startOver;
@@ -150,12 +151,7 @@ export class Publisher {
   tell(some: Partial<PublisherState>): void {
     const now = performance.now();
     const events = some.events ?? this.state.events;
-    const seconds = (now - this.#rate.at) / 1000;
-    let { eventsPerSecond } = this.state;
-    if (seconds >= 1) {
-      eventsPerSecond = Math.round((events - this.#rate.events) / seconds);
-      this.#rate = { at: now, events };
-    }
+    const eventsPerSecond = this.#rate.perSecond(events, this.state.eventsPerSecond);
     const lagSeconds = Math.round((now - this.#levelAt) / 100) / 10;
     this.state = { ...this.state, lagSeconds, eventsPerSecond, ...some };
     this.options.onState(this.state);
