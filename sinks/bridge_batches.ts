@@ -8,7 +8,7 @@ import { POSITION_MAX, stampPositions } from "../lib/arrow/event_columns.ts";
 import { AppError } from "../lib/errors.ts";
 import { publishOne, StreamFull } from "../lib/events/atomic_publish.ts";
 import type { Nats } from "../lib/events/connect.ts";
-import { CONTENT_TYPE, HEADER, STREAM, SUBJECT } from "../lib/events/names.ts";
+import { BATCH_HEADER, CONTENT_TYPE, HEADER, STREAM, SUBJECT } from "../lib/events/names.ts";
 import { lastMessage, type StoredMessage, streamState } from "../lib/events/stream_state.ts";
 import { checkStream } from "../lib/events/streams.ts";
 import type { Log } from "../lib/log.ts";
@@ -64,22 +64,6 @@ export interface Batch {
   /** Of its messages, where all have the same. */
   readonly backfill: string | null;
 }
-
-const NAME = {
-  created: "Fraiseql-Source-Created",
-  sourceEpoch: "Fraiseql-Source-Epoch",
-  first: "Fraiseql-Source-First",
-  last: "Fraiseql-Source-Last",
-  next: "Fraiseql-Source-Next",
-  eventId: "Fraiseql-Event-Id",
-  overlap: "Fraiseql-Overlap",
-  epoch: "Fraiseql-Epoch",
-  rows: "Fraiseql-Rows",
-  replayed: "Fraiseql-Replayed",
-} as const;
-
-/** How many rows a batch has; 0: it says only how far the bridge is. */
-export const ROWS_HEADER = NAME.rows;
 
 /** The stream's end, and what is added to it. */
 export class BatchStream {
@@ -197,15 +181,15 @@ function toHeaders(
   return {
     [HEADER.contentType]: CONTENT_TYPE.arrow,
     ...backfill !== null && { [HEADER.backfill]: backfill },
-    [NAME.rows]: String(rows),
-    [NAME.epoch]: String(epoch),
-    [NAME.created]: created,
-    [NAME.sourceEpoch]: String(place.epoch),
-    ...first && { [NAME.first]: toText(first) },
-    ...last && { [NAME.last]: toText(last), [NAME.eventId]: last.id },
-    [NAME.next]: toText(next),
-    ...overlap > 0 && { [NAME.overlap]: String(overlap) },
-    ...replayed && { [NAME.replayed]: `${replayed.created} ${replayed.sequence}` },
+    [BATCH_HEADER.rows]: String(rows),
+    [BATCH_HEADER.epoch]: String(epoch),
+    [BATCH_HEADER.created]: created,
+    [BATCH_HEADER.sourceEpoch]: String(place.epoch),
+    ...first && { [BATCH_HEADER.first]: toText(first) },
+    ...last && { [BATCH_HEADER.last]: toText(last), [BATCH_HEADER.eventId]: last.id },
+    [BATCH_HEADER.next]: toText(next),
+    ...overlap > 0 && { [BATCH_HEADER.overlap]: String(overlap) },
+    ...replayed && { [BATCH_HEADER.replayed]: `${replayed.created} ${replayed.sequence}` },
   };
 }
 
@@ -219,19 +203,20 @@ export function toHead({ sequence, headers }: StoredMessage): BatchHead {
         "stream (nats stream rm), and run fraiseql migrate",
     });
   };
-  const last = headers.get(NAME.last);
-  const [replayCreated = "", replaySequence = ""] = headers.get(NAME.replayed)?.split(" ") ?? [];
+  const last = headers.get(BATCH_HEADER.last);
+  const [replayCreated = "", replaySequence = ""] =
+    headers.get(BATCH_HEADER.replayed)?.split(" ") ?? [];
   return {
-    epoch: Number(text(NAME.epoch)),
+    epoch: Number(text(BATCH_HEADER.epoch)),
     replayed: replaySequence === ""
       ? null
       : { created: replayCreated, sequence: Number(replaySequence) },
     place: {
-      created: text(NAME.created),
-      epoch: Number(text(NAME.sourceEpoch)),
-      next: toLine(text(NAME.next)),
-      last: last === undefined ? null : { ...toLine(last), id: text(NAME.eventId) },
-      overlap: Number(headers.get(NAME.overlap) ?? 0),
+      created: text(BATCH_HEADER.created),
+      epoch: Number(text(BATCH_HEADER.sourceEpoch)),
+      next: toLine(text(BATCH_HEADER.next)),
+      last: last === undefined ? null : { ...toLine(last), id: text(BATCH_HEADER.eventId) },
+      overlap: Number(headers.get(BATCH_HEADER.overlap) ?? 0),
     },
   };
 }

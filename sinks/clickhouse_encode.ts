@@ -9,9 +9,8 @@ import {
   someRows,
   toEventStream,
 } from "../lib/arrow/joined_batches.ts";
-import { CONTENT_TYPE } from "../lib/events/names.ts";
+import { BATCH_HEADER, CONTENT_TYPE } from "../lib/events/names.ts";
 import type { EventMessage } from "../lib/events/puller.ts";
-import { ROWS_HEADER } from "./bridge_batches.ts";
 import type { Encoded } from "./sink.ts";
 
 /** One IPC stream, and what names it: a hash of its event ids. */
@@ -34,7 +33,7 @@ export function encodeBatches(
   messages: readonly EventMessage[],
   monthsMax: number,
 ): Encoded<ClickhousePayload> {
-  const withRows = messages.filter((message) => message.header(ROWS_HEADER) !== "0");
+  const withRows = messages.filter((message) => message.header(BATCH_HEADER.rows) !== "0");
   const batches = withRows.map(({ data }) => readEventBatch(data));
   return {
     payload: toPayload(batches, monthsMax),

@@ -17,12 +17,11 @@ import { checkClickhouse } from "../lib/clickhouse/migrate.ts";
 import { EVENTS_DATA } from "../lib/clickhouse/tables.ts";
 import { AppError } from "../lib/errors.ts";
 import type { Nats } from "../lib/events/connect.ts";
-import { STREAM } from "../lib/events/names.ts";
+import { BATCH_HEADER, STREAM } from "../lib/events/names.ts";
 import { readOrdered } from "../lib/events/ordered_reader.ts";
 import type { EventMessage } from "../lib/events/puller.ts";
 import { nextMessage, streamState } from "../lib/events/stream_state.ts";
 import type { Limits } from "../lib/limits.ts";
-import { ROWS_HEADER } from "./bridge_batches.ts";
 import { toPayload } from "./clickhouse_encode.ts";
 import { storedBatch } from "./clickhouse_place.ts";
 
@@ -84,7 +83,7 @@ export async function replayClickhouse(options: ReplayOptions): Promise<Replayed
       for (const message of await reader.pull(max, signal)) {
         at = message.sequence;
         if (at > end) break;
-        if (message.header(ROWS_HEADER) === "0") continue;
+        if (message.header(BATCH_HEADER.rows) === "0") continue;
         const batch = readBatch(message);
         if (batch === null) {
           unreadable++;

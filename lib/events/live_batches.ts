@@ -8,7 +8,7 @@ import { ColumnBuffers, type EventRows, type TextValues } from "../arrow/event_r
 import { readIpc, type ReadMessage } from "../arrow/ipc_reader.ts";
 import { AppError } from "../errors.ts";
 import type { Nats } from "./connect.ts";
-import { STREAM } from "./names.ts";
+import { BATCH_HEADER, STREAM } from "./names.ts";
 import { readOrdered } from "./ordered_reader.ts";
 import type { EventMessage, PullMax } from "./puller.ts";
 import { readProgress } from "./recorded_feed.ts";
@@ -61,13 +61,13 @@ export function liveBatches(connection: () => Promise<Nats>, max: PullMax): Live
       const sequence = record.done ? record.last : record.first - 1;
       const next = { created, sequence: sequence + 1 };
       const batch = sequence === 0 ? null : await messageAt(nats, STREAM.batches, sequence);
-      const epoch = Number(batch?.headers.get("Fraiseql-Epoch") ?? NaN);
+      const epoch = Number(batch?.headers.get(BATCH_HEADER.epoch) ?? NaN);
       if (Number.isSafeInteger(epoch)) {
         return { position: positionOf(epoch, sequence + 1, 0) - 1n, next };
       }
       // It has left the stream, or there was none: the batch behind it tells the epoch.
       const following = await messageAt(nats, STREAM.batches, sequence + 1);
-      const later = Number(following?.headers.get("Fraiseql-Epoch") ?? NaN);
+      const later = Number(following?.headers.get(BATCH_HEADER.epoch) ?? NaN);
       const position = Number.isSafeInteger(later) ? positionOf(later, sequence + 1, 0) - 1n : null;
       return { position, next };
     },

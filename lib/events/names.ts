@@ -37,6 +37,21 @@ export const HEADER = {
   backfill: "Fraiseql-Backfill",
 } as const;
 
+/** What the bridge says of a batch in FRAISEQL_BATCHES; docs/bridge.md tells what they mean. */
+export const BATCH_HEADER = {
+  created: "Fraiseql-Source-Created",
+  sourceEpoch: "Fraiseql-Source-Epoch",
+  first: "Fraiseql-Source-First",
+  last: "Fraiseql-Source-Last",
+  next: "Fraiseql-Source-Next",
+  eventId: "Fraiseql-Event-Id",
+  overlap: "Fraiseql-Overlap",
+  epoch: "Fraiseql-Epoch",
+  /** How many rows a batch has; 0: it says only how far the bridge is. */
+  rows: "Fraiseql-Rows",
+  replayed: "Fraiseql-Replayed",
+} as const;
+
 export const CONTENT_TYPE = {
   json: "application/json",
   lines: "application/x-ndjson",

@@ -2,7 +2,7 @@
 
 import { ask } from "../events/ask.ts";
 import type { Nats } from "../events/connect.ts";
-import { STREAM, type StreamName, SUBJECT, WORKERS } from "../events/names.ts";
+import { BATCH_HEADER, STREAM, type StreamName, SUBJECT, WORKERS } from "../events/names.ts";
 import { natsError } from "../events/nats_errors.ts";
 import { readProgress } from "../events/recorded_feed.ts";
 import { lastMessage, messageAt, streamState } from "../events/stream_state.ts";
@@ -90,9 +90,9 @@ async function eventsInClickhouse(
   if (stored >= batchSequence) return eventsOf(place, stream);
   if (stored < 1) return 0;
   const batch = await messageAt(nats, STREAM.batches, stored);
-  const [next = NaN] = batch?.headers.get("Fraiseql-Source-Next")?.split(".").map(Number) ?? [];
-  const created = batch?.headers.get("Fraiseql-Source-Created") ?? "";
-  const epoch = Number(batch?.headers.get("Fraiseql-Source-Epoch"));
+  const [next = NaN] = batch?.headers.get(BATCH_HEADER.next)?.split(".").map(Number) ?? [];
+  const created = batch?.headers.get(BATCH_HEADER.created) ?? "";
+  const epoch = Number(batch?.headers.get(BATCH_HEADER.sourceEpoch));
   return eventsOf({ created, epoch, next }, stream);
 }
 
