@@ -15,15 +15,22 @@ const postgres = await testPostgres();
 const clickhouse = await (await testClickhouse()).createDatabase();
 await migrateClickhouse(clickhouse, { retentionDays: 90 });
 const events = 1_000_000;
-for (let from = 0; from < events; from += 100_000) {
+/** Rows from one on, each with so many random bytes. */
+async function fill(from: number, rows: number, bytes: number): Promise<void> {
   await clickhouse.command(
     `INSERT INTO ${EVENTS_DATA} SELECT generateUUIDv7(), 'Created', 'Order', toString(number),
-       now64(6, 'UTC'), concat('{"note":"', hex(randomString(40)), '"}'), NULL, 'acme',
+       now64(6, 'UTC'), concat('{"note":"', hex(randomString(${bytes})), '"}'), NULL, 'acme',
        bitShiftLeft(toUInt64(1), 54) + bitShiftLeft(toUInt64(1 + intDiv(number, 10000)), 14)
          + number % 10000
-     FROM (SELECT ${from} + number AS number FROM numbers(100000))`,
+     FROM (SELECT ${from} + number AS number FROM numbers(${rows}))`,
   );
 }
+
+await fill(0, 20_000, 40);
+// The second step of a read is more than all buffers on the way can hold, so that a reader who holds
+// there holds a statement, and does not happen to stand between two.
+await fill(20_000, 80_000, 1000);
+for (let from = 100_000; from < events; from += 100_000) await fill(from, 100_000, 40);
 
 const ticket = '{"type":"ObserverEvents"}';
 const environment = async () => ({
