@@ -3,6 +3,7 @@ import { type Clickhouse } from "../../lib/clickhouse/client.ts";
 import { migrateClickhouse } from "../../lib/clickhouse/migrate.ts";
 import { EVENTS_DATA } from "../../lib/clickhouse/tables.ts";
 import { fileURLToPath } from "node:url";
+import { linesOf } from "../../lib/embedded/ports_and_lines.ts";
 import { preparePython } from "../clients/python.ts";
 import { RawClient } from "../flight/raw_client.ts";
 import { ticketBytes } from "../flight/serve.ts";
@@ -63,15 +64,15 @@ async function hold(flight: string) {
     stdout: "piped",
     stderr: "inherit",
   }).spawn();
-  const said = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
-  equal((await said.read()).value?.trim(), "reading");
+  const said = linesOf(child.stdout);
+  equal((await said.next()).value, "reading");
   return async () => {
     const writer = child.stdin.getWriter();
     await writer.write(new TextEncoder().encode("on\n"));
-    const rows = Number((await said.read()).value);
+    const rows = Number((await said.next()).value);
     await writer.close();
     await child.status;
-    await said.cancel();
+    await said.return(undefined);
     return rows;
   };
 }
