@@ -231,7 +231,8 @@ function toText({ sequence, line }: LinePlace): string {
   return `${sequence}.${line}`;
 }
 
-function toLine(text: string): LinePlace {
+/** Reads `12.3`. */
+export function toLine(text: string): LinePlace {
   const [sequence = NaN, line = NaN] = text.split(".").map(Number);
   return { sequence, line };
 }

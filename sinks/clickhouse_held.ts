@@ -2,7 +2,7 @@
 
 import { eventIds, readEventBatch } from "../lib/arrow/joined_batches.ts";
 import type { Clickhouse } from "../lib/clickhouse/client.ts";
-import { EVENTS_DATA } from "../lib/clickhouse/tables.ts";
+import { EVENTS_DATA, FIRST_BRIDGED } from "../lib/clickhouse/tables.ts";
 import type { Nats } from "../lib/events/connect.ts";
 import { STREAM } from "../lib/events/names.ts";
 import { messageAt, streamState } from "../lib/events/stream_state.ts";
@@ -21,7 +21,8 @@ export async function heldSequence(
   signal: AbortSignal,
 ): Promise<number | null> {
   const [found] = await clickhouse.rows<{ readonly last: string; readonly id: string }>(
-    `SELECT max(position) AS last, argMax(event_id, position) AS id FROM ${EVENTS_DATA}`,
+    `SELECT max(position) AS last, argMax(event_id, position) AS id FROM ${EVENTS_DATA}
+     WHERE position >= ${FIRST_BRIDGED}`,
     { signal },
   );
   const position = BigInt(found?.last ?? 0);

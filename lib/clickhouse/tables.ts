@@ -44,6 +44,12 @@ export const PARTITION_KEY = "toYYYYMM(timestamp)";
  */
 export const KEPT = { name: "kept", type: "UInt64", value: "bitNot(position)" } as const;
 
+/**
+ * The lowest position that the bridge gives. `replay` gives lower ones to events whose own it does
+ * not know.
+ */
+export const FIRST_BRIDGED = String(2n ** 54n);
+
 /** Raised with every change of the tables; stands in the comment of each. */
 export const tablesVersion = 2;
 

@@ -126,8 +126,11 @@ async function sumStream(
   return sums;
 }
 
-/** A slot that is emptied meanwhile would be in neither or both: read again then. */
-async function sumLog(
+/**
+ * Sums of what the change log ever had, up to the checkpoint. A slot that is emptied meanwhile would
+ * be in neither or both: read again then.
+ */
+export async function sumLog(
   connection: Connection,
   checkpoint: Checkpoint | null,
   since: Date | null,

@@ -105,10 +105,42 @@ export async function* readWindow(
   window: Window,
 ): AsyncGenerator<LoggedRows> {
   if (window.from === window.to) return;
+  yield* readRows(connection, WINDOW, windowParameters(window));
+}
+
+/** Events by their own times. */
+export interface LoggedTimes {
+  /** What it shows. */
+  readonly snapshot: Snapshot;
+  readonly from: Date;
+  /** Exclusive. */
+  readonly to: Date;
+}
+
+/** The events of that time that the log still has, in any order, as `readWindow` gives them. */
+export function readTimes(
+  connection: Connection,
+  { snapshot, from, to }: LoggedTimes,
+): AsyncGenerator<LoggedRows> {
+  return readRows(connection, TIMES, [snapshot, from.toISOString(), to.toISOString()]);
+}
+
+const TIMES = `
+  select ${EVENT_COLUMNS}
+  from fraiseql.change_log l
+  where pg_catalog.pg_visible_in_snapshot(l.xid, $1::pg_catalog.pg_snapshot)
+    and l.recorded_at >= $2::pg_catalog.timestamptz
+    and l.recorded_at < $3::pg_catalog.timestamptz`;
+
+async function* readRows(
+  connection: Connection,
+  sql: string,
+  parameters: string[],
+): AsyncGenerator<LoggedRows> {
   const { wire } = connection;
   const messages = connection.messages.clear();
-  const name = connection.statements.use(WINDOW, messages);
-  messages.bind(name, windowParameters(window), "binary").execute().sync();
+  const name = connection.statements.use(sql, messages);
+  messages.bind(name, parameters, "binary").execute().sync();
   const written = connection.send(messages, 1);
   let failure: AppError | null = null;
   try {
