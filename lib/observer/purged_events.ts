@@ -41,7 +41,38 @@ export async function writePurged(
        where p.stream_created = $1 and p.sequence >= $2::pg_catalog.int8)`,
     [streamCreated, String(sequence), JSON.stringify(rows)],
   );
+  await merge(connection, streamCreated);
 }
+
+/**
+ * Makes one row of those of a type and hour, so that there are no more than the digest has. The last
+ * purges stay apart: where the stream loses its end, those behind it are forgotten.
+ */
+async function merge(connection: Connection, streamCreated: string): Promise<void> {
+  await connection.query(
+    `with old as (
+       select p.* from fraiseql.purged_events p
+       where p.stream_created = $1 and p.sequence <= (
+         select q.sequence from fraiseql.purged_events q where q.stream_created = $1
+         group by q.sequence order by q.sequence desc offset ${purgesApart} limit 1)),
+     many as (select entity_type, hour from old group by 1, 2 having pg_catalog.count(*) > 1),
+     gone as (
+       delete from fraiseql.purged_events p using old o, many m
+       where p.stream_created = $1 and p.sequence = o.sequence
+         and (p.entity_type, p.hour) = (o.entity_type, o.hour)
+         and (p.entity_type, p.hour) = (m.entity_type, m.hour)
+       returning p.sequence, p.entity_type, p.hour, p.event_count, p.event_hash)
+     insert into fraiseql.purged_events
+       (stream_created, sequence, entity_type, hour, event_count, event_hash)
+     select $1, pg_catalog.max(sequence), entity_type, hour, pg_catalog.sum(event_count),
+       pg_catalog.mod(pg_catalog.sum(event_hash), 18446744073709551616)
+     from gone group by entity_type, hour`,
+    [streamCreated],
+  );
+}
+
+/** A day of purges: a stream that lost more of its end than that was made anew, or is refilled. */
+const purgesApart = 24;
 
 /** What has left a stream, in hours from that one on (`2026-01-01T00`; null: all). */
 export async function readPurged(
