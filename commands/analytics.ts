@@ -11,7 +11,7 @@ import { BRIDGE_STARTING, type BridgeState } from "../sinks/bridge_state.ts";
 import { CLICKHOUSE_STARTING, type ClickhouseState } from "../sinks/clickhouse_state.ts";
 import { bridgeStart, openBridge } from "./bridge.ts";
 import { KeptWorker } from "./kept_worker.ts";
-import { say } from "./say.ts";
+import { progress, say } from "./say.ts";
 import { clickhouseStart, openClickhouseSink } from "./sink.ts";
 import { untilItWorks } from "./until_it_works.ts";
 
@@ -87,7 +87,8 @@ export class Analytics {
         this.#engine ??= await keepClickhouse({ dataDir, log, limits, onProgress: say, signal });
         const { url } = this.#engine;
         const clickhouse = connectClickhouse(readClickhouseUrl(url), limits);
-        await migrateClickhouse(clickhouse, { retentionDays }, signal);
+        const onProgress = progress("a new table for ClickHouse", "events");
+        await migrateClickhouse(clickhouse, { retentionDays, onProgress }, signal);
         this.#state = "ok";
         say(`ClickHouse 127.0.0.1:${new URL(url).port}  (fraiseql url clickhouse prints its URL)`);
       },

@@ -11,7 +11,7 @@ import { connect, type Connection } from "../lib/postgres/connection.ts";
 import { clickhouseSettings } from "./clickhouse.ts";
 import { findDatabase } from "./database.ts";
 import { openNats } from "./nats.ts";
-import { answer, say } from "./say.ts";
+import { answer, progress, say } from "./say.ts";
 
 /** Makes or upgrades schema `fraiseql` and the streams, or removes the schema; says what it did. */
 export async function migrate(
@@ -44,7 +44,10 @@ async function migrateTables(
   const clickhouse = connectClickhouse(settings, config.limits);
   const done = flags.down
     ? await dropClickhouse(clickhouse, signal)
-    : await migrateClickhouse(clickhouse, { retentionDays: config.eventRetentionDays }, signal);
+    : await migrateClickhouse(clickhouse, {
+      retentionDays: config.eventRetentionDays,
+      onProgress: progress("a new table for ClickHouse", "events"),
+    }, signal);
   for (const { table, done: what, changes } of done) {
     const words = { made: "made", changed: "changed", nothing: "up to date:", removed: "removed" };
     const more = changes.length > 0 ? `: ${changes.join(", ")}` : "";

@@ -11,6 +11,7 @@ import {
   EVENT_COLUMNS,
   EVENTS_DATA,
   KEPT,
+  NEW_DATA,
   onCluster,
   PARTITION_KEY,
   SORTING_KEY,
@@ -21,6 +22,7 @@ import {
   VIEW_SETTINGS,
   VIEWS,
 } from "./tables.ts";
+import { upgradeData, type UpgradePlace } from "./upgrade.ts";
 
 /** One line for each table and view about what was done. */
 export interface MigratedTable {
@@ -29,13 +31,19 @@ export interface MigratedTable {
   readonly changes: readonly string[];
 }
 
+export interface MigrateOptions {
+  readonly retentionDays: number;
+  /** Events that were copied into the table of this version. */
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
 /**
- * Makes the tables that are not there and changes what can be changed; refuses what cannot become
+ * Makes the tables that are not there, brings one of an earlier version to this, and changes what can be changed; refuses what cannot become
  * what it must be, before anything is touched. Safe to repeat.
  */
 export async function migrateClickhouse(
   clickhouse: Clickhouse,
-  options: { readonly retentionDays: number },
+  options: MigrateOptions,
   signal?: AbortSignal,
 ): Promise<MigratedTable[]> {
   const { database, cluster } = clickhouse.settings;
@@ -51,9 +59,17 @@ export async function migrateClickhouse(
   const data = found.get(EVENTS_DATA);
   const done: MigratedTable[] = [];
   if (data) {
-    const changes = changesOf(data, wanted);
+    const texts: string[] = [];
+    const place = upgradePlace(data, found.get(NEW_DATA));
+    if (place !== null) {
+      const { onProgress = () => {} } = options;
+      const copied = await upgradeData({ clickhouse, wanted, onProgress, ask }, place);
+      texts.push(`${commentOf(tablesVersion)}, ${copied} events copied`);
+    }
+    const now = place === null ? data : (await readTables(clickhouse, ask)).get(EVENTS_DATA);
+    const changes = now ? changesOf(now, wanted) : [];
     for (const { sql } of changes) await clickhouse.command(sql, ask);
-    const texts = changes.map(({ what }) => what);
+    texts.push(...changes.map(({ what }) => what));
     done.push({
       table: EVENTS_DATA,
       done: texts.length > 0 ? "changed" : "nothing",
@@ -77,6 +93,12 @@ export async function migrateClickhouse(
   return done;
 }
 
+/** Where the upgrade of the table is; null: it needs none. */
+function upgradePlace(data: FoundTable, beside: FoundTable | undefined): UpgradePlace | null {
+  if (versionOf(data) === tablesVersion) return beside ? "changed names" : null;
+  return beside ? "copying" : "nothing done";
+}
+
 /** Removes the views and the table with all events; says what was there. */
 export async function dropClickhouse(
   clickhouse: Clickhouse,
@@ -86,7 +108,7 @@ export async function dropClickhouse(
   const on = onCluster({ retentionDays: 0, cluster: clickhouse.settings.cluster });
   const found = await readTables(clickhouse, ask);
   const done: MigratedTable[] = [];
-  for (const table of [...VIEWS.map(({ name }) => name).reverse(), EVENTS_DATA]) {
+  for (const table of [...VIEWS.map(({ name }) => name).reverse(), EVENTS_DATA, NEW_DATA]) {
     const there = found.get(table);
     if (!there) continue;
     const kind = there.engine === "View" ? "VIEW" : "TABLE";
@@ -171,39 +193,46 @@ async function readSettings(clickhouse: Clickhouse, ask: AskOptions): Promise<st
   return rows.map(({ name }) => name);
 }
 
-const ours = [EVENTS_DATA, ...VIEWS.map(({ name }) => name)].map((name) => `'${name}'`).join(", ");
+const ours = [EVENTS_DATA, NEW_DATA, ...VIEWS.map(({ name }) => name)].map((name) => `'${name}'`)
+  .join(", ");
+
+/** 0: of nobody, or of somebody else. */
+const versionOf = ({ comment }: FoundTable) =>
+  Number(/^fraiseql, version (\d+)$/.exec(comment)?.[1] ?? 0);
 
 /** What keeps a table from becoming ours. */
 function faultsOf(
-  { name, engine, comment, sortingKey, partitionKey }: FoundTable,
+  table: FoundTable,
   columns: readonly Column[],
   { cluster }: TableOptions,
 ): string[] {
-  const version = Number(/^fraiseql, version (\d+)$/.exec(comment)?.[1] ?? 0);
+  const { name, engine, sortingKey, partitionKey } = table;
+  const version = versionOf(table);
   if (version > tablesVersion) {
     return [`${name} is of version ${version}, made by a later fraiseql`];
   }
-  if (name !== EVENTS_DATA) {
+  if (name !== EVENTS_DATA && name !== NEW_DATA) {
     return engine === "View" ? [] : [`${name} is a table of engine ${engine}, not a view of ours`];
   }
-  const wanted = cluster === null ? "ReplacingMergeTree" : "ReplicatedReplacingMergeTree";
-  const faults = engine === wanted ? [] : [`${name} has engine ${engine} instead of ${wanted}`];
-  const keys = [["ORDER BY", sortingKey, SORTING_KEY], [
-    "PARTITION BY",
-    partitionKey,
-    PARTITION_KEY,
-  ]];
-  for (const [what, seen, key] of keys) {
-    if (seen !== key) faults.push(`${name} has ${what} ${seen || "nothing"} instead of ${key}`);
+  if (name === NEW_DATA && version === 0) {
+    return [`${name} is no table of ours, and has the name of one that is filled in an upgrade`];
   }
-  // An engine's version column cannot be changed.
-  if (version === 1) {
-    return [
-      `${name} is of version 1, which keeps the last position of a repeated event (copy its events ` +
-      `into the new table: INSERT INTO ${name} (${COLUMN_NAMES}) SELECT ${COLUMN_NAMES} FROM ...)`,
-    ];
+  const isEarlier = version > 0 && version < tablesVersion;
+  if (isEarlier && cluster !== null) return [clusterUpgrade(name, version)];
+  const faults: string[] = [];
+  if (!isEarlier) {
+    const wanted = cluster === null ? "ReplacingMergeTree" : "ReplicatedReplacingMergeTree";
+    if (engine !== wanted) faults.push(`${name} has engine ${engine} instead of ${wanted}`);
+    const keys = [["ORDER BY", sortingKey, SORTING_KEY], [
+      "PARTITION BY",
+      partitionKey,
+      PARTITION_KEY,
+    ]];
+    for (const [what, seen, key] of keys) {
+      if (seen !== key) faults.push(`${name} has ${what} ${seen || "nothing"} instead of ${key}`);
+    }
   }
-  for (const { name: column, type } of [...EVENT_COLUMNS, KEPT]) {
+  for (const { name: column, type } of [...EVENT_COLUMNS, ...isEarlier ? [] : [KEPT]]) {
     const seen = columns.find(({ name }) => name === column);
     if (!seen) faults.push(`${name} has no column ${column} ${type}`);
     else if (seen.type !== type) {
@@ -213,7 +242,13 @@ function faultsOf(
   return faults;
 }
 
-const COLUMN_NAMES = EVENT_COLUMNS.map(({ name }) => name).join(", ");
+/** A replicated table keeps the path that it was made with, which a change of names would not follow. */
+function clusterUpgrade(name: string, version: number): string {
+  const columns = EVENT_COLUMNS.map(({ name }) => name).join(", ");
+  return `${name} is of version ${version}, and a cluster's table is not upgraded by itself: name ` +
+    "another database, stop the sinks, run fraiseql migrate, and copy the events " +
+    `(INSERT INTO new_database.${name} (${columns}) SELECT ${columns} FROM old_database.${name})`;
+}
 
 function refuse(faults: readonly string[]): void {
   if (faults.length === 0) return;

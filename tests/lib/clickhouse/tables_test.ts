@@ -14,7 +14,10 @@ Deno.test("createData() makes a replacing table, by month, with tokens and the r
   const sql = createData(single);
   match(sql, /^CREATE TABLE `fraiseql_events_data` \(/);
   match(sql, /ENGINE = ReplacingMergeTree\(kept\)\nPARTITION BY toYYYYMM\(timestamp\)/);
-  match(sql, /ORDER BY \(entity_type, timestamp, event_id\)/);
+  match(
+    sql,
+    /ORDER BY \(entity_type, sipHash64\(ifNull\(org_id, ''\)\) % 16, timestamp, event_id\)/,
+  );
   match(sql, / \+ 7776000, /);
   match(sql, /SETTINGS non_replicated_deduplication_window = 10000\n/);
 });
