@@ -103,6 +103,7 @@ export class Analytics {
       metrics.stageUp.set({ stage }, ready[stage] === "ok" ? 1 : 0);
       metrics.stagePosition.set({ stage }, state.sequence);
       metrics.stageLagSeconds.set({ stage }, state.lagSeconds);
+      metrics.stageLagEvents.set({ stage }, state.lagEvents);
       metrics.stageRate.set({ stage }, state.eventsPerSecond);
     }
   }

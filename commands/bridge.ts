@@ -5,6 +5,7 @@ import type { BridgeState } from "../sinks/bridge_state.ts";
 import type { BridgeStart } from "../sinks/bridge_worker.ts";
 import { startBridge } from "../sinks/start_bridge.ts";
 import type { ConfinedWorker } from "../lib/start_worker.ts";
+import { hostName } from "./host.ts";
 import { natsSettings } from "./nats.ts";
 import { isBundled, runHere } from "./run_here.ts";
 import { answer, say } from "./say.ts";
@@ -30,7 +31,8 @@ export async function bridge(config: Config, signal: AbortSignal): Promise<numbe
 /** What the worker is told. The embedded server has a user with the bridge's rights. */
 export async function bridgeStart(config: Config): Promise<BridgeStart> {
   const { limits, logLevel } = config;
-  return { nats: await natsSettings(config, "nats.bridge"), limits, logLevel };
+  const nats = await natsSettings(config, "nats.bridge");
+  return { nats, limits, logLevel, host: hostName() };
 }
 
 /** The bridge in its sandbox; where all code is one file there is none to start a worker from. */

@@ -8,6 +8,7 @@ import type { ConfinedWorker } from "../lib/start_worker.ts";
 import type { PublisherState } from "../lib/observer/state.ts";
 import type { WorkerStart } from "../lib/observer/worker.ts";
 import { parseUrl } from "../lib/postgres/url.ts";
+import { hostName } from "./host.ts";
 import { natsSettings } from "./nats.ts";
 import { isBundled, runHere } from "./run_here.ts";
 import { answer, say } from "./say.ts";
@@ -58,7 +59,7 @@ export async function workerStart(
 ): Promise<WorkerStart> {
   const { limits, logLevel } = config;
   const nats = await natsSettings(config, "nats.publisher");
-  return { database: parseUrl(databaseUrl), nats, limits, logLevel, startOver };
+  return { database: parseUrl(databaseUrl), nats, limits, logLevel, startOver, host: hostName() };
 }
 
 /** The publisher in its sandbox; where all code is one file there is none to start a worker from. */

@@ -7,6 +7,7 @@ import type { ClickhouseStart } from "../sinks/clickhouse_worker.ts";
 import { startClickhouseSink } from "../sinks/start_clickhouse.ts";
 import type { ConfinedWorker } from "../lib/start_worker.ts";
 import { clickhouseSettings } from "./clickhouse.ts";
+import { hostName } from "./host.ts";
 import { natsSettings, noEmbedded } from "./nats.ts";
 import { isBundled, runHere } from "./run_here.ts";
 import { answer, say } from "./say.ts";
@@ -36,7 +37,7 @@ export async function clickhouseStart(config: Config): Promise<ClickhouseStart> 
   const clickhouseUrl = config.clickhouseUrl ?? (await readServices(dataDir)).clickhouse;
   if (clickhouseUrl === undefined) throw noEmbedded(dataDir, "ClickHouse");
   const clickhouse = clickhouseSettings(config, clickhouseUrl);
-  return { nats, clickhouse, retentionDays, limits, logLevel };
+  return { nats, clickhouse, retentionDays, limits, logLevel, host: hostName() };
 }
 
 /** The sink in its sandbox; where all code is one file there is none to start a worker from. */

@@ -1,11 +1,14 @@
 /** `fraiseql status`: how far each stage of the event path is. */
 
 import type { Config } from "../lib/config.ts";
+import { holderText, placeText } from "../lib/events/holder.ts";
+import { recordSilenceMs } from "../lib/events/recorded_feed.ts";
 import { createLog } from "../lib/log.ts";
 import { countMax, type IngestLag, type PublisherLag, publisherLag } from "../lib/observer/lag.ts";
 import { openRegistry } from "../lib/postgres/change_log/migrate.ts";
 import { pause } from "../lib/waiting.ts";
 import { type BridgeLag, bridgeLag } from "../sinks/bridge_lag.ts";
+import { standByMs as bridgeSilenceMs } from "../sinks/bridge_progress.ts";
 import { type ClickhouseLag, clickhouseLag } from "../sinks/clickhouse_lag.ts";
 import { withConnection } from "./migrate.ts";
 import { openNats } from "./nats.ts";
@@ -54,12 +57,13 @@ function rateOf(before: PublisherLag, now: PublisherLag, ms: number): number {
 
 function statusText(lag: PublisherLag, rate: number): string {
   const { sequence, epoch, position, events, seconds, lastError, logBytes, logBytesMax } = lag;
+  const place = lag.isHeld ? `held by ${holderText(lag.holder)}` : "nobody publishes";
   const MiB = 1024 * 1024;
   const behind = `${events >= countMax ? "at least " : ""}${events} events`;
   const lines = [
     `change log  ${Math.ceil(logBytes / MiB)} MiB of ${Math.floor(logBytesMax / MiB)} MiB`,
     `publisher   position ${position}, stream sequence ${sequence}, epoch ${epoch}, behind by ` +
-    `${behind} and ${seconds.toFixed(1)} s, ${rate} events/s` +
+    `${behind} and ${seconds.toFixed(1)} s, ${rate} events/s, ${place}` +
     `${lastError === null ? "" : `, last error: ${lastError}`}`,
     ...lag.ingest === null ? [] : [ingestText(lag.ingest)],
   ];
@@ -72,14 +76,17 @@ function ingestText({ taken, repeated, refused, backlog, waitsFor }: IngestLag):
 }
 
 function bridgeText(lag: BridgeLag, before: BridgeLag | null, ms: number): string {
-  const { batchSequence, epoch, sequence, messages, seconds, events, lastError } = lag;
+  const { batchSequence, epoch, sequence, messages, seconds, events, lastError, place } = lag;
   const rate = before ? Math.max(0, Math.round((events - before.events) * 1000 / ms)) : 0;
   return `bridge      batch ${batchSequence}, reads stream sequence ${sequence}, epoch ${epoch}, ` +
-    `behind by ${messages} messages and ${seconds.toFixed(1)} s, ${rate} events/s` +
+    `behind by ${messages} messages and ${seconds.toFixed(1)} s, ${rate} events/s, ` +
+    `${placeText(place, bridgeSilenceMs)}` +
     `${lastError === null ? "" : `, last error: ${lastError}`}\n`;
 }
 
-function clickhouseText({ sequence, batches, seconds }: ClickhouseLag): string {
+/** A sink writes no record while there is nothing to store, so its silence tells nothing then. */
+function clickhouseText({ sequence, batches, seconds, place }: ClickhouseLag): string {
+  const silenceMsMax = batches === 0 ? Infinity : recordSilenceMs;
   return `clickhouse  stored up to batch ${sequence}, behind by ${batches} batches and ` +
-    `${seconds.toFixed(1)} s\n`;
+    `${seconds.toFixed(1)} s, ${placeText(place, silenceMsMax)}\n`;
 }

@@ -5,6 +5,7 @@
 
 import { acknowledgedFeed } from "../lib/events/acknowledged_feed.ts";
 import { dataBytesMax } from "../lib/events/atomic_publish.ts";
+import { type Holder, holderHere, holderText } from "../lib/events/holder.ts";
 import { connectNats, type Nats } from "../lib/events/connect.ts";
 import { STREAM, SUBJECT } from "../lib/events/names.ts";
 import type { NatsSettings } from "../lib/events/nats_url.ts";
@@ -15,15 +16,19 @@ import { pause, within } from "../lib/waiting.ts";
 import { BatchStream } from "./bridge_batches.ts";
 import { BridgeEncoder, type BridgePayload } from "./bridge_encode.ts";
 import { bridgeFeed } from "./bridge_feed.ts";
+import { bridgeLag } from "./bridge_lag.ts";
 import { heartbeatMs, untilFree, writeBridgeProgress } from "./bridge_progress.ts";
 import { BRIDGE_STARTING, type BridgeState } from "./bridge_state.ts";
 import { deliver } from "./deliver.ts";
+import { LagEvents } from "./lag_events.ts";
 import { PlaceLost, type Refusal, type Sink } from "./sink.ts";
 
 export interface BridgeOptions {
   readonly nats: NatsSettings;
   readonly limits: Limits;
   readonly log: Log;
+  /** Name of this machine. */
+  readonly host?: string;
   readonly onState: (state: BridgeState) => void;
   readonly signal: AbortSignal;
 }
@@ -51,6 +56,8 @@ class Bridge {
   /** This bridge is the one that works. */
   #isAtWork = false;
   #wasFenced = false;
+  #holder: Holder | null = null;
+  #lagEvents = new LagEvents();
   #levelAt = performance.now();
   #rate = new Rate();
 
@@ -95,8 +102,9 @@ class Bridge {
         drainMsMax: limits.drainSecondsMax * 1000,
         signal,
         watch: {
-          written: ({ feed, lastSequence, pending }) => {
+          written: ({ feed, lastSequence, pending, rows, messages }) => {
             const isEvents = feed === events.name;
+            if (isEvents) this.#lagEvents.saw(rows, messages);
             if (isEvents && pending === 0) this.#levelAt = performance.now();
             this.tell({
               kind: "working",
@@ -110,6 +118,8 @@ class Bridge {
           waiting: (_whom, reason) => {
             const kind = /^no room/.test(reason) ? "full" : "waiting";
             this.tell({ kind, reason, lastError: reason });
+            // What comes meanwhile is behind it too; where NATS is what is away, that is not known.
+            bridgeLag(nats).then((lag) => lag && this.tell({ pending: lag.messages }), () => {});
           },
         },
       });
@@ -148,11 +158,13 @@ class Bridge {
     // Where another bridge has written, its sign of life comes over this one's first.
     if (this.#wasFenced) await pause(1.5 * heartbeatMs, signal);
     this.#wasFenced = false;
-    const onStandBy = () => {
-      this.options.log.info("bridge stands by: another one works");
-      this.tell({ kind: "standing by", reason: "another bridge works" });
+    const onStandBy = (holder: Holder | null) => {
+      const other = holderText(holder);
+      this.options.log.info("bridge stands by: another one works, or ended just now", { other });
+      this.tell({ kind: "standing by", reason: `another bridge works: ${other}` });
     };
     await untilFree(nats, this.#instance, onStandBy, signal);
+    if (!this.#isAtWork) this.#holder = holderHere(this.options.host ?? "");
     this.#isAtWork = true;
   }
 
@@ -186,6 +198,7 @@ class Bridge {
       events: this.#state.events,
       lastError: this.#state.lastError,
       at: new Date().toISOString(),
+      holder: this.#holder ?? undefined,
     });
   }
 
@@ -195,7 +208,8 @@ class Bridge {
     const eventsPerSecond = this.#rate.perSecond(events, this.#state.eventsPerSecond);
     const isLevel = kind === "working" && pending === 0;
     const lagSeconds = isLevel ? 0 : Math.round((now - this.#levelAt) / 100) / 10;
-    this.#state = { ...this.#state, lagSeconds, eventsPerSecond, ...some };
+    const lagEvents = this.#lagEvents.of(pending);
+    this.#state = { ...this.#state, lagSeconds, lagEvents, eventsPerSecond, ...some };
     this.options.onState(this.#state);
   }
 }

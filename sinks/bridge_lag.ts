@@ -1,5 +1,6 @@
 /** How far the bridge is, asked from outside: for `fraiseql status`. */
 
+import { type Place, readHolder } from "../lib/events/holder.ts";
 import type { Nats } from "../lib/events/connect.ts";
 import { STREAM, SUBJECT } from "../lib/events/names.ts";
 import { lastMessage, nextMessage, streamState } from "../lib/events/stream_state.ts";
@@ -20,6 +21,7 @@ export interface BridgeLag {
   /** Rows since its process began. */
   readonly events: number;
   readonly lastError: string | null;
+  readonly place: Place;
 }
 
 /** Asks the streams; null where no bridge ever ran. */
@@ -38,5 +40,10 @@ export async function bridgeLag(nats: Nats): Promise<BridgeLag | null> {
     seconds: unread ? Math.max(0, (Date.now() - unread.time.getTime()) / 1000) : 0,
     events: record.events,
     lastError: record.lastError,
+    place: {
+      holder: readHolder(record.holder),
+      stopped: record.stopped,
+      silentMs: Math.max(0, Date.now() - Date.parse(record.at)),
+    },
   };
 }

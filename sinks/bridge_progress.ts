@@ -6,6 +6,7 @@
 
 import { abortError } from "../lib/errors.ts";
 import { publishOne } from "../lib/events/atomic_publish.ts";
+import { type Holder, readHolder } from "../lib/events/holder.ts";
 import type { Nats } from "../lib/events/connect.ts";
 import { STREAM, SUBJECT } from "../lib/events/names.ts";
 import { lastMessage } from "../lib/events/stream_state.ts";
@@ -29,6 +30,8 @@ export interface BridgeProgress {
   readonly lastError: string | null;
   /** When this was written, RFC 3339. */
   readonly at: string;
+  /** Who wrote it; earlier programs did not say. */
+  readonly holder?: Holder | undefined;
 }
 
 /** Reads the record; null where none was ever written. */
@@ -49,7 +52,7 @@ export async function writeBridgeProgress(nats: Nats, progress: BridgeProgress):
 export async function untilFree(
   nats: Nats,
   instance: string,
-  onStandBy: () => void,
+  onStandBy: (holder: Holder | null) => void,
   signal: AbortSignal,
 ): Promise<void> {
   let seen = -1;
@@ -58,7 +61,7 @@ export async function untilFree(
     const found = await readWithSequence(nats);
     if (found === null || found.record.stopped || found.record.instance === instance) return;
     if (found.sequence === seen) return;
-    if (!saidSo) onStandBy();
+    if (!saidSo) onStandBy(readHolder(found.record.holder));
     seen = found.sequence;
     await pause(standByMs, signal);
   }
@@ -77,4 +80,4 @@ async function readWithSequence(
 /** Between two records of a bridge at work. */
 export const heartbeatMs = 500;
 /** Four of them missing: it is gone, or so slow that another should try. */
-const standByMs = 2000;
+export const standByMs = 2000;

@@ -15,6 +15,8 @@ export interface BridgeState {
   readonly pending: number;
   /** Since FRAISEQL_BATCHES last had all of FRAISEQL_EVENTS; 0 while it has. */
   readonly lagSeconds: number;
+  /** Events in what is pending, as many to a message as the last ones had. */
+  readonly lagEvents: number;
   readonly eventsPerSecond: number;
   readonly lastError: string | null;
 }
@@ -28,6 +30,7 @@ export const BRIDGE_STARTING: BridgeState = {
   events: 0,
   pending: 0,
   lagSeconds: 0,
+  lagEvents: 0,
   eventsPerSecond: 0,
   lastError: null,
 };

@@ -12,6 +12,7 @@ export interface BridgeStart {
   readonly nats: NatsSettings;
   readonly limits: Limits;
   readonly logLevel: LogLevel;
+  readonly host?: string;
 }
 
 runWorker<BridgeStart, BridgeState>(({ logLevel, ...start }, onState, signal) =>

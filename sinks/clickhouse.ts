@@ -7,17 +7,20 @@
 import { type Clickhouse, connectClickhouse } from "../lib/clickhouse/client.ts";
 import type { ClickhouseSettings } from "../lib/clickhouse/url.ts";
 import { acknowledgedFeed } from "../lib/events/acknowledged_feed.ts";
+import { holderText } from "../lib/events/holder.ts";
 import { connectNats, type Nats } from "../lib/events/connect.ts";
 import { STREAM, SUBJECT } from "../lib/events/names.ts";
 import type { NatsSettings } from "../lib/events/nats_url.ts";
-import { recordedFeed } from "../lib/events/recorded_feed.ts";
+import { recordedFeed, recordSilenceMs } from "../lib/events/recorded_feed.ts";
 import type { Limits } from "../lib/limits.ts";
 import type { Log } from "../lib/log.ts";
 import { Rate } from "../lib/rate.ts";
+import { clickhouseLag } from "./clickhouse_lag.ts";
 import { encodeBatches } from "./clickhouse_encode.ts";
 import { heldSequence } from "./clickhouse_held.ts";
 import { ClickhouseSink } from "./clickhouse_sink.ts";
 import { CLICKHOUSE_STARTING, type ClickhouseState } from "./clickhouse_state.ts";
+import { LagEvents } from "./lag_events.ts";
 import { deliver } from "./deliver.ts";
 
 export interface ClickhouseOptions {
@@ -26,6 +29,8 @@ export interface ClickhouseOptions {
   readonly retentionDays: number;
   readonly limits: Limits;
   readonly log: Log;
+  /** Name of this machine. */
+  readonly host?: string;
   /** Told of every change. */
   readonly onState: (state: ClickhouseState) => void;
   readonly signal: AbortSignal;
@@ -51,7 +56,7 @@ export async function runClickhouse(options: ClickhouseOptions): Promise<void> {
 async function store(
   nats: Nats,
   clickhouse: Clickhouse,
-  { retentionDays, limits, log, signal }: ClickhouseOptions,
+  { retentionDays, limits, log, host = "", signal }: ClickhouseOptions,
   teller: Teller,
 ): Promise<void> {
   const max = { messages: limits.pullMessagesMax, bytes: limits.pullBytesMax };
@@ -64,7 +69,14 @@ async function store(
     onReplaced: ({ message: reason }) => log.warn("batches are stored from the first", { reason }),
     onGap: ({ first, last }) =>
       log.error("batches left the stream before they were stored", { first, last }),
-    onStandBy: () => teller.tell({ kind: "standing by", reason: "another sink works" }),
+    host,
+    onStandBy(holder) {
+      const other = holderText(holder);
+      const seconds = recordSilenceMs / 1000;
+      log.info("sink stands by: another one works, or ended just now", { other, seconds });
+      const reason = `another sink works, or ended within the last ${seconds} s: ${other}`;
+      teller.tell({ kind: "standing by", reason });
+    },
   });
   const replays = acknowledgedFeed({
     nats,
@@ -88,11 +100,16 @@ async function store(
     drainMsMax: limits.drainSecondsMax * 1000,
     signal,
     watch: {
-      written: ({ feed, lastSequence, rows, pending }) => {
+      written: ({ feed, lastSequence, rows, messages, pending }) => {
         const isBatches = feed === batches.name;
+        if (isBatches) teller.lagEvents.saw(rows, messages);
         teller.written(rows, isBatches ? { sequence: lastSequence, pending } : {});
       },
-      waiting: (_whom, reason) => teller.tell({ kind: "waiting", reason, lastError: reason }),
+      waiting(_whom, reason) {
+        teller.tell({ kind: "waiting", reason, lastError: reason });
+        // What comes meanwhile is behind it too; where NATS is what is away, that is not known.
+        clickhouseLag(nats).then((lag) => lag && teller.tell({ pending: lag.batches }), () => {});
+      },
     },
   });
 }
@@ -104,6 +121,7 @@ class Teller {
   #state = CLICKHOUSE_STARTING;
   #levelAt = performance.now();
   #rate = new Rate();
+  readonly lagEvents = new LagEvents();
 
   constructor(private readonly onState: (state: ClickhouseState) => void) {}
 
@@ -118,7 +136,8 @@ class Teller {
     const eventsPerSecond = this.#rate.perSecond(state.events, state.eventsPerSecond);
     const isLevel = state.kind === "working" && state.pending === 0;
     const lagSeconds = isLevel ? 0 : Math.round((now - this.#levelAt) / 100) / 10;
-    this.#state = { ...state, eventsPerSecond, lagSeconds };
+    const lagEvents = this.lagEvents.of(state.pending);
+    this.#state = { ...state, eventsPerSecond, lagSeconds, lagEvents };
     this.onState(this.#state);
   }
 }

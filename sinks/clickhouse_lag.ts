@@ -1,5 +1,6 @@
 /** How far the ClickHouse sink is, asked from outside: for `fraiseql status`. */
 
+import { type Place, readHolder } from "../lib/events/holder.ts";
 import type { Nats } from "../lib/events/connect.ts";
 import { STREAM, SUBJECT } from "../lib/events/names.ts";
 import { readProgress } from "../lib/events/recorded_feed.ts";
@@ -13,6 +14,7 @@ export interface ClickhouseLag {
   readonly batches: number;
   /** Age of the oldest of them; 0 where there is none. */
   readonly seconds: number;
+  readonly place: Place;
 }
 
 /** Asks the streams; null where no sink ever stored anything. */
@@ -26,6 +28,11 @@ export async function clickhouseLag(nats: Nats): Promise<ClickhouseLag | null> {
   return {
     sequence,
     batches: next ? lastSequence - sequence : 0,
+    place: {
+      holder: readHolder(found.record.holder),
+      stopped: found.record.stopped,
+      silentMs: Math.max(0, Date.now() - found.time.getTime()),
+    },
     seconds: next ? Math.max(0, (Date.now() - next.time.getTime()) / 1000) : 0,
   };
 }

@@ -12,6 +12,8 @@ export interface ClickhouseState {
   readonly pending: number;
   /** Since ClickHouse last had all of FRAISEQL_BATCHES; 0 while it has. */
   readonly lagSeconds: number;
+  /** Events in what is pending, as many to a message as the last ones had. */
+  readonly lagEvents: number;
   readonly eventsPerSecond: number;
   readonly lastError: string | null;
 }
@@ -23,6 +25,7 @@ export const CLICKHOUSE_STARTING: ClickhouseState = {
   events: 0,
   pending: 0,
   lagSeconds: 0,
+  lagEvents: 0,
   eventsPerSecond: 0,
   lastError: null,
 };

@@ -15,6 +15,7 @@ export interface ClickhouseStart {
   readonly retentionDays: number;
   readonly limits: Limits;
   readonly logLevel: LogLevel;
+  readonly host?: string;
 }
 
 runWorker<ClickhouseStart, ClickhouseState>(({ logLevel, ...start }, onState, signal) =>

@@ -11,6 +11,7 @@ import { abortError, AppError } from "../errors.ts";
 import { pause, within } from "../waiting.ts";
 import { publishOne } from "./atomic_publish.ts";
 import type { Nats } from "./connect.ts";
+import { type Holder, holderHere, readHolder } from "./holder.ts";
 import { type Feed, rangeOf } from "./feed.ts";
 import { STREAM, type StreamName, SUBJECT } from "./names.ts";
 import { type OrderedReader, readOrdered } from "./ordered_reader.ts";
@@ -37,7 +38,10 @@ export interface RecordedOptions {
   readonly onReplaced?: (replaced: StreamReplaced) => void;
   /** A second worker takes over after so long without a record; default 5 s. */
   readonly standByMs?: number;
-  readonly onStandBy?: () => void;
+  /** Told by whom the place is held, as far as it is known. */
+  readonly onStandBy?: (holder: Holder | null) => void;
+  /** Name of this machine. */
+  readonly host?: string;
 }
 
 /** What a worker keeps of itself. */
@@ -53,17 +57,26 @@ export interface ProgressRecord {
   readonly instance: string;
   /** It has stopped, and another need not wait. */
   readonly stopped: boolean;
+  /** Who that is; earlier programs did not write it. */
+  readonly holder?: Holder | undefined;
+}
+
+interface FoundRecord {
+  readonly record: ProgressRecord;
+  readonly sequence: number;
+  /** When it was written. */
+  readonly time: Date;
 }
 
 /** Reads a worker's record; null where it never wrote one. */
 export async function readProgress(
   nats: Nats,
   worker: string,
-): Promise<{ readonly record: ProgressRecord; readonly sequence: number } | null> {
+): Promise<FoundRecord | null> {
   const found = await lastMessage(nats, STREAM.progress, SUBJECT.progress(worker));
   if (!found) return null;
   const record = toRecord(found.data);
-  if (record) return { record, sequence: found.sequence };
+  if (record) return { record, sequence: found.sequence, time: found.time };
   throw new AppError("BAD_INPUT", `${SUBJECT.progress(worker)} holds no record of progress`, {
     hint: "somebody else wrote there; remove it with nats stream purge FRAISEQL_PROGRESS " +
       "--subject, after which the worker begins with the first event",
@@ -74,6 +87,7 @@ export async function readProgress(
 export function recordedFeed(options: RecordedOptions): Feed {
   const { nats, stream, worker, max, heldLast, onReplaced } = options;
   const instance = crypto.randomUUID();
+  let holder = holderHere(options.host ?? "");
   let reader: OrderedReader | null = null;
   let last: ProgressRecord | null = null;
   /** The last record's sequence, which the next one names. */
@@ -85,8 +99,10 @@ export function recordedFeed(options: RecordedOptions): Feed {
   /** Taken already, behind such a range. */
   let rest: EventMessage[] = [];
 
-  const write = async (record: Omit<ProgressRecord, "stream" | "created" | "instance">) => {
-    const whole: ProgressRecord = { stream, created, instance, ...record };
+  const write = async (
+    record: Omit<ProgressRecord, "stream" | "created" | "instance" | "holder">,
+  ) => {
+    const whole: ProgressRecord = { stream, created, ...record, instance, holder };
     const data = new TextEncoder().encode(JSON.stringify(whole));
     sequence = await publishOne(nats, SUBJECT.progress(worker), data, {
       "Nats-Expected-Last-Subject-Sequence": String(sequence),
@@ -105,6 +121,7 @@ export function recordedFeed(options: RecordedOptions): Feed {
     async open(signal) {
       reset();
       const found = await untilFree(options, instance, signal);
+      if (found?.record.instance !== instance) holder = holderHere(options.host ?? "");
       const record = found?.record ?? null;
       sequence = found?.sequence ?? 0;
       last = record;
@@ -192,23 +209,24 @@ export function recordedFeed(options: RecordedOptions): Feed {
 
 /** Waits while another program of this name writes records, or may be about to. */
 async function untilFree(
-  { nats, worker, standByMs = defaultStandByMs, onStandBy }: RecordedOptions,
+  { nats, worker, standByMs = recordSilenceMs, onStandBy }: RecordedOptions,
   instance: string,
   signal: AbortSignal,
-): Promise<Awaited<ReturnType<typeof readProgress>>> {
+): Promise<FoundRecord | null> {
   let seen = -1;
   for (let saidSo = false;; saidSo = true) {
     if (signal.aborted) throw abortError(signal);
     const found = await readProgress(nats, worker);
     const isFree = found === null || found.record.stopped || found.record.instance === instance;
     if (isFree || found.sequence === seen) return found;
-    if (!saidSo) onStandBy?.();
+    if (!saidSo) onStandBy?.(readHolder(found.record.holder));
     seen = found.sequence;
     await pause(standByMs, signal);
   }
 }
 
-const defaultStandByMs = 5000;
+/** A worker without a record for so long is gone, or has nothing to do. */
+export const recordSilenceMs = 5000;
 const goodbyeMsMax = 1000;
 
 function toRecord(data: Uint8Array): ProgressRecord | null {

@@ -3,12 +3,14 @@
 import { lastCheckpoint } from "../events/atomic_publish.ts";
 import type { Nats } from "../events/connect.ts";
 import { STREAM } from "../events/names.ts";
+import { type Holder, readHolder } from "../events/holder.ts";
 import { streamState } from "../events/stream_state.ts";
 import { currentSnapshot, readState } from "../postgres/change_log.ts";
 import { type IngestProgress, readIngestProgress } from "../postgres/change_log/ingest.ts";
 import type { Connection } from "../postgres/connection.ts";
 import { decodeCheckpoint, nextWindow } from "./checkpoint.ts";
 import { readProgress } from "./progress.ts";
+import { lockKey } from "./session.ts";
 
 /** The publisher as it can be seen in the database and the stream. */
 export interface PublisherLag {
@@ -22,6 +24,10 @@ export interface PublisherLag {
   /** Age of the oldest of them; those that came from elsewhere may have times of their own. */
   readonly seconds: number;
   readonly lastError: string | null;
+  /** One works. */
+  readonly isHeld: boolean;
+  /** Who wrote the last record; null where that is not known. */
+  readonly holder: Holder | null;
   readonly logBytes: number;
   readonly logBytesMax: number;
   /** Null where the change log takes no events of other producers yet. */
@@ -69,8 +75,21 @@ export async function publisherLag(connection: Connection, nats: Nats): Promise<
     events: Number(row[0]),
     seconds: Math.max(0, Number(row[1])),
     lastError: record?.lastError ?? null,
+    isHeld: await isHeld(connection),
+    holder: readHolder(record?.holder),
     logBytes: bytes,
     logBytesMax: bytesMax,
     ingest: progress && { ...progress, backlog: backlog ?? 0 },
   };
+}
+
+/** Whether a publisher of this database works. */
+async function isHeld(connection: Connection): Promise<boolean> {
+  const [row] = await connection.query(
+    `select exists (select from pg_catalog.pg_locks l join pg_catalog.pg_database d on d.oid = l.database
+       where l.locktype = 'advisory' and l.objsubid = 1 and l.granted
+         and d.datname = pg_catalog.current_database()
+         and (l.classid::pg_catalog.int8 << 32) | l.objid::pg_catalog.int8 = ${lockKey})`,
+  );
+  return row?.[0] === "t";
 }

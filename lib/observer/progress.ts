@@ -4,6 +4,7 @@
  */
 
 import { publishOne } from "../events/atomic_publish.ts";
+import type { Holder } from "../events/holder.ts";
 import type { Nats } from "../events/connect.ts";
 import { STREAM, SUBJECT } from "../events/names.ts";
 import { lastMessage } from "../events/stream_state.ts";
@@ -24,6 +25,8 @@ export interface PublisherProgress {
   readonly lastError: string | null;
   /** When this was written, RFC 3339. */
   readonly at: string;
+  /** Who wrote it; earlier programs did not say. */
+  readonly holder?: Holder | undefined;
 }
 
 export interface Sample {

@@ -25,6 +25,8 @@ export interface PublishOptions {
   readonly nats: NatsSettings;
   readonly limits: Limits;
   readonly log: Log;
+  /** Name of this machine. */
+  readonly host?: string;
   /** Do not go on from the last checkpoint; see docs/events.md. */
   readonly startOver: "first" | "now" | null;
   readonly onState: (state: PublisherState) => void;

@@ -3,6 +3,7 @@
 import { AppError } from "../errors.ts";
 import { dataBytesMax, publishPage } from "../events/atomic_publish.ts";
 import type { Nats } from "../events/connect.ts";
+import { holderHere } from "../events/holder.ts";
 import {
   FIRST_SNAPSHOT,
   prepareReader,
@@ -68,6 +69,7 @@ const standByMs = 500;
 
 class Session {
   readonly #publisher: Publisher;
+  readonly #holder: ReturnType<typeof holderHere>;
   readonly #nats: Nats;
   readonly #connection: Connection;
   #aligned: Aligned | null = null;
@@ -85,6 +87,7 @@ class Session {
 
   constructor(private readonly options: SessionOptions) {
     this.#publisher = options.publisher;
+    this.#holder = holderHere(this.#publisher.options.host ?? "");
     this.#nats = options.nats;
     this.#connection = options.connection;
     const { publishPageBytesMax, publishMessageBytesMax } = this.#publisher.options.limits;
@@ -329,6 +332,7 @@ class Session {
       events: state.events,
       lastError: state.lastError,
       at: new Date().toISOString(),
+      holder: this.#holder,
     });
   }
 

@@ -16,6 +16,7 @@ export interface WorkerStart {
   readonly nats: NatsSettings;
   readonly limits: Limits;
   readonly logLevel: LogLevel;
+  readonly host?: string;
   readonly startOver: "first" | "now" | null;
 }
 

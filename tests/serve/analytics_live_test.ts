@@ -61,9 +61,13 @@ Deno.test("serve with no configuration has an UPDATE in fraiseql_events once it 
   for (const stage of ["bridge", "clickhouse"]) {
     match(metrics, new RegExp(`^fraiseql_stage_up\\{stage="${stage}"\\} 1$`, "m"));
     match(metrics, new RegExp(`^fraiseql_stage_position\\{stage="${stage}"\\} [1-9]`, "m"));
+    match(metrics, new RegExp(`^fraiseql_stage_lag_events\\{stage="${stage}"\\} 0$`, "m"));
   }
   const status = await command(["status"], env, dir.path);
-  match(status.stdout, /^clickhouse +stored up to batch [1-9]\d*, behind by 0 batches/m);
+  match(
+    status.stdout,
+    /^clickhouse +stored up to batch [1-9]\d*, behind by 0 batches and 0\.0 s, held by process \d+ on \S+ since/m,
+  );
   const verified = await command(["verify"], env, dir.path);
   equal([verified.code, verified.stdout], [
     0,

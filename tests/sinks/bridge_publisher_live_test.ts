@@ -50,7 +50,7 @@ Deno.test("runBridge() writes each event once though FRAISEQL_EVENTS is made ane
     equal((await status.ended).code, 0);
     match(
       status.stdout(),
-      /bridge {6}batch \d+, reads stream sequence \d+, epoch [2-9], behind by 0 messages and 0\.0 s/,
+      /bridge {6}batch \d+, reads stream sequence \d+, epoch [2-9], behind by 0 messages and 0\.0 s, \d+ events\/s, stopped \(was process \d+ since /,
     );
   });
 });

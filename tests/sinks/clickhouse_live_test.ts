@@ -6,12 +6,14 @@ import { listDead } from "../../lib/events/dead.ts";
 import { publishOne } from "../../lib/events/atomic_publish.ts";
 import { CONTENT_TYPE, HEADER, STREAM, SUBJECT } from "../../lib/events/names.ts";
 import { readProgress } from "../../lib/events/recorded_feed.ts";
+import { streamState } from "../../lib/events/stream_state.ts";
 import { limits } from "../../lib/limits.ts";
+import { clickhouseLag } from "../../sinks/clickhouse_lag.ts";
 import { event, events } from "../lib/events/events.ts";
 import { testClickhouse } from "../services/clickhouse.ts";
 import { testNats } from "../services/nats.ts";
 import { Bridged } from "./bridged.ts";
-import { batchBytes, clickhouseWithTables, storedIds } from "./clickhouse_stored.ts";
+import { batchBytes, clickhouseWithTables, Door, storedIds } from "./clickhouse_stored.ts";
 import { storing } from "./storing.ts";
 
 await testNats();
@@ -152,4 +154,55 @@ Deno.test("runClickhouse() begins again behind what it stored, also where positi
     equal(BigInt(row?.last ?? 0) >> 54n, 3n);
     equal(typeof row?.last, "string");
   });
+});
+
+Deno.test("runClickhouse() says whose place it waits for after a kill, in state and log, and takes it over", async () => {
+  const clickhouse = await clickhouseWithTables();
+  await Bridged.run(async (bridged) => {
+    const { nats } = bridged;
+    await publishOne(nats, SUBJECT.batches, batchBytes(events(0, 4), 1), {});
+    const { created } = await streamState(nats, STREAM.batches);
+    const holder = { host: "alpha", pid: 7, since: "2026-01-01T00:00:00.000Z" };
+    const place = { stream: STREAM.batches, created, first: 1, last: 1, done: false };
+    const record = { ...place, instance: "of a killed one", stopped: false, holder };
+    const bytes = new TextEncoder().encode(JSON.stringify(record));
+    await publishOne(nats, SUBJECT.progress("clickhouse"), bytes, {});
+    deepEqual((await clickhouseLag(nats))?.place.holder, holder);
+
+    const sink = storing(bridged, clickhouse);
+    await sink.until(has(clickhouse, 4));
+    const other = "process 7 on alpha since 2026-01-01T00:00:00.000Z";
+    const stoodBy = sink.states.filter(({ kind }) => kind === "standing by");
+    deepEqual([...new Set(stoodBy.map(({ reason }) => reason))], [
+      `another sink works, or ended within the last 5 s: ${other}`,
+    ]);
+    ok(sink.lines.some((line) => line.includes("sink stands by") && line.includes(other)));
+    await sink.stop();
+    const left = (await clickhouseLag(nats))?.place;
+    deepEqual([left?.stopped, left?.holder?.pid], [true, Deno.pid]);
+  });
+});
+
+Deno.test("runClickhouse() tells how many events it has before it, also while ClickHouse is away", async () => {
+  const clickhouse = await clickhouseWithTables();
+  const door = new Door(clickhouse);
+  await Bridged.run(async (bridged) => {
+    const add = (n: number) =>
+      publishOne(bridged.nats, SUBJECT.batches, batchBytes(events(5 * n, 5 * n + 5), n + 1), {});
+    for (let n = 0; n < 4; n++) await add(n);
+    const sink = storing(bridged, door.client());
+    await sink.until(() => Promise.resolve(sink.states.at(-1)?.events === 20));
+    const behind = sink.states.filter(({ pending, events }) => pending > 0 && events > 0);
+    ok(behind.length > 0);
+    for (const { pending, lagEvents } of behind) equal(lagEvents, 5 * pending);
+    equal(sink.states.at(-1)?.lagEvents, 0);
+    await door.shut();
+    for (let n = 4; n < 7; n++) await add(n);
+    await sink.until(() => Promise.resolve(sink.states.at(-1)?.lagEvents === 15));
+    door.open();
+    await sink.until(has(clickhouse, 35));
+    await sink.until(() => Promise.resolve(sink.states.at(-1)?.lagEvents === 0));
+    await sink.stop();
+    await door.shut();
+  }, { pullMessagesMax: 1 });
 });

@@ -89,7 +89,15 @@ Deno.test("fraiseql verify ends with 0 and status tells how far the publisher is
     deepEqual([code, stdout], [0, "1 events in the change log, 1 in NATS: the same\n"]);
     const shown = await run(["status"], env);
     equal(shown.code, 0);
-    match(shown.stdout, /^publisher +position 1, stream sequence 2, epoch 1, behind by 2 events/m);
+    match(
+      shown.stdout,
+      /^publisher +position 1, stream sequence 2, epoch 1, behind by 2 events and .*, nobody publishes$/m,
+    );
+    const running = observed.start();
+    await running.until(({ kind }) => kind === "asleep");
+    const held = await run(["status"], env);
+    match(held.stdout, /^publisher .* 0 events\/s, held by process \d+ since 2/m);
+    await running.stop();
   });
 });
 
