@@ -8,30 +8,25 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Clickhouse } from "../../lib/clickhouse/client.ts";
-import { eventStore } from "../../lib/clickhouse/event_store.ts";
 import { EVENTS_DATA } from "../../lib/clickhouse/tables.ts";
 import { publishOne } from "../../lib/events/atomic_publish.ts";
 import type { Nats } from "../../lib/events/connect.ts";
 import { STREAM, SUBJECT } from "../../lib/events/names.ts";
 import { lastMessage, streamState } from "../../lib/events/stream_state.ts";
-import { limits } from "../../lib/limits.ts";
-import { createLog } from "../../lib/log.ts";
-import { readCatalog } from "../../lib/postgres/catalog.ts";
 import { readIngestProgress } from "../../lib/postgres/change_log/ingest.ts";
 import { connect } from "../../lib/postgres/connection.ts";
-import { openDatabase } from "../../lib/postgres/database.ts";
-import { openEngine } from "../../lib/query/open_query.ts";
 import { Observed } from "../lib/observer/observed.ts";
-import { readData } from "../lib/query/engine.ts";
-import { randomOf } from "../lib/random.ts";
-import { command } from "../serve/serve.ts";
+import { compare } from "../clients/both_ways.ts";
+import { command, post, serve, type Served } from "../serve/serve.ts";
 import { testClickhouse } from "../services/clickhouse.ts";
 import { testNats } from "../services/nats.ts";
 import { testPostgres } from "../services/postgres.ts";
 import { Bridged } from "../sinks/bridged.ts";
 import { clickhouseWithTables } from "../sinks/clickhouse_stored.ts";
 import { storing } from "../sinks/storing.ts";
+import { type Question, viewQuestions } from "./in_graphql.ts";
 import { type Ask, checkViews, eventsSeen, sorted } from "./in_views.ts";
+import { type Pick, pickOf } from "./pick.ts";
 
 const server = await testPostgres();
 await testNats();
@@ -61,13 +56,7 @@ const CAPTURES = ["users", "orders"].map((table) => [
   ...["--org-column", "org", "--user-column", "changed_by", "--timestamp-column", "created_at"],
 ]);
 
-type Pick = (max: number) => number;
-const pickOf = (n: number): Pick => {
-  const random = randomOf(n);
-  return (max) => Math.floor(random() * max);
-};
-
-Deno.test("fraiseql_events' three views and eventsAggregate have PostgreSQL's own numbers, whatever comes again", async () => {
+Deno.test("fraiseql_events' views, and GraphQL's fields of them over HTTP and Flight, have PostgreSQL's own numbers, whatever comes again", async () => {
   const small = {
     batchRowsMax: 100,
     bridgeFlushMsMax: 20,
@@ -82,6 +71,7 @@ Deno.test("fraiseql_events' three views and eventsAggregate have PostgreSQL's ow
     // So that what is stored twice stays so, and the views have to see one of each.
     await clickhouse.command(`SYSTEM STOP MERGES ${EVENTS_DATA}`);
     const bridged = new Bridged(observed.natsUrl, nats, observed.limits);
+    await using program = await served(url, clickhouse);
     const publisher = observed.start();
     const bridge = bridged.bridge();
     let sink = storing(bridged, clickhouse);
@@ -120,20 +110,24 @@ Deno.test("fraiseql_events' three views and eventsAggregate have PostgreSQL's ow
       `SELECT bitShiftRight(max(position), 54) AS epoch FROM ${EVENTS_DATA}`,
     );
     ok(Number(epoch?.epoch) >= 3, "both streams were noticed");
-    await checkNumbers(clickhouse, ask, url);
+    await checkNumbers(clickhouse, ask, program);
 
     // The sink begins again with an earlier record, and then with a stream that it does not know.
     await sink.stop();
     await publishOne(nats, SUBJECT.progress("clickhouse"), early ?? new Uint8Array(), {});
     sink = storing(bridged, clickhouse);
     await until(() => Promise.resolve(sink.states.some(({ events }) => events > 0)));
-    await checkNumbers(clickhouse, ask, url);
+    await checkNumbers(clickhouse, ask, program);
     await bridged.makeAnew(STREAM.batches);
     await observed.query("update orders set total = total + 1 where id % 2 = 0");
     await until(allSeen); // what comes last, behind all that came again
     const rows = await rowsStored(clickhouse);
     ok(rows > await eventsSeen(clickhouse) * 1.5, `${rows} rows are stored`);
-    await checkNumbers(clickhouse, ask, url);
+    const asked = await checkNumbers(clickhouse, ask, program);
+    // Flight gives the same as HTTP.
+    const { faults, rows: compared } = await compare(program.http, program.flight, asked);
+    deepEqual(faults, []);
+    ok(compared > 0);
 
     await sink.stop();
     await bridge.stop();
@@ -229,46 +223,54 @@ async function rowsStored(clickhouse: Clickhouse): Promise<number> {
   return Number(row?.rows);
 }
 
-async function checkNumbers(clickhouse: Clickhouse, ask: Ask, url: string): Promise<void> {
+/** The views in ClickHouse, and the fields of events over HTTP; gives what was asked. */
+async function checkNumbers(
+  clickhouse: Clickhouse,
+  ask: Ask,
+  { http }: Served,
+): Promise<Question[]> {
   await checkViews(clickhouse, ask);
-  const database = await openDatabase({
-    url,
-    limits: limits(),
-    log: createLog("error", () => {}),
-  });
-  try {
-    const engine = await openEngine({
-      database,
-      readCatalog: () => readCatalog(database, ["public"]),
-      limits: limits(),
-      unrepresentable: "error",
-      views: [],
-      events: eventStore(() => clickhouse, limits()),
-    });
-    const pick = pickOf(seed);
-    for (let n = 0; n < cases; n++) {
-      const [query, sql] = aggregate(pick);
-      const { eventsAggregate } = await readData(engine, query);
-      const rows = await ask(sql);
-      deepEqual(sorted(eventsAggregate), sorted(rows.map(([row]) => JSON.parse(row ?? ""))), query);
-    }
-  } finally {
-    await database.close();
+  const pick = pickOf(seed);
+  const questions = Array.from({ length: cases }, (_, n) => [
+    aggregate(pick),
+    ...n % 4 === 0 ? viewQuestions(pick) : [],
+  ]);
+  for (const { query, sql, ordered } of questions.flat()) {
+    const { body } = await post(http, query);
+    deepEqual(body.errors, undefined, query);
+    const [rows] = Object.values(body.data) as unknown[][];
+    const wanted = (await ask(sql)).map(([row]) => JSON.parse(row ?? ""));
+    if (ordered) deepEqual(rows, wanted, query);
+    else deepEqual(sorted(rows ?? []), sorted(wanted), query);
   }
+  return questions.flat();
+}
+
+/** The program, which reads what the test's workers store. */
+function served(url: string, { settings }: Clickhouse): Promise<Served> {
+  const clickhouse = new URL(settings.origin);
+  [clickhouse.username, clickhouse.password] = [settings.user, settings.password];
+  clickhouse.pathname = `/${settings.database}`;
+  return serve({
+    DATABASE_URL: url,
+    FRAISEQL_CLICKHOUSE_URL: String(clickhouse),
+    FRAISEQL_TOPOLOGY: "dual",
+    FRAISEQL_LOG_LEVEL: "warn",
+  });
 }
 
 /** A random question, as GraphQL and as PostgreSQL has it. */
-function aggregate(pick: Pick): [query: string, sql: string] {
+function aggregate(pick: Pick): Question {
   const by = ["HOUR", "DAY", "MONTH"][pick(3)];
   const zone = ["UTC", "Europe/Paris", "Asia/Kolkata"][pick(3)];
   const period = `to_char(date_trunc('${by}', recorded_at, '${zone}') at time zone 'UTC',
     'YYYY-MM-DD"T"HH24:MI:SS"Z"')`;
   const groups = [
-    ["{ field: orgId }", "org_id"],
-    ["{ field: userId }", "user_id"],
-    ["{ field: entityType }", "entity_type"],
-    ['{ path: ["region"] }', "data::jsonb #>> '{region}'"],
-    [`{ field: timestamp, by: ${by}, timeZone: "${zone}" }`, period],
+    ["field: orgId", "org", "org_id"],
+    ["field: userId", "user", "user_id"],
+    ["field: entityType", "type", "entity_type"],
+    ['path: ["region"]', "region", "data::jsonb #>> '{region}'"],
+    [`field: timestamp, by: ${by}, timeZone: "${zone}"`, "period", period],
   ].filter(() => pick(3) === 0);
   const [where, condition] = [
     ["", "true"],
@@ -278,19 +280,24 @@ function aggregate(pick: Pick): [query: string, sql: string] {
   const total = 'path: ["total"]';
   const number = `case when jsonb_typeof(data::jsonb -> 'total') = 'number'
     then round((data::jsonb ->> 'total')::numeric, 6) end`;
-  const keys = groups.map(([, sql]) => sql);
-  return [
-    `{ eventsAggregate(${where}groupBy: [${groups.map(([entry]) => entry).join(", ")}]) {
-        group { value } count users: countDistinct(field: userId)
+  const keys = groups.map(([, , sql]) => sql);
+  return {
+    ordered: false,
+    query: `{ eventsAggregate(${where}groupBy: [${
+      groups.map(([entry, as]) => `{ ${entry}, as: "${as}" }`).join(", ")
+    }]) {
+        group { key value } count users: countDistinct(field: userId)
         entities: countDistinct(field: entityId)
         sum(${total}) avg(${total}) min(${total}) max(${total}) } }`,
-    `select json_build_object(
-       'group', json_build_array(${keys.map((key) => `json_build_object('value', ${key})`)}),
+    sql: `select json_build_object(
+       'group', json_build_array(${
+      groups.map(([, as, key]) => `json_build_object('key', '${as}', 'value', ${key})`)
+    }),
        'count', count(*)::text, 'users', count(distinct user_id)::text,
        'entities', count(distinct entity_id)::text, 'sum', sum(${number})::text,
        'avg', round(avg(${number}), 6)::text, 'min', min(${number})::text,
        'max', max(${number})::text)
      from fraiseql.change_log where ${condition}
      ${keys.length > 0 ? `group by ${keys}` : ""}`,
-  ];
+  };
 }
