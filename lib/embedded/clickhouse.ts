@@ -61,6 +61,7 @@ export async function startClickhouse(
     if (signal?.aborted) throw abortError(signal);
   };
   goOn();
+  refuseBundled(import.meta.url);
   const folder = await openFolder(options.dataDir, options.inUseMsMax);
   try {
     goOn();
@@ -89,6 +90,18 @@ export async function startClickhouse(
     folder.lock.close();
     throw error;
   }
+}
+
+/**
+ * Throws `UNSUPPORTED` where all code is one file: the engine's process is a program of its own, with
+ * rights that the rest must not have, and a compiled program has neither its source nor npm.
+ */
+export function refuseBundled(moduleUrl: string): void {
+  if (!Deno.build.standalone && moduleUrl.endsWith("/embedded/clickhouse.ts")) return;
+  throw new AppError("UNSUPPORTED", "a compiled fraiseql has no embedded ClickHouse", {
+    hint: "set FRAISEQL_CLICKHOUSE_URL to a ClickHouse server, or FRAISEQL_SINKS=none to store " +
+      "nothing, or run fraiseql from its source",
+  });
 }
 
 /** 192 bits, in letters that no URL has to escape. */

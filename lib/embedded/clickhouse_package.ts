@@ -69,8 +69,6 @@ async function ask(
   flags: string[],
   signal: AbortSignal | undefined,
 ): Promise<{ path: string | null; said: string }> {
-  // A compiled fraiseql is no Deno that could be asked.
-  if (Deno.build.standalone) return { path: null, said: "a compiled program cannot get packages" };
   const code = "const [name] = Deno.args;" +
     "await import(`${name}/package.json`, { with: { type: 'json' } });" +
     "console.log(import.meta.resolve(`${name}/libchdb.so`))";
