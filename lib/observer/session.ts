@@ -29,7 +29,7 @@ import { type PublisherProgress, writeProgress } from "./progress.ts";
 import type { Publisher } from "./publish.ts";
 import { forgetPurged } from "./purged_events.ts";
 import { adoptRestoredRows } from "./restored_rows.ts";
-import { startStreamPurge } from "./stream_purge.ts";
+import { StreamPurge } from "./stream_purge.ts";
 import type { Sleeper } from "./wake.ts";
 
 export interface SessionOptions {
@@ -73,6 +73,7 @@ class Session {
   readonly #nats: Nats;
   readonly #connection: Connection;
   #aligned: Aligned | null = null;
+  #purge: StreamPurge | null = null;
   #identity: DatabaseIdentity = { systemIdentifier: "", timeline: 0, oid: "" };
   #last: Checkpoint | null = null;
   #sequence = 0;
@@ -118,7 +119,8 @@ class Session {
     await using _ingest = startIngest(this.#publisher, this.#nats);
     await forgetPurged(this.#connection, aligned.streamCreated, aligned.sequence);
     const { streamCreated: created, epoch } = aligned;
-    await using _purge = startStreamPurge(this.#publisher, this.#nats, { created, epoch });
+    await using purge = new StreamPurge(this.#publisher, this.#nats, { created, epoch });
+    this.#purge = purge;
     let { from, to, position } = nextWindow(this.#last);
     for (let isFirst = true; !signal.aborted; isFirst = false) {
       const end = to ?? await this.#nextEnd(from);
@@ -258,6 +260,8 @@ class Session {
     };
     await this.#publish(page.messages(), checkpoint, this.#sequence);
     page.free();
+    // Also within a long window: it can end by a full stream again and again.
+    this.options.onProgress();
     const { state } = this.#publisher;
     this.#publisher.tell({
       kind: "publishing",
@@ -276,7 +280,11 @@ class Session {
     expected: number,
   ): Promise<void> {
     const page = { messages, checkpoint: encodeCheckpoint(checkpoint), expected };
-    const published = await publishPage(this.#nats, page);
+    let published = await publishPage(this.#nats, page);
+    // Once more as long as something leaves: a window that is read anew is sorted anew.
+    while (published.kind === "full" && await this.#purge?.makesRoom()) {
+      published = await publishPage(this.#nats, page);
+    }
     switch (published.kind) {
       case "published":
         this.#sequence = published.sequence;

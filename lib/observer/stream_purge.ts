@@ -22,53 +22,89 @@ import type { Publisher } from "./publish.ts";
 import { readPurged, writePurged } from "./purged_events.ts";
 
 /** Purges until it is disposed of, which waits for what is under way. */
-export function startStreamPurge(
-  publisher: Publisher,
-  nats: Nats,
-  stream: EventStream,
-): AsyncDisposable {
-  const stopping = new AbortController();
-  const signal = AbortSignal.any([publisher.options.signal, stopping.signal]);
-  // What is no AppError is a fault of ours: unheard, it ends the worker with its stack.
-  const running = run(publisher, nats, stream, signal);
-  return {
-    async [Symbol.asyncDispose]() {
-      stopping.abort();
-      await running;
-    },
-  };
-}
+export class StreamPurge implements AsyncDisposable {
+  readonly #stopping = new AbortController();
+  readonly #signal: AbortSignal;
+  readonly #running: Promise<void>;
+  /** Of whom a full stream holds up; null where nobody waits. */
+  #room: PromiseWithResolvers<boolean> | null = null;
+  /** Ends the rest between two rounds. */
+  #hurry = new AbortController();
 
-async function run(
-  publisher: Publisher,
-  nats: Nats,
-  stream: EventStream,
-  signal: AbortSignal,
-): Promise<void> {
-  const { limits, log } = publisher.options;
-  const everyMs = Math.min(roundMsMax, Math.max(1000, limits.eventStreamKeepHours * hourMs / 24));
-  while (!signal.aborted) {
+  constructor(
+    private readonly publisher: Publisher,
+    private readonly nats: Nats,
+    private readonly stream: EventStream,
+  ) {
+    this.#signal = AbortSignal.any([publisher.options.signal, this.#stopping.signal]);
+    // What is no AppError is a fault of ours: unheard, it ends the worker with its stack.
+    this.#running = this.#run();
+  }
+
+  /**
+   * Whether something leaves FRAISEQL_EVENTS: by the round under way, or else by one that begins at
+   * once. False when it has ended and nothing did. Who publishes must not give up before: that ends
+   * the round too, and a stream that is full would stay so.
+   */
+  makesRoom(): Promise<boolean> {
+    if (this.#signal.aborted) return Promise.resolve(false);
+    this.#hurry.abort();
+    this.#room ??= Promise.withResolvers();
+    return this.#room.promise;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopping.abort();
+    await this.#running;
+  }
+
+  #answer(isMade: boolean): void {
+    this.#room?.resolve(isMade);
+    this.#room = null;
+  }
+
+  async #run(): Promise<void> {
+    const { limits } = this.publisher.options;
+    const everyMs = Math.min(roundMsMax, Math.max(1000, limits.eventStreamKeepHours * hourMs / 24));
+    while (!this.#signal.aborted) {
+      await this.#round();
+      this.#answer(false); // also where the signal has ended it
+      // Anew: who asked during the round has the answer.
+      this.#hurry = new AbortController();
+      await pause(everyMs, AbortSignal.any([this.#signal, this.#hurry.signal]));
+    }
+  }
+
+  async #round(): Promise<void> {
+    const { publisher, nats, stream } = this;
+    const { limits, log } = publisher.options;
     try {
       const before = new Date(Date.now() - limits.eventStreamKeepHours * hourMs);
-      await purgeEvents(publisher, nats, stream, before, signal);
-      await purgeBatches(publisher, nats, before, signal);
+      const onPurged = () => this.#answer(true);
+      await purgeEvents({ publisher, nats, stream, before, onPurged, signal: this.#signal });
+      await purgeBatches(publisher, nats, before, this.#signal);
     } catch (error) {
-      if (signal.aborted) return;
+      if (this.#signal.aborted) return;
       // A right that is missing, or a server that is away, must not stop the events.
       if (!(error instanceof AppError)) throw error;
       log.warn("the streams were not purged", { error });
     }
-    await pause(everyMs, signal);
   }
 }
 
-async function purgeEvents(
-  publisher: Publisher,
-  nats: Nats,
-  stream: EventStream,
-  before: Date,
-  signal: AbortSignal,
-): Promise<void> {
+interface PurgeOptions {
+  readonly publisher: Publisher;
+  readonly nats: Nats;
+  readonly stream: EventStream;
+  /** What was published before may leave. */
+  readonly before: Date;
+  /** Called with each part that has left. */
+  readonly onPurged: () => void;
+  readonly signal: AbortSignal;
+}
+
+async function purgeEvents(options: PurgeOptions): Promise<void> {
+  const { publisher, nats, stream, before, onPurged, signal } = options;
   const confirmed = await readByAll(nats, stream);
   const checkpoint = await lastCheckpoint(nats);
   if (confirmed === null || checkpoint === null) return;
@@ -91,7 +127,10 @@ async function purgeEvents(
   try {
     // A publisher that was killed has counted these and not purged them.
     const { sequence: counted } = await readPurged(connection, stream.created, null);
-    if (counted >= firstSequence) await purge(nats, STREAM.events, counted);
+    if (counted >= firstSequence) {
+      await purge(nats, STREAM.events, counted);
+      onPurged();
+    }
     const from = Math.max(firstSequence, counted + 1);
     if (from <= end) await countAndPurge(connection, from);
   } finally {
@@ -120,6 +159,7 @@ async function purgeEvents(
         // Before they leave: whoever compares goes by this, and passes over what is still there.
         await writePurged(connection, stream.created, at, sums);
         await purge(nats, STREAM.events, at);
+        onPurged();
         log.info("purged events that everybody has", { upTo: at, events: sums.events });
       }
     } finally {

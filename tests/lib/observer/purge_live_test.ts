@@ -157,6 +157,44 @@ Deno.test("verify() finds no difference at any moment while events are written a
   });
 });
 
+Deno.test("publish() goes on by itself at a full stream, however much of it must be counted first", async () => {
+  const MiB = 1024 * 1024;
+  const some = {
+    eventStreamKeepHours: 1,
+    eventStreamBytesMax: 32 * MiB,
+    retryWaitMsMax: 200,
+  };
+  const wide = { sql: "create table t (id int primary key, note text)", tables: ["t"], some };
+  await Observed.run(server, wide, async (observed) => {
+    const bridged = new Bridged(observed.natsUrl, observed.nats, observed.limits);
+    const bridge = bridged.bridge();
+    const early = observed.start();
+    let written = 0;
+    // Step by step, so that little is left to publish: a publisher finds out soon that it is full.
+    while (early.states.at(-1)?.kind !== "full") {
+      await observed.query(`insert into t select ${written} + n, repeat('a note ', 20)
+        from generate_series(1, 1000) n`);
+      written += 1000;
+      await early.until(({ kind, events }) => kind === "full" || events === written);
+    }
+    await early.stop();
+    const { stored } = await verified(observed);
+    await bridged.untilStored(stored, bridge);
+
+    // An hour later, as it were.
+    const late = observed.start({ limits: { ...observed.limits, eventStreamKeepHours: 0 } });
+    await late.until(({ kind }) => kind === "asleep");
+    await late.stop();
+    await bridge.stop();
+    deepEqual(await verified(observed), {
+      logged: written,
+      stored: written,
+      differences: [],
+      gaps: [],
+    });
+  });
+});
+
 Deno.test("publish() that was killed between counting and purging counts nothing twice", async () => {
   await Observed.run(server, table, async (observed) => {
     const { connection, nats } = observed;
