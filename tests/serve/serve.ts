@@ -42,8 +42,17 @@ export type Environment = Readonly<Record<string, string>>;
 
 /** Starts `fraiseql <args>`; the folder is where it looks for `fraiseql.toml`: this one has none. */
 export function run(args: readonly string[], env: Environment = {}, cwd?: string): Program {
+  return start([...taskArguments("serve"), ...args], env, cwd);
+}
+
+/** Starts what `deno task <task>` does, with that task's permissions and memory settings. */
+export function runTask(task: string, env: Environment = {}): Program {
+  return start([...taskArguments(task), ...commandOf(task)], env);
+}
+
+function start(args: readonly string[], env: Environment, cwd?: string): Program {
   const child = new Deno.Command(Deno.execPath(), {
-    args: [...runArguments(), ...args],
+    args: [...args],
     clearEnv: true,
     env: { ...inherited(), ...env },
     cwd: cwd ?? fileURLToPath(new URL(".", import.meta.url)),
@@ -66,7 +75,7 @@ export function run(args: readonly string[], env: Environment = {}, cwd?: string
     return (await ended).code;
   };
   const failed = (what: string) => () =>
-    new Error(`fraiseql ${args.join(" ")} came to no ${what}: ${stderr.text}${stdout.text}`);
+    new Error(`${args.join(" ")} came to no ${what}: ${stderr.text}${stdout.text}`);
   return {
     pid: child.pid,
     ended,
@@ -202,15 +211,28 @@ export function flightPid(serve: Program): number {
   return found;
 }
 
-/** The flags with which the task `serve` runs, so that tests have its permissions and no more. */
-function runArguments(): string[] {
-  const root = new URL("../../", import.meta.url);
-  const { tasks } = JSON.parse(Deno.readTextFileSync(new URL("deno.json", root)));
-  const [, flags = ""] = /^deno run (.*) main\.ts serve$/.exec(tasks.serve) ?? [];
+/** The flags with which a task runs the program, so that tests have its permissions and no more. */
+function taskArguments(task: string): string[] {
+  const [flags] = readTask(task);
   const config = fileURLToPath(new URL("deno.json", root));
   const main = fileURLToPath(new URL("main.ts", root));
   return ["run", "--quiet", `--config=${config}`, ...flags.split(" "), main];
 }
+
+/** What a task has the program do. */
+function commandOf(task: string): string[] {
+  const [, command] = readTask(task);
+  return command.split(" ");
+}
+
+function readTask(task: string): [flags: string, command: string] {
+  const { tasks } = JSON.parse(Deno.readTextFileSync(new URL("deno.json", root)));
+  const [, flags, command] = /^deno run (.*) main\.ts (.*)$/.exec(tasks[task]) ?? [];
+  if (!flags || !command) throw new Error(`deno.json has no task ${task} that runs main.ts`);
+  return [flags, command];
+}
+
+const root = new URL("../../", import.meta.url);
 
 function inherited(): Record<string, string> {
   const names = [
