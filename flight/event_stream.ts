@@ -23,6 +23,8 @@ export interface EventHistory {
     readonly after: bigint;
     /** Inclusive; null: what is there now. */
     readonly upTo: bigint | null;
+    /** No more rows than that; null: all. */
+    readonly limit: number | null;
     readonly signal: AbortSignal;
   }): AsyncIterable<EventRows>;
   /** The highest position of all; null where there is none. */
@@ -115,7 +117,9 @@ async function* readEvents(
       const highest = follow ? await history.highest(signal) : null;
       const upTo = follow ? lower(settled?.position ?? null, highest) : settled?.position ?? null;
       if (!follow || (upTo !== null && upTo > seen.position)) {
-        for await (const rows of history.read({ filter, after: seen.position, upTo, signal })) {
+        for await (
+          const rows of history.read({ filter, after: seen.position, upTo, limit, signal })
+        ) {
           seen.position = rows.position[rows.rows - 1] ?? seen.position;
           yield rows;
         }

@@ -16,6 +16,14 @@ export interface StreamsMost {
   readonly limit: string;
 }
 
+/** How long a stream may take, and what its reader can do when it is over. */
+export interface StreamTime {
+  readonly msMax: number;
+  readonly hint: string;
+}
+
+const slowHint = "ask for fewer rows, read faster, or raise limits.statement_seconds_max";
+
 /** No more than there are connections: a stream without one would only wait. */
 export function streamsMost({ flightStreamsMax, flightPoolConnectionsMax }: Limits): StreamsMost {
   return flightStreamsMax <= flightPoolConnectionsMax
@@ -40,7 +48,7 @@ export class RunningStreams {
   open(
     ticket: Uint8Array,
     abort: (reason: AppError) => void,
-    msMax = this.streamMsMax,
+    { msMax, hint }: StreamTime = { msMax: this.streamMsMax, hint: slowHint },
   ): RunningStream {
     if (this.running.size >= this.most.count) {
       throw new AppError("TOO_MANY_STREAMS", `${this.running.size} streams are under way`, {
@@ -52,9 +60,7 @@ export class RunningStreams {
     const timer = setTimeout(() => {
       const seconds = msMax / 1000;
       abort(
-        new AppError("TIMEOUT", `the stream took longer than ${seconds} s`, {
-          hint: "ask for fewer rows, read faster, or raise limits.statement_seconds_max",
-        }),
+        new AppError("TIMEOUT", `the stream took longer than ${seconds} s`, { hint }),
       );
     }, msMax);
     const stream = { ticket: text(ticket), abort, timer };

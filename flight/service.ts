@@ -207,9 +207,15 @@ export function flightService(options: ServiceOptions) {
     const asked = eventsAsked(ticket);
     refuseIdle(asked);
     const { eventStreams, events } = options;
-    const secondsMax = ticket.follow ? limits.followSecondsMax : limits.statementSecondsMax;
+    const [limit, secondsMax] = ticket.follow
+      ? ["follow_seconds_max", limits.followSecondsMax]
+      : ["statement_seconds_max", limits.statementSecondsMax];
+    const time = {
+      msMax: secondsMax * 1000,
+      hint: `read on with \`after\`, or raise limits.${limit}`,
+    };
     const name = encodeTicket(ticket, limits);
-    const stream = eventStreams.open(name, (reason) => call.abort(reason), secondsMax * 1000);
+    const stream = eventStreams.open(name, (reason) => call.abort(reason), time);
     void call.ended.then(() => eventStreams.close(stream));
     const messages = eventStream(events, asked, {
       batchRowsMax: limits.batchRowsMax,

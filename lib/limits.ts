@@ -191,7 +191,7 @@ export const LIMITS = {
     value: 200_000,
     min: 1,
     max: 10_000_000,
-    why: "events of history that ClickHouse sorts at once, and holds in memory meanwhile",
+    why: "events of history that ClickHouse sorts at once; fewer where eventHeldBytesMax says so",
   },
   eventStepBytesMax: {
     value: GiB,
@@ -199,6 +199,13 @@ export const LIMITS = {
     max: 2 * GiB - 1,
     why:
       "memory of ClickHouse for that; where it does not suffice, fewer events are sorted at once",
+  },
+  eventHeldBytesMax: {
+    value: 16 * MiB,
+    min: 64 * KiB,
+    max: GiB,
+    why:
+      "events of history that one reader has before it, so that it holds no statement; twice that",
   },
   batchedQueriesMax: {
     value: 50,

@@ -2,9 +2,9 @@
  * Events as ClickHouse holds them, in the order of their positions, as columns.
  *
  * The table is sorted by type and time, so sorting all by position would hold all of it before the
- * first row. So it is read in ranges of positions, each sorted for itself: the index by position
- * finds a range's rows, and a range is as wide as makes about the wanted number of rows. What types
- * are called ClickHouse says once, before; then they are numbers.
+ * first row. So it is read in steps, ranges of positions whose rows the index by position finds,
+ * each sorted for itself; `event_steps.ts` says how wide. What types are called ClickHouse says once,
+ * before; then they are numbers.
  */
 
 import { ColumnBuffers, type EventFilter, type EventRows } from "../arrow/event_rows.ts";
@@ -12,11 +12,19 @@ import { readIpc, type ReadMessage } from "../arrow/ipc_reader.ts";
 import { AppError } from "../errors.ts";
 import type { Limits } from "../limits.ts";
 import type { AskOptions, Clickhouse } from "./client.ts";
+import {
+  type Extent,
+  firstStep,
+  nextStep,
+  type Step,
+  type StepLimits,
+  type Taken,
+} from "./event_steps.ts";
 import { EVENTS_DATA } from "./tables.ts";
 
 export interface HistoryOptions {
   readonly clickhouse: Clickhouse;
-  readonly limits: Pick<Limits, "batchRowsMax" | "eventStepRowsMax" | "eventStepBytesMax">;
+  readonly limits: StepLimits & Pick<Limits, "batchRowsMax" | "eventStepBytesMax">;
 }
 
 export interface HistoryRange {
@@ -25,6 +33,8 @@ export interface HistoryRange {
   readonly after: bigint;
   /** Inclusive; null: what is there now. */
   readonly upTo: bigint | null;
+  /** No more rows than that; null: all. */
+  readonly limit: number | null;
   readonly signal: AbortSignal;
 }
 
@@ -40,55 +50,47 @@ export async function highestPosition(
   return row && row.rows !== "0" ? BigInt(row.highest) : null;
 }
 
-/** Reads a range; each event once, with bounded memory here and there. */
+/**
+ * Reads a range; each event once, with bounded memory here and there. A step is read to its end
+ * before its rows are given, and the next one meanwhile: so no statement stays open for a reader who
+ * is slow or has stopped, and a fast one does not wait for each.
+ */
 export async function* readHistory(
   options: HistoryOptions,
   range: HistoryRange,
 ): AsyncGenerator<EventRows, undefined> {
-  const found = await survey(options, range);
+  const leaving = new AbortController();
+  const signal = AbortSignal.any([range.signal, leaving.signal]);
+  const asked = { ...range, signal };
+  const found = await survey(options, asked);
   if (found === null) return undefined;
-  const { eventStepRowsMax } = options.limits;
-  const { lowest, highest, rows, types } = found;
-  const positionsPerRow = (highest - lowest) / rows + 1n;
-  // Small at first, so that the reader has something to do while ClickHouse sorts the next.
-  let rowsMax = Math.min(firstStepRows, eventStepRowsMax);
-  let width = positionsPerRow * BigInt(rowsMax);
-  for (let after = lowest - 1n; after < highest;) {
-    const upTo = after + width < highest ? after + width : highest;
-    let [last, count] = [after, 0];
-    try {
-      for await (const some of readStep(options, range, { after, upTo, rowsMax, types })) {
-        count += some.rows;
-        last = some.position[some.rows - 1] ?? last;
-        yield some;
-      }
-    } catch (error) {
-      if (!isTooMuch(error) || rowsMax === 1) throw error;
-      // Large events: what was given stays, and the rest comes in smaller steps.
-      after = last;
-      rowsMax = Math.ceil(rowsMax / 4);
-      width = width / 4n + 1n;
-      continue;
+  let left = range.limit ?? Infinity;
+  const read = (step: Step | null) => {
+    if (step === null || left <= 0) return null;
+    const rowsMax = Math.min(step.rowsMax, left);
+    const reading = readStep(options, asked, { ...step, rowsMax }, found.types);
+    reading.catch(() => {}); // told when it is asked for
+    return reading;
+  };
+  let step: Step | null = firstStep(found, options.limits);
+  let reading = read(step);
+  try {
+    while (step && reading) {
+      const { parts, ...taken } = await reading;
+      left -= taken.rows;
+      step = nextStep(step, taken, found.highest, options.limits);
+      reading = read(step);
+      // Let go of one by one, as the reader takes them.
+      for (let part = parts.shift(); part; part = parts.shift()) yield part;
     }
-    const isFull = count === rowsMax;
-    width = isFull ? last - after + 1n : count * 2 > rowsMax ? width : width * widerBy;
-    after = isFull ? last : upTo;
-    const larger = Math.min(rowsMax * growth, eventStepRowsMax);
-    width *= BigInt(Math.ceil(larger / rowsMax));
-    rowsMax = larger;
+  } finally {
+    leaving.abort();
+    await reading?.catch(() => {}); // it was left
   }
   return undefined;
 }
 
-const firstStepRows = 20_000;
-const growth = 4;
-/** Gaps between epochs are 2^54 wide: a few steps of nothing lead over them. */
-const widerBy = 16n;
-
-interface Survey {
-  readonly lowest: bigint;
-  readonly highest: bigint;
-  readonly rows: bigint;
+interface Survey extends Extent {
   readonly types: readonly string[];
 }
 
@@ -148,18 +150,15 @@ const ARROW_COLUMNS = [
   "position: Uint64",
 ];
 
-interface Step {
-  readonly after: bigint;
-  readonly upTo: bigint;
-  readonly rowsMax: number;
-  readonly types: readonly string[];
-}
-
-async function* readStep(
-  { clickhouse, limits }: HistoryOptions,
+/** The first rows of a range, fewer where they pass what may be held. */
+async function readStep(
+  options: HistoryOptions,
   { filter, signal }: HistoryRange,
-  { after, upTo, rowsMax, types }: Step,
-): AsyncGenerator<EventRows, undefined> {
+  { after, within, rowsMax }: Step,
+  types: readonly string[],
+): Promise<Taken & { readonly parts: EventRows[] }> {
+  const { clickhouse, limits } = options;
+  const upTo = await endOf(options, { filter, after, upTo: within, signal }, rowsMax);
   const { where, params } = conditions({ filter, after, upTo });
   const ask: AskOptions = {
     signal,
@@ -175,20 +174,52 @@ async function* readStep(
       max_bytes_before_external_sort: 0,
       max_bytes_ratio_before_external_sort: 0,
       do_not_merge_across_partitions_select_final: 1,
-      // Repeats of an event have other positions, so the index alone must not choose among them.
-      use_skip_indexes_if_final: 1,
-      use_skip_indexes_if_final_exact_mode: 1,
+      // Repeats of an event have other positions, so the index by position must not choose here.
+      use_skip_indexes_if_final: 0,
       output_format_arrow_low_cardinality_as_dictionary: 0,
     },
   };
-  // The condition inside the sort's own select, so that names mean the table's columns.
+  // Repeats have the same key, so the rows of the keys that the index by position finds are all that
+  // FINAL has to look at. The conditions stand in a select of their own, so that names mean the
+  // table's columns.
   const sql = `SELECT ${COLUMNS} FROM (
-  SELECT * FROM ${EVENTS_DATA} FINAL WHERE ${where} ORDER BY position LIMIT ${rowsMax}
+  SELECT * FROM ${EVENTS_DATA} FINAL WHERE ${where} AND (entity_type, timestamp) IN (
+    SELECT entity_type, timestamp FROM ${EVENTS_DATA} WHERE ${where}
+  )
 ) ORDER BY position`;
-  for await (const message of readIpc(clickhouse.arrow(sql, ask), ARROW_COLUMNS)) {
-    if (message.rows > 0) yield toRows(message, types);
+  const parts: EventRows[] = [];
+  let [rows, bytes] = [0, 0];
+  const cut = () => ({ parts, rows, bytes, upTo: parts.at(-1)?.position.at(-1) ?? after });
+  try {
+    for await (const message of readIpc(clickhouse.arrow(sql, ask), ARROW_COLUMNS)) {
+      if (message.rows === 0) continue;
+      parts.push(toRows(message, types));
+      rows += message.rows;
+      bytes += message.buffers.reduce((sum, { byteLength }) => sum + byteLength, 0);
+      if (bytes > limits.eventHeldBytesMax) return { ...cut(), isCut: true };
+    }
+  } catch (error) {
+    // Large events: what was given stays, and the rest comes in smaller steps.
+    if (!isTooMuch(error) || rowsMax === 1) throw error;
+    return { ...cut(), isCut: true };
   }
-  return undefined;
+  return { parts, rows, bytes, upTo, isCut: false };
+}
+
+/** The position of the last of so many rows in a range; its end where there are not so many. */
+async function endOf(
+  { clickhouse }: HistoryOptions,
+  range: Pick<HistoryRange, "filter" | "after" | "signal"> & { readonly upTo: bigint },
+  rowsMax: number,
+): Promise<bigint> {
+  const { where, params } = conditions(range);
+  const [row] = await clickhouse.rows<{ count: string; last: string }>(
+    `SELECT count() AS count, max(position) AS last FROM (
+  SELECT position FROM ${EVENTS_DATA} WHERE ${where} ORDER BY position LIMIT ${rowsMax}
+)`,
+    { params, signal: range.signal },
+  );
+  return row && Number(row.count) === rowsMax ? BigInt(row.last) : range.upTo;
 }
 
 function conditions(
@@ -229,7 +260,7 @@ function toRows(message: ReadMessage, types: readonly string[]): EventRows {
   };
 }
 
-/** Of memory, or of time while a slow reader took what it gave. */
+/** Of memory, of time, or of bytes in a result. */
 function isTooMuch(error: unknown): boolean {
   if (!(error instanceof AppError)) return false;
   return /Code: (241|159|396)\./.test(error.message);

@@ -1,90 +1,20 @@
-import { deepEqual, equal, match, ok } from "node:assert/strict";
-import { fileURLToPath } from "node:url";
-import { openEventSources } from "../../commands/event_sources.ts";
-import type { Clickhouse } from "../../lib/clickhouse/client.ts";
-import { migrateClickhouse } from "../../lib/clickhouse/migrate.ts";
+import { deepStrictEqual as deepEqual, match, strictEqual as equal } from "node:assert/strict";
 import { EVENTS_DATA } from "../../lib/clickhouse/tables.ts";
-import { STREAM } from "../../lib/events/names.ts";
-import { recordedFeed } from "../../lib/events/recorded_feed.ts";
-import { type Limits, limits } from "../../lib/limits.ts";
-import { createLog } from "../../lib/log.ts";
-import { preparePython, python } from "../clients/python.ts";
-import {
-  type StoredEvent,
-  storedEvent,
-  toArrowStream,
-  today,
-} from "../lib/clickhouse/arrow_events.ts";
 import { event } from "../lib/events/events.ts";
-import { testClickhouse } from "../services/clickhouse.ts";
 import { testNats } from "../services/nats.ts";
 import { Bridged } from "../sinks/bridged.ts";
-import { FakeEngine } from "./fake_engine.ts";
-import { RawClient } from "./raw_client.ts";
-import { startFlight, ticketBytes } from "./serve.ts";
+import { ticketBytes } from "./serve.ts";
+import {
+  epoch,
+  Follower,
+  insertAll,
+  shown,
+  someEvents,
+  type Told,
+  withEvents,
+} from "./with_events.ts";
 
-const server = await testClickhouse();
 await testNats();
-
-const interpreter = await preparePython();
-const log = createLog("error");
-
-interface Told {
-  readonly schema: string[];
-  readonly rows: Record<string, string | null>[];
-  readonly positions: string[];
-}
-
-interface Events {
-  readonly url: string;
-  readonly clickhouse: Clickhouse;
-  readonly client: RawClient;
-  insert(events: readonly StoredEvent[]): Promise<void>;
-  read(...tickets: object[]): Promise<Told[]>;
-}
-
-/** A Flight server over a database of events. */
-async function withEvents(
-  test: (events: Events) => Promise<void>,
-  { natsUrl = null, some = {} }: { natsUrl?: string | null; some?: Partial<Limits> } = {},
-): Promise<void> {
-  const all = limits(some);
-  const clickhouse = await server.createDatabase(some);
-  await migrateClickhouse(clickhouse, { retentionDays: 90 });
-  const { origin, user, password, database } = clickhouse.settings;
-  const sources = openEventSources({
-    clickhouseUrl: `${origin}/${database}`,
-    clickhouseUser: user,
-    clickhousePassword: password,
-    clickhouseDatabase: database,
-    natsUrl,
-    dataDir: "/nowhere",
-    limits: all,
-  }, log);
-  const flight = await startFlight(new FakeEngine(), { limits: all, log, events: sources });
-  const client = new RawClient(flight.url);
-  try {
-    await test({
-      url: flight.url,
-      clickhouse,
-      client,
-      insert: (events) =>
-        clickhouse.insertArrow(EVENTS_DATA, toArrowStream(events), { token: crypto.randomUUID() }),
-      read: async (...tickets) =>
-        JSON.parse(
-          await python(new URL("./events.py", import.meta.url), [
-            flight.url,
-            JSON.stringify(tickets.map((ticket) => ({ type: "ObserverEvents", ...ticket }))),
-          ]),
-        ),
-    });
-  } finally {
-    client.close();
-    await flight.stop(0);
-    await sources.close();
-    await clickhouse.command(`DROP DATABASE ${database} SYNC`, { inDatabase: false });
-  }
-}
 
 const SCHEMA = [
   "pyarrow.Field<event_id: string not null>",
@@ -96,29 +26,6 @@ const SCHEMA = [
   "pyarrow.Field<user_id: string>",
   "pyarrow.Field<org_id: string>",
 ];
-
-const epoch = 1n << 54n;
-
-/** Events in three batches whose times are not in the order of their positions. */
-function someEvents(count: number): StoredEvent[] {
-  return Array.from({ length: count }, (_, i) =>
-    storedEvent({
-      event_type: (["Created", "Updated", "Deleted"] as const)[i % 3]!,
-      entity_type: ["Order", "User", "It's \\ ö"][i % 7 % 3]!,
-      entity_id: `${i}`,
-      timestamp: today - 40n * 86_400_000_000n + BigInt((i * 7919) % count) * 3_000_000_000n +
-        123_457n,
-      data: JSON.stringify({ id: i, name: "日本 😀".slice(0, i % 5) }),
-      user_id: i % 3 === 0 ? null : `u${i % 10}`,
-      org_id: i % 4 === 0 ? null : ["acme", ""][i % 2]!,
-      position: epoch + (BigInt(1 + Math.floor(i / 400)) << 14n) + BigInt(i % 400),
-    }));
-}
-
-const shown = ({ position: _, timestamp, ...rest }: StoredEvent) => ({
-  ...rest,
-  timestamp: String(timestamp),
-});
 
 Deno.test("ObserverEvents gives every column's value by position, from several inserts and repeats, to pyarrow", () =>
   withEvents(async ({ insert, read, clickhouse }) => {
@@ -189,7 +96,7 @@ Deno.test("a follower that is killed and reads on by `after` sees every event on
     await withEvents(async ({ url, clickhouse }) => {
       const bridge = bridged.bridge();
       const stopping = new AbortController();
-      const sink = insertAll(bridged, clickhouse, stopping.signal);
+      const sink = insertAll(bridged.nats, clickhouse, stopping.signal);
       const total = 3000;
       // Not older than ClickHouse keeps them.
       const timestamp = `${new Date().toISOString().slice(0, 23)}001Z`;
@@ -220,61 +127,3 @@ Deno.test("a follower that is killed and reads on by `after` sees every event on
       await bridge.stop();
     }, { natsUrl: bridged.url });
   }));
-
-/** What the ClickHouse sink does, as far as followers see it. */
-async function insertAll(
-  { nats }: Bridged,
-  clickhouse: Clickhouse,
-  signal: AbortSignal,
-): Promise<void> {
-  const max = { messages: 3, bytes: 1e6 };
-  const feed = recordedFeed({ nats, stream: STREAM.batches, worker: "clickhouse", max });
-  await feed.open(signal);
-  try {
-    while (!signal.aborted) {
-      const pulled = await feed.pull(signal);
-      await feed.begin(pulled);
-      for (const { data, sequence } of pulled.messages) {
-        const token = String(sequence);
-        await clickhouse.insertArrow(EVENTS_DATA, data as Uint8Array<ArrayBuffer>, { token });
-      }
-      await feed.done(pulled);
-    }
-  } catch (error) {
-    if (!signal.aborted) throw error;
-  } finally {
-    await feed.close();
-  }
-}
-
-/** A program of a user's, killed when it has told enough. */
-class Follower {
-  private readonly child: Deno.ChildProcess;
-
-  constructor(url: string, after: string) {
-    const program = fileURLToPath(new URL("../clients/follow_events.py", import.meta.url));
-    this.child = new Deno.Command(interpreter, {
-      args: [program, url, after],
-      stdout: "piped",
-      stderr: "inherit",
-    }).spawn();
-  }
-
-  async read(take: (ids: string[], after: string) => boolean): Promise<void> {
-    let rest = "";
-    try {
-      for await (const text of this.child.stdout.pipeThrough(new TextDecoderStream())) {
-        const lines = (rest + text).split("\n");
-        rest = lines.pop() ?? "";
-        for (const line of lines) {
-          const { ids, after } = JSON.parse(line);
-          if (!take(ids, after)) return;
-        }
-      }
-    } finally {
-      this.child.kill("SIGKILL");
-      await this.child.status;
-    }
-    ok(false, "it ended by itself");
-  }
-}

@@ -1,8 +1,9 @@
-import { equal, match, ok } from "node:assert/strict";
+import { match, ok, strictEqual as equal } from "node:assert/strict";
 import { type Clickhouse } from "../../lib/clickhouse/client.ts";
 import { migrateClickhouse } from "../../lib/clickhouse/migrate.ts";
 import { EVENTS_DATA } from "../../lib/clickhouse/tables.ts";
 import { fileURLToPath } from "node:url";
+import { LIMITS } from "../../lib/limits.ts";
 import { linesOf } from "../../lib/embedded/ports_and_lines.ts";
 import { preparePython } from "../clients/python.ts";
 import { RawClient } from "../flight/raw_client.ts";
@@ -28,12 +29,12 @@ async function fill(from: number, rows: number, bytes: number): Promise<void> {
 }
 
 await fill(0, 20_000, 40);
-// The second step of a read is more than all buffers on the way can hold, so that a reader who holds
-// there holds a statement, and does not happen to stand between two.
+// More than all buffers on the way can hold, so that a reader who holds there stands within the rows.
 await fill(20_000, 80_000, 1000);
 for (let from = 100_000; from < events; from += 100_000) await fill(from, 100_000, 40);
 
 const ticket = '{"type":"ObserverEvents"}';
+const fewEvents = '{"type":"ObserverEvents","limit":1000}';
 const environment = async () => ({
   DATABASE_URL: await postgres.createDatabase(),
   FRAISEQL_CLICKHOUSE_URL: urlOf(clickhouse),
@@ -55,38 +56,55 @@ async function running(): Promise<number> {
   return row?.count ?? 0;
 }
 
-/** A Python that holds a stream at its first batch, then reads all of it. */
-async function hold(flight: string) {
+/** A Python that holds streams at their first batch, then reads all of them. */
+async function hold(flight: string, streams = 1) {
   const script = fileURLToPath(new URL("../clients/flight_hold.py", import.meta.url));
   const child = new Deno.Command(await preparePython(), {
-    args: [script, flight, ticket],
+    args: [script, flight, ticket, String(streams)],
     stdin: "piped",
     stdout: "piped",
     stderr: "inherit",
   }).spawn();
   const said = linesOf(child.stdout);
   equal((await said.next()).value, "reading");
-  return async () => {
-    const writer = child.stdin.getWriter();
-    await writer.write(new TextEncoder().encode("on\n"));
-    const rows = Number((await said.next()).value);
+  const writer = child.stdin.getWriter();
+  const leave = async () => {
     await writer.close();
     await child.status;
     await said.return(undefined);
-    return rows;
+  };
+  return {
+    leave,
+    async readOn() {
+      await writer.write(new TextEncoder().encode("on\n"));
+      const rows = Number((await said.next()).value);
+      await leave();
+      return rows;
+    },
   };
 }
 
-Deno.test("serve holds ClickHouse back while a client reads slowly, keeps its memory, and sends all", async () => {
+Deno.test("serve reads no further while a client holds, keeps no statement and its memory, and sends all", async () => {
   await using served = await serve(await environment());
   const pid = flightPid(served);
   equal((await flightCall(served.flight, { call: "get", ticket })).rows, events);
   const before = residentBytes(pid);
-  const readOn = await hold(served.flight);
-  await until(running, (count) => count === 1);
+  const { readOn } = await hold(served.flight);
+  await until(running, (count) => count === 0);
   equal(await readOn(), events);
   const grown = residentBytes(pid) - before;
   ok(grown < 64e6, `grown by ${grown} bytes`);
+});
+
+Deno.test("serve answers a reader of events while more hold theirs than ClickHouse runs statements", async () => {
+  const holding = LIMITS.clickhouseQueriesMax.value + 4;
+  // Small, so that the test itself takes little memory.
+  const small = { FRAISEQL_LIMITS_EVENT_HELD_BYTES_MAX: "1000000" };
+  await using served = await serve({ ...await environment(), ...small });
+  const { leave } = await hold(served.flight, holding);
+  await until(running, (count) => count === 0);
+  equal((await flightCall(served.flight, { call: "get", ticket: fewEvents })).rows, 1000);
+  await leave();
 });
 
 Deno.test("serve ends ClickHouse's statement when the client is gone", async () => {
