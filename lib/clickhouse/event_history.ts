@@ -200,7 +200,8 @@ async function readStep(
     }
   } catch (error) {
     // Large events: what was given stays, and the rest comes in smaller steps.
-    if (!isTooMuch(error) || rowsMax === 1) throw error;
+    if (!isTooMuch(error)) throw error;
+    if (rowsMax === 1) throw tooLarge(error, limits.eventStepBytesMax);
     return { ...cut(), isCut: true };
   }
   return { parts, rows, bytes, upTo, isCut: false };
@@ -261,7 +262,15 @@ function toRows(message: ReadMessage, types: readonly string[]): EventRows {
 }
 
 /** Of memory, of time, or of bytes in a result. */
-function isTooMuch(error: unknown): boolean {
-  if (!(error instanceof AppError)) return false;
-  return /Code: (241|159|396)\./.test(error.message);
+function isTooMuch(error: unknown): error is AppError {
+  return error instanceof AppError && /Code: (241|159|396)\./.test(error.message);
+}
+
+/** Of one event; that ClickHouse as a whole has too little memory passes. */
+function tooLarge(error: AppError, bytesMax: number): AppError {
+  if (!/query memory limit/i.test(error.message)) return error;
+  return new AppError("TOO_LARGE", `to read the next event takes more than ${bytesMax} bytes`, {
+    hint: "raise limits.event_step_bytes_max, up to the memory that ClickHouse gives a query",
+    cause: error,
+  });
 }

@@ -1,12 +1,12 @@
 /** A Flight server over a database of events, programs that follow it, and what stores events. */
 
-import { ok } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { openEventSources } from "../../commands/event_sources.ts";
 import type { FlightServer } from "../../flight/server.ts";
 import type { Clickhouse } from "../../lib/clickhouse/client.ts";
 import { migrateClickhouse } from "../../lib/clickhouse/migrate.ts";
 import { EVENTS_DATA } from "../../lib/clickhouse/tables.ts";
+import { linesOf } from "../../lib/embedded/ports_and_lines.ts";
 import type { Nats } from "../../lib/events/connect.ts";
 import { STREAM } from "../../lib/events/names.ts";
 import { recordedFeed } from "../../lib/events/recorded_feed.ts";
@@ -136,34 +136,72 @@ export async function insertAll(
   }
 }
 
-/** A program of a user's, killed when it has told enough. */
-export class Follower {
-  private readonly child: Deno.ChildProcess;
+/** A batch that a program read; `after` is its position. */
+export interface ReadBatch {
+  readonly ids: readonly string[];
+  readonly after: string;
+}
 
-  constructor(url: string, after: string) {
+/** Why its stream ended: `well`, or the name of pyarrow's error. */
+export interface StreamEnd {
+  readonly ended: string;
+  readonly message: string;
+}
+
+/** A program of a user's that follows events. */
+export class Follower implements AsyncDisposable {
+  private readonly child: Deno.ChildProcess;
+  private readonly lines: AsyncGenerator<string>;
+
+  constructor(url: string, after: string, more: object = {}) {
     const program = fileURLToPath(new URL("../clients/follow_events.py", import.meta.url));
     this.child = new Deno.Command(interpreter, {
-      args: [program, url, after],
+      args: [program, url, after, JSON.stringify(more)],
       stdout: "piped",
       stderr: "inherit",
     }).spawn();
+    this.lines = linesOf(this.child.stdout);
   }
 
-  async read(take: (ids: string[], after: string) => boolean): Promise<void> {
-    let rest = "";
-    try {
-      for await (const text of this.child.stdout.pipeThrough(new TextDecoderStream())) {
-        const lines = (rest + text).split("\n");
-        rest = lines.pop() ?? "";
-        for (const line of lines) {
-          const { ids, after } = JSON.parse(line);
-          if (!take(ids, after)) return;
-        }
-      }
-    } finally {
-      this.child.kill("SIGKILL");
-      await this.child.status;
+  /** The next batch, or the end of its stream. */
+  async next(): Promise<ReadBatch | StreamEnd> {
+    const { value, done } = await this.lines.next();
+    if (done) throw new Error("the program ended without a word");
+    return JSON.parse(value);
+  }
+
+  /** Each batch until one is enough, which ends the program; throws where its stream ends before. */
+  async read(take: (ids: readonly string[], after: string) => boolean): Promise<void> {
+    await using _ = this;
+    for (;;) {
+      const said = await this.next();
+      if ("ended" in said) throw new Error(`it ended by itself: ${JSON.stringify(said)}`);
+      if (!take(said.ids, said.after)) return;
     }
-    ok(false, "it ended by itself");
+  }
+
+  /** Each batch, then why the stream ended. */
+  async toEnd(take: (ids: readonly string[], after: string) => void = () => {}) {
+    await using _ = this;
+    for (;;) {
+      const said = await this.next();
+      if ("ended" in said) return said;
+      take(said.ids, said.after);
+    }
+  }
+
+  /** Stops reading, as a program that is busy or asleep, or goes on. */
+  signal(signal: "SIGSTOP" | "SIGCONT"): void {
+    this.child.kill(signal);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      this.child.kill("SIGKILL");
+    } catch {
+      // it has ended
+    }
+    await this.child.status;
+    await this.lines.return(undefined);
   }
 }
