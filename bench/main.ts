@@ -9,7 +9,7 @@ import { benchCapture } from "./capture.ts";
 import { benchCrowd } from "./crowd.ts";
 import { benchDecode } from "./decode.ts";
 import { benchEncoders } from "./encoders_part.ts";
-import { benchEvents } from "./events.ts";
+import { benchEventHistory } from "./event_history.ts";
 import { type Table, toMarkdown } from "./figures.ts";
 import { benchFlight } from "./flight.ts";
 import { benchHttp } from "./http.ts";
@@ -34,7 +34,7 @@ const PARTS: Readonly<Record<string, (stage: Stage) => Promise<Report>>> = {
   memory: benchMemory,
   size: benchSize,
   encoders: benchEncoders,
-  events: benchEvents,
+  "event_history": benchEventHistory,
   capture: benchCapture,
   publisher: benchPublisher,
   bridge: benchBridge,
