@@ -46,10 +46,15 @@ export interface Events {
 /** A Flight server over a database of events. */
 export async function withEvents(
   test: (events: Events) => Promise<void>,
-  { natsUrl = null, some = {} }: { natsUrl?: string | null; some?: Partial<Limits> } = {},
+  { natsUrl = null, some = {}, of }: {
+    readonly natsUrl?: string | null;
+    readonly some?: Partial<Limits>;
+    /** Somebody else's database. */
+    readonly of?: Clickhouse;
+  } = {},
 ): Promise<void> {
   const all = limits(some);
-  const clickhouse = await server.createDatabase(some);
+  const clickhouse = of ?? await server.createDatabase(some);
   await migrateClickhouse(clickhouse, { retentionDays: 90 });
   const { origin, user, password, database } = clickhouse.settings;
   const sources = openEventSources({
@@ -83,7 +88,7 @@ export async function withEvents(
     client.close();
     await flight.stop(0);
     await sources.close();
-    await clickhouse.command(`DROP DATABASE ${database} SYNC`, { inDatabase: false });
+    if (!of) await clickhouse.command(`DROP DATABASE ${database} SYNC`, { inDatabase: false });
   }
 }
 
