@@ -1,4 +1,4 @@
-/** ClickHouse over HTTP, by plain `fetch`: what the sink, `migrate` and readers of events ask. */
+/** ClickHouse over HTTP: what the sink, `migrate` and readers of events ask. */
 
 // deno-lint-ignore-file camelcase -- the names are ClickHouse's
 
@@ -6,6 +6,7 @@ import { AppError } from "../errors.ts";
 import type { Limits } from "../limits.ts";
 import { joined, wholeBody } from "./body.ts";
 import { clickhouseError, connectionError } from "./errors.ts";
+import { post } from "./post.ts";
 import type { ClickhouseSettings } from "./url.ts";
 
 export interface AskOptions {
@@ -75,7 +76,7 @@ export function connectClickhouse(
   /** The answer whose status is good; its body comes later. */
   const send = async (
     parameters: Readonly<Record<string, string | number>>,
-    body: BodyInit,
+    body: string | readonly Uint8Array[],
     msMax: number,
     signal: AbortSignal | undefined,
   ): Promise<Response> => {
@@ -83,19 +84,17 @@ export function connectClickhouse(
     for (const [name, value] of Object.entries(parameters)) {
       url.searchParams.set(name, String(value));
     }
+    const headers = {
+      "X-ClickHouse-User": settings.user,
+      "X-ClickHouse-Key": settings.password,
+    };
     const late = new AbortController();
     const timer = setTimeout(() => late.abort(new DOMException("late", "TimeoutError")), msMax);
+    const until = signal ? AbortSignal.any([signal, late.signal]) : late.signal;
     try {
-      const response = await fetch(url, {
-        method: "POST",
-        body,
-        redirect: "error",
-        headers: {
-          "X-ClickHouse-User": settings.user,
-          "X-ClickHouse-Key": settings.password,
-        },
-        signal: signal ? AbortSignal.any([signal, late.signal]) : late.signal,
-      });
+      const response = typeof body === "string"
+        ? await fetch(url, { method: "POST", body, redirect: "error", headers, signal: until })
+        : await post(url, { pieces: body, headers, signal: until });
       if (response.ok) return response;
       throw refusalOf(response, await response.text());
     } catch (error) {
@@ -202,7 +201,7 @@ export function connectClickhouse(
         insert_deduplicate: 1,
         insert_deduplication_token: token,
       };
-      const body = new Blob(pieces instanceof Uint8Array ? [pieces] : [...pieces]);
+      const body = pieces instanceof Uint8Array ? [pieces] : pieces;
       try {
         const response = await send(parameters, body, limits.clickhouseAnswerMsMax, signal);
         const { clickhouseAnswerMsMax: silenceMsMax } = limits;
