@@ -447,6 +447,12 @@ export const LIMITS = {
     max: 100_000,
     why: "messages that a worker takes at once; each of them may be many events",
   },
+  bridgePullBytesMax: {
+    value: 3 * MiB,
+    min: 64 * KiB,
+    max: 256 * MiB,
+    why: "events that the bridge takes at once, some 8,000; two such pulls are held in memory",
+  },
   bridgeBatchBytesMax: {
     value: 4 * MiB,
     min: 64 * KiB,
@@ -520,6 +526,14 @@ export const LIMITS = {
     min: 256 * MiB,
     max: 1024 * GiB,
     why: "of the embedded ClickHouse; a query that wants more than three quarters is refused",
+  },
+  clickhousePullBytesMax: {
+    value: 24 * MiB,
+    min: 64 * KiB,
+    max: 256 * MiB,
+    why:
+      "batches of one insert when the sink is behind, some 60,000 events, which cost ClickHouse " +
+      "less together; two such pulls are held in memory",
   },
   clickhouseInsertMonthsMax: {
     value: 50,

@@ -78,7 +78,7 @@ class Bridge {
       log,
       batches,
       encoder,
-      max: { messages: limits.pullMessagesMax, bytes: limits.pullBytesMax },
+      max: { messages: limits.pullMessagesMax, bytes: limits.bridgePullBytesMax },
       flushMs: limits.bridgeFlushMsMax,
       overlapEventsMax: limits.bridgeOverlapEventsMax,
       untilFree: (signal) => this.#untilFree(nats, signal),
@@ -142,6 +142,8 @@ class Bridge {
         try {
           for (let batch; (batch = payload.batches[payload.published]); payload.published++) {
             await batches.publish(batch);
+            // At full rate the garbage collector would let a dozen of them lie.
+            batch.stream.buffer.transfer(0);
           }
           return [];
         } catch (error) {

@@ -52,7 +52,8 @@ export interface Replayed {
 
 /** A batch that is to be published. */
 export interface Batch {
-  readonly stream: Uint8Array;
+  /** In a buffer of its own, which is given back once it is published. */
+  readonly stream: Uint8Array<ArrayBuffer>;
   /** 0: it says only how far the bridge is. */
   readonly rows: number;
   /** Its first line; null where it is made of a replay. */

@@ -59,7 +59,7 @@ async function store(
   { retentionDays, limits, log, host = "", signal }: ClickhouseOptions,
   teller: Teller,
 ): Promise<void> {
-  const max = { messages: limits.pullMessagesMax, bytes: limits.pullBytesMax };
+  const max = { messages: limits.pullMessagesMax, bytes: limits.clickhousePullBytesMax };
   const batches = recordedFeed({
     nats,
     stream: STREAM.batches,

@@ -11,6 +11,7 @@ import { AppError, type ErrorCode } from "../lib/errors.ts";
 import type { Nats } from "../lib/events/connect.ts";
 import { park, REFUSALS_HEADER } from "../lib/events/dead.ts";
 import { type Feed, type Pulled, rangeOf } from "../lib/events/feed.ts";
+import { release } from "../lib/events/large_messages.ts";
 import { CONTENT_TYPE, HEADER } from "../lib/events/names.ts";
 import type { EventMessage } from "../lib/events/puller.ts";
 import type { Log } from "../lib/log.ts";
@@ -163,6 +164,7 @@ class Lane<Payload> {
       const written = await write(options, messages, encoded, drained);
       for (const one of written) await parkOne(options, one);
       await feed.done(pulled);
+      for (const { data } of pulled.messages) release(data);
       options.watch?.written?.({
         feed: feed.name,
         lastSequence: rangeOf(pulled).last,

@@ -7,7 +7,7 @@
 
 // deno-lint-ignore-file camelcase -- the names are the server's
 
-import { headers, type MsgHdrs, type NatsConnection, nuid } from "@nats-io/transport-node";
+import { headers, type MsgHdrs, nuid } from "@nats-io/transport-node";
 import { AppError } from "../errors.ts";
 import { ask } from "./ask.ts";
 import type { Nats } from "./connect.ts";
@@ -54,7 +54,10 @@ export interface PublishOptions {
   readonly answerMsMax?: number;
 }
 
-/** Publishes a page; throws only for a page that no stream could take. */
+/**
+ * Publishes a page; throws only for a page that no stream could take. Its data must stay as it is
+ * until the answer is there, since large messages are sent from where they lie.
+ */
 export async function publishPage(
   nats: Nats,
   page: Page,
@@ -66,9 +69,7 @@ export async function publishPage(
   const send = () => {
     page.messages.forEach((message, index) => {
       const marked = markedHeaders(batch, index + 1, message.headers);
-      if (message.data.length < largeBytesMin) {
-        connection.publish(message.subject, message.data, { headers: marked });
-      } else publishLarge(connection, message, marked);
+      connection.publish(message.subject, message.data, { headers: marked });
     });
     const last = markedHeaders(batch, page.messages.length + 1);
     last.set("Nats-Batch-Commit", "1");
@@ -87,44 +88,6 @@ export async function publishPage(
 }
 
 const defaultAnswerMsMax = 10_000;
-
-/** Below, a copy costs less than the writes that it saves. */
-const largeBytesMin = 64 * 1024;
-
-/**
- * Publishes without a copy: the client would pack all that it sends into a buffer of its own, which
- * at full rate is more garbage than anything else, and V8 lets 64 MiB of it lie. The data must stay as
- * it is until the answer to the page is there.
- */
-function publishLarge(
-  connection: NatsConnection,
-  { subject, data }: PageMessage,
-  given: MsgHdrs,
-): void {
-  const { protocol } = connection as unknown as ClientInside;
-  const encoded = (given as unknown as { encode(): Uint8Array }).encode();
-  const sizes = `${encoded.length} ${encoded.length + data.length}`;
-  const command = encoder.encode(`HPUB ${subject} ${sizes}\r\n`);
-  const head = new Uint8Array(command.length + encoded.length);
-  head.set(command);
-  head.set(encoded, command.length);
-  protocol.flushPending(); // or it would be packed together with what waits
-  for (const part of [head, data, lineEnd]) {
-    protocol.sendCommand(part);
-    protocol.flushPending();
-  }
-}
-
-/** What the client's own `publish` uses. */
-interface ClientInside {
-  readonly protocol: {
-    sendCommand(bytes: Uint8Array): void;
-    flushPending(): void;
-  };
-}
-
-const encoder = new TextEncoder();
-const lineEnd = encoder.encode("\r\n");
 
 /** The last checkpoint in the stream; null where nothing was published yet. */
 export function lastCheckpoint(nats: Nats): Promise<StoredMessage | null> {

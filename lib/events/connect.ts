@@ -18,6 +18,7 @@ import { abortError, AppError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { pause, within } from "../waiting.ts";
 import { natsPlace, type NatsSettings } from "./nats_url.ts";
+import "./large_messages.ts";
 import "./steady_sockets.ts";
 import { natsVersionMin, tooOld } from "./server_version.ts";
 

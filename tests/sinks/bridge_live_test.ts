@@ -109,7 +109,7 @@ Deno.test("runBridge() makes batches of 10,000 rows at most, cut within a messag
     deepEqual(await bridged.ids(), idsOf(events(0, 24_000)));
     deepEqual(batches[1]?.rows[0]?.position, positionOf(1, 2, 0));
     await bridge.stop();
-  });
+  }, { bridgePullBytesMax: 8 * 1024 * 1024 });
 });
 
 Deno.test("runBridge() makes batches of so many bytes at most, a larger event alone", async () => {
@@ -277,7 +277,7 @@ Deno.test("runBridge() writes each event once where several start at the same mo
     await bridged.untilStored(3000, bridges[0]);
     await Promise.all(bridges.map((bridge) => bridge.stop()));
     deepEqual(await bridged.ids(), idsOf(events(0, 3000)));
-  }, { batchRowsMax: 50, pullBytesMax: 65_536 });
+  }, { batchRowsMax: 50, bridgePullBytesMax: 65_536 });
 });
 
 Deno.test("runBridge() writes no event twice that a stream made anew brings again", async () => {

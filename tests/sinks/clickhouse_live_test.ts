@@ -74,6 +74,28 @@ Deno.test("runClickhouse() parks a batch that is none, and one that ClickHouse d
   });
 });
 
+Deno.test("runClickhouse() inserts what waits together, up to clickhousePullBytesMax", async () => {
+  const taken = async (clickhousePullBytesMax: number) => {
+    const clickhouse = await clickhouseWithTables();
+    let rows: number[] = [];
+    await Bridged.run(async (bridged) => {
+      for (let n = 0; n < 4; n++) {
+        const some = events(200 * n, 200 * (n + 1));
+        await publishOne(bridged.nats, SUBJECT.batches, batchBytes(some, n + 1));
+      }
+      const run = storing(bridged, clickhouse);
+      await run.until(has(clickhouse, 800));
+      await run.stop();
+      const counts = [...new Set(run.states.map(({ events }) => events))];
+      rows = counts.slice(1).map((count, i) => count - counts[i]!);
+    }, { clickhousePullBytesMax });
+    return rows;
+  };
+  const { length } = batchBytes(events(0, 200), 1);
+  deepEqual(await taken(8 * length), [800]);
+  deepEqual(await taken(1.5 * length), [200, 200, 200, 200]);
+});
+
 Deno.test("runClickhouse() takes a batch without rows for progress", async () => {
   const clickhouse = await clickhouseWithTables();
   await Bridged.run(async (bridged) => {
