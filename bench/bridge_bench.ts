@@ -21,35 +21,18 @@ import {
   vectorFromArray,
 } from "apache-arrow";
 import { EventColumns } from "../lib/arrow/event_columns.ts";
-import { writeEvent } from "../lib/events/entity_event.ts";
 import { Scan, scanEvents } from "../lib/events/event_scanner.ts";
 import { median } from "./figures.ts";
+import { shopEvents } from "./shop_events.ts";
 
 const eventCount = 10_000;
 const perMessage = 500;
 const rounds = 25;
 const MiB = 1024 * 1024;
 
-/** 423 bytes each, as an order of a shop has. */
 function messages(spaced: boolean): Uint8Array[] {
-  const lines = Array.from({ length: eventCount }, (_, i) => {
-    const line = writeEvent({
-      id: `01890000-0000-7000-8000-${String(i).padStart(12, "0")}`,
-      eventType: i % 3 ? "Created" : "Deleted",
-      entityType: "Order",
-      entityId: crypto.randomUUID(),
-      timestamp: `2026-01-01T00:00:${String(i % 60).padStart(2, "0")}.123456Z`,
-      data: `{"id":${i},"customer_id":"${crypto.randomUUID()}","status":"paid",` +
-        `"total":"${
-          (i * 1.37).toFixed(2)
-        }","note":"a text of a usual length, in quotes \\"so\\"",` +
-        `"created_at":"2026-01-01T00:00:00.123456+00:00"}`,
-      userId: i % 10 ? `user-${i % 100}` : null,
-      orgId: `org-${i % 7}`,
-      changes: null,
-    });
-    return spaced ? line.replace(",", ", ") : line;
-  });
+  const lines = shopEvents(0, eventCount)
+    .map((line) => spaced ? line.replace(",", ", ") : line);
   const encoder = new TextEncoder();
   return Array.from(
     { length: eventCount / perMessage },

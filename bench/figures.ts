@@ -16,6 +16,12 @@ export function median(samples: readonly number[]): number {
   return ((sorted[middle - 1] ?? NaN) + (sorted[middle] ?? NaN)) / 2;
 }
 
+/** The value that such a share of the numbers stays below; NaN of none. */
+export function quantile(samples: readonly number[], share: number): number {
+  const sorted = samples.toSorted((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN;
+}
+
 /** `median [least..most]`; the median alone of one sample, a dash of none. */
 export function spread(samples: readonly number[], show: (value: number) => string): string {
   if (samples.length === 0) return "-";

@@ -6,6 +6,7 @@
 import { parseArgs } from "node:util";
 import { benchBridge } from "./bridge_part.ts";
 import { benchCapture } from "./capture.ts";
+import { benchClickhouse } from "./clickhouse.ts";
 import { benchCrowd } from "./crowd.ts";
 import { benchDecode } from "./decode.ts";
 import { benchEncoders } from "./encoders_part.ts";
@@ -38,6 +39,7 @@ const PARTS: Readonly<Record<string, (stage: Stage) => Promise<Report>>> = {
   capture: benchCapture,
   publisher: benchPublisher,
   bridge: benchBridge,
+  clickhouse: benchClickhouse,
 };
 
 const usage = `deno task bench [part...] [--rows N] [--rounds N] [--quick] [--json FILE]

@@ -12,7 +12,16 @@ import { prepareReader } from "../lib/postgres/change_log.ts";
 import { EVENT_COLUMNS } from "../lib/postgres/change_log/event_row.ts";
 import { FROM_SERVER, Messages } from "../lib/postgres/messages.ts";
 import { connect } from "../lib/postgres/connection.ts";
-import { median, ratios, ratioText, seconds, short, spread, type Table } from "./figures.ts";
+import {
+  median,
+  quantile,
+  ratios,
+  ratioText,
+  seconds,
+  short,
+  spread,
+  type Table,
+} from "./figures.ts";
 import type { Report } from "./main.ts";
 import { emptyProgram } from "./memory.ts";
 import { memoryOf, resetPeak, runProgram } from "./processes.ts";
@@ -230,11 +239,6 @@ function toLatency(load: string, taken: readonly (readonly [number, number])[]):
     sentP50: median(sent),
     sentP99: quantile(sent, 0.99),
   };
-}
-
-function quantile(of: readonly number[], share: number): number {
-  return of.toSorted((a, b) => a - b)[Math.min(of.length - 1, Math.floor(of.length * share))] ??
-    NaN;
 }
 
 interface Memory {
