@@ -104,12 +104,12 @@ Deno.test("runBridge() makes batches of 10,000 rows at most, cut within a messag
     deepEqual(batches.map(({ headers }) => headers.get("Fraiseql-Source-Next")), [
       "1.10000",
       "2.8000",
-      "4.0",
+      "3.0",
     ]);
     deepEqual(await bridged.ids(), idsOf(events(0, 24_000)));
     deepEqual(batches[1]?.rows[0]?.position, positionOf(1, 2, 0));
     await bridge.stop();
-  }, { bridgePullBytesMax: 8 * 1024 * 1024 });
+  }, { bridgePullBytesMax: 4 * 1024 * 1024, bridgeFlushMsMax: 60_000 }); // both messages in one pull
 });
 
 Deno.test("runBridge() makes batches of so many bytes at most, a larger event alone", async () => {
