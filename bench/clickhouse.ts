@@ -49,7 +49,7 @@ interface BareSample {
 
 /** Rates and memory on one stream that is filled once, then latency on another. */
 export async function benchClickhouse(stage: Stage): Promise<Report> {
-  const events = stage.quick ? 100_000 : 1_000_000;
+  const events = stage.quick ? 100_000 : 2_000_000;
   const empty = await emptyProgram();
   const line: LineSample[] = [];
   const bare: BareSample[] = [];

@@ -145,7 +145,7 @@ export class LineStage {
         `SELECT count() AS rows FROM ${EVENTS_DATA}`,
       );
       if (Number(found?.rows) >= rows) return performance.now();
-      await delay(20);
+      await delay(50);
     }
   }
 
