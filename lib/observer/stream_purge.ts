@@ -44,7 +44,7 @@ export class StreamPurge implements AsyncDisposable {
   /**
    * Whether something leaves FRAISEQL_EVENTS: by the round under way, or else by one that begins at
    * once. False when it has ended and nothing did. Who publishes must not give up before: that ends
-   * the round too, and a stream that is full would stay so.
+   * the round too, and a stream that is full could stay so for long.
    */
   makesRoom(): Promise<boolean> {
     if (this.#signal.aborted) return Promise.resolve(false);
