@@ -21,8 +21,12 @@ export interface IndexedEvent {
   readonly orgId: string | null;
   /** Words of `data` as `words.ts` makes them, each text of `data` by itself, with a space between. */
   readonly texts: readonly string[];
-  /** Numbers at the configured columns, by the column's name. */
-  readonly numbers: Readonly<Record<string, number>>;
+  /**
+   * The least and the greatest number at each configured column, by the column's name: a path can lead
+   * through arrays, and a comparison holds where it does for one of the numbers. Those are enough to
+   * tell. All are finite.
+   */
+  readonly numbers: Readonly<Record<string, readonly [least: number, greatest: number]>>;
 }
 
 /** What was stored: an `IndexedEvent` without what was only made for finding it. */
@@ -49,7 +53,7 @@ export type SearchCondition =
   /** A value of `data` at the path, compared as text; the path may lead through arrays. */
   | { readonly kind: "path"; readonly path: readonly string[]; readonly values: readonly string[] }
   | { readonly kind: "pathPresent"; readonly path: readonly string[] }
-  /** A configured column's number. */
+  /** One of a configured column's numbers, if there is any. */
   | {
     readonly kind: "number";
     readonly column: string;
