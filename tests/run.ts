@@ -6,6 +6,7 @@
 import { stripVTControlCharacters } from "node:util";
 import { preparePython } from "./clients/python.ts";
 import { startTestClickhouse } from "./services/clickhouse.ts";
+import { startTestElasticsearch } from "./services/elasticsearch.ts";
 import { startTestNats } from "./services/nats.ts";
 import { dropLeftovers, startTestServer } from "./services/postgres.ts";
 
@@ -87,22 +88,29 @@ async function startServices() {
     : await startTestClickhouse(note).catch((error) =>
       note(`no ClickHouse: ${error.message}`) ?? null
     );
+  const elasticsearch = Deno.env.get("TEST_ELASTICSEARCH_URL")
+    ? null
+    : await startTestElasticsearch(note).catch((error) =>
+      note(`no Elasticsearch: ${error.message}`) ?? null
+    );
   const eventsEnv = {
     ...nats && { TEST_NATS_FOLDER: nats.folder },
     ...clickhouse && { TEST_CLICKHOUSE_URL: clickhouse.url },
+    ...elasticsearch && { TEST_ELASTICSEARCH_URL: elasticsearch.url },
   };
+  const stopEvents = () => Promise.all([nats?.stop(), clickhouse?.stop(), elasticsearch?.stop()]);
   const given = Deno.env.get("DATABASE_URL");
   if (given) {
     await dropLeftovers(given);
     return {
       env: eventsEnv,
-      stop: async () => void await Promise.all([nats?.stop(), clickhouse?.stop()]),
+      stop: async () => void await stopEvents(),
     };
   }
   const server = await startTestServer(note);
   return {
     env: { ...eventsEnv, TEST_POSTGRES_URL: server.url },
-    stop: async () => void await Promise.all([nats?.stop(), clickhouse?.stop(), server.stop()]),
+    stop: async () => void await Promise.all([stopEvents(), server.stop()]),
   };
 }
 
