@@ -22,13 +22,16 @@ export interface AcknowledgedOptions {
   readonly worker: string;
   readonly subject: string;
   readonly max: PullMax;
+  /** A pull that is not full waits so long for further messages; default 0. */
+  readonly gatherMs?: number;
   /** After so long without a word a message goes to another copy; default 30 s. */
   readonly deadlineMs?: number;
 }
 
 /** Messages in nobody's hands, and those whose holder is gone, in the stream's order. */
 export function acknowledgedFeed(options: AcknowledgedOptions): Feed {
-  const { nats, stream, worker, subject, max, deadlineMs = defaultDeadlineMs } = options;
+  const { nats, stream, worker, subject, max } = options;
+  const { gatherMs = 0, deadlineMs = defaultDeadlineMs } = options;
   let puller: Puller | null = null;
   const held = new Set<EventMessage>();
   let timer: ReturnType<typeof setInterval> | undefined;
@@ -69,7 +72,7 @@ export function acknowledgedFeed(options: AcknowledgedOptions): Feed {
 
     async pull(signal) {
       if (!puller) throw new Error("pull() before open()");
-      const messages = await puller.pull(max, signal);
+      const messages = await puller.pull(max, signal, gatherMs);
       for (const message of messages) held.add(message);
       return { messages };
     },
@@ -85,6 +88,8 @@ export function acknowledgedFeed(options: AcknowledgedOptions): Feed {
     },
 
     close() {
+      // Else they would come again only when their deadline is over.
+      for (const message of held) message.release();
       reset();
       return Promise.resolve();
     },

@@ -30,6 +30,8 @@ export interface EventMessage {
   acknowledge(): void;
   /** It is being worked on: its deadline begins anew. */
   working(): void;
+  /** It is given back, and comes again at once, here or elsewhere. */
+  release(): void;
 }
 
 export interface PullMax {
@@ -64,8 +66,22 @@ export class Puller {
     this.unlisten = nats.onDisconnect(() => this.fail("the connection was lost"));
   }
 
-  /** What is there now, in order; waits for the first message. Throws `UNAVAILABLE`. */
-  async pull(max: PullMax, signal: AbortSignal): Promise<EventMessage[]> {
+  /**
+   * What is there now, in order; waits for the first message, and so long for further ones as there is
+   * room for them. Throws `UNAVAILABLE`.
+   */
+  async pull(max: PullMax, signal: AbortSignal, gatherMs = 0): Promise<EventMessage[]> {
+    const first = await this.some(max, signal);
+    if (gatherMs === 0) return first;
+    const bytes = first.reduce((rest, { data }) => rest - data.length, max.bytes);
+    const messages = max.messages - first.length;
+    // The server counts subjects and headers too, so a full pull is most often a little below.
+    if (messages < 1 || bytes <= max.bytes / 8) return first;
+    const expires = gatherMs * nanosPerMs;
+    return [...first, ...await this.ask({ batch: messages, max_bytes: bytes, expires }, signal)];
+  }
+
+  private async some(max: PullMax, signal: AbortSignal): Promise<EventMessage[]> {
     const there = await this.now(max, signal);
     if (there.length > 0) return there;
     let first: EventMessage[] = [];
@@ -98,7 +114,9 @@ export class Puller {
     const request = new Request(`${this.inbox}.${++this.count}`, what.batch);
     this.request = request;
     const subject = `$JS.API.CONSUMER.MSG.NEXT.${this.stream}.${this.consumer}`;
-    const body = what.no_wait ? what : { ...what, idle_heartbeat: heartbeatMs * nanosPerMs };
+    // The server takes none where the question itself does not last that long.
+    const isLong = (what.expires ?? 0) >= 2 * heartbeatMs * nanosPerMs;
+    const body = isLong ? { ...what, idle_heartbeat: heartbeatMs * nanosPerMs } : what;
     const abort = () => request.fail(abortError(signal));
     signal.addEventListener("abort", abort, { once: true });
     try {
@@ -215,7 +233,7 @@ const heartbeatMs = 2000;
 /** Heartbeats that did not come. */
 const silentTicksMax = 3;
 
-const [acknowledgement, inProgress] = ["+ACK", "+WPI"].map((word) =>
+const [acknowledgement, inProgress, notDone] = ["+ACK", "+WPI", "-NAK"].map((word) =>
   new TextEncoder().encode(word)
 );
 
@@ -248,5 +266,6 @@ function toEventMessage(
     header: (name) => message.headers?.get(name) || null,
     acknowledge: () => say(acknowledgement),
     working: () => say(inProgress),
+    release: () => say(notDone),
   };
 }
