@@ -8,7 +8,7 @@ import { keepClickhouse, type KeptClickhouse } from "../lib/embedded/clickhouse_
 import type { Log } from "../lib/log.ts";
 import type { Metrics } from "../lib/metrics.ts";
 import { BRIDGE_STARTING, type BridgeState } from "../sinks/bridge_state.ts";
-import { CLICKHOUSE_STARTING, type ClickhouseState } from "../sinks/clickhouse_state.ts";
+import { SINK_STARTING, type SinkState } from "../sinks/sink_state.ts";
 import { bridgeStart, openBridge } from "./bridge.ts";
 import { KeptWorker } from "./kept_worker.ts";
 import { progress, say } from "./say.ts";
@@ -27,7 +27,7 @@ export class Analytics {
   #state = "starting";
   #engine: KeptClickhouse | null = null;
   readonly #bridge: KeptWorker<BridgeState>;
-  readonly #sink: KeptWorker<ClickhouseState>;
+  readonly #sink: KeptWorker<SinkState>;
 
   constructor(private readonly options: AnalyticsOptions) {
     const { config, log, metrics } = options;
@@ -42,7 +42,7 @@ export class Analytics {
     this.#sink = new KeptWorker({
       ...common,
       name: "clickhouse",
-      starting: CLICKHOUSE_STARTING,
+      starting: SINK_STARTING,
       open: async (onState) => openClickhouseSink(await clickhouseStart(config), onState),
     });
     if (config.clickhouseUrl !== null) this.#state = "ok"; // it is the sink's to say

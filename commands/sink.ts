@@ -2,7 +2,7 @@
 
 import type { Config } from "../lib/config.ts";
 import { readServices } from "../lib/embedded/services_file.ts";
-import type { ClickhouseState } from "../sinks/clickhouse_state.ts";
+import type { SinkState } from "../sinks/sink_state.ts";
 import type { ClickhouseStart } from "../sinks/clickhouse_worker.ts";
 import { startClickhouseSink } from "../sinks/start_clickhouse.ts";
 import type { ConfinedWorker } from "../lib/start_worker.ts";
@@ -43,7 +43,7 @@ export async function clickhouseStart(config: Config): Promise<ClickhouseStart> 
 /** The sink in its sandbox; where all code is one file there is none to start a worker from. */
 export function openClickhouseSink(
   start: ClickhouseStart,
-  onState: (state: ClickhouseState) => void,
+  onState: (state: SinkState) => void,
 ): ConfinedWorker {
   if (!isBundled) return startClickhouseSink(start, onState);
   return runHere(start, onState, async (options) => {

@@ -14,14 +14,11 @@ import type { NatsSettings } from "../lib/events/nats_url.ts";
 import { recordedFeed, recordSilenceMs } from "../lib/events/recorded_feed.ts";
 import type { Limits } from "../lib/limits.ts";
 import type { Log } from "../lib/log.ts";
-import { Rate } from "../lib/rate.ts";
-import { clickhouseLag } from "./clickhouse_lag.ts";
 import { encodeBatches } from "./clickhouse_encode.ts";
 import { heldSequence } from "./clickhouse_held.ts";
 import { ClickhouseSink } from "./clickhouse_sink.ts";
-import { CLICKHOUSE_STARTING, type ClickhouseState } from "./clickhouse_state.ts";
-import { LagEvents } from "./lag_events.ts";
 import { deliver } from "./deliver.ts";
+import { SINK_STARTING, type SinkState, Teller } from "./sink_state.ts";
 
 export interface ClickhouseOptions {
   readonly nats: NatsSettings;
@@ -32,14 +29,14 @@ export interface ClickhouseOptions {
   /** Name of this machine. */
   readonly host?: string;
   /** Told of every change. */
-  readonly onState: (state: ClickhouseState) => void;
+  readonly onState: (state: SinkState) => void;
   readonly signal: AbortSignal;
 }
 
 /** Stores events until the signal is aborted; throws what waiting cannot mend. */
 export async function runClickhouse(options: ClickhouseOptions): Promise<void> {
   const { nats: settings, clickhouse, limits, log, signal } = options;
-  const teller = new Teller(options.onState);
+  const teller = new Teller<SinkState>(SINK_STARTING, options.onState);
   const onWait = (line: string) => teller.tell({ kind: "waiting", reason: line, lastError: line });
   try {
     const nats = await connectNats({ settings, name: "fraiseql clickhouse", log, signal, onWait });
@@ -57,7 +54,7 @@ async function store(
   nats: Nats,
   clickhouse: Clickhouse,
   { retentionDays, limits, log, host = "", signal }: ClickhouseOptions,
-  teller: Teller,
+  teller: Teller<SinkState>,
 ): Promise<void> {
   const max = { messages: limits.pullMessagesMax, bytes: limits.clickhousePullBytesMax };
   const batches = recordedFeed({
@@ -115,29 +112,3 @@ async function store(
 }
 
 const worker = "clickhouse";
-
-/** Keeps the state and tells of it. */
-class Teller {
-  #state = CLICKHOUSE_STARTING;
-  #levelAt = performance.now();
-  #rate = new Rate();
-  readonly lagEvents = new LagEvents();
-
-  constructor(private readonly onState: (state: ClickhouseState) => void) {}
-
-  written(rows: number, place: Partial<ClickhouseState>): void {
-    if (place.pending === 0) this.#levelAt = performance.now();
-    this.tell({ kind: "working", reason: "", events: this.#state.events + rows, ...place });
-  }
-
-  tell(some: Partial<ClickhouseState>): void {
-    const now = performance.now();
-    const state = { ...this.#state, ...some };
-    const eventsPerSecond = this.#rate.perSecond(state.events, state.eventsPerSecond);
-    const isLevel = state.kind === "working" && state.pending === 0;
-    const lagSeconds = isLevel ? 0 : Math.round((now - this.#levelAt) / 100) / 10;
-    const lagEvents = this.lagEvents.of(state.pending);
-    this.#state = { ...state, eventsPerSecond, lagSeconds, lagEvents };
-    this.onState(this.#state);
-  }
-}

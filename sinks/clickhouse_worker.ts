@@ -6,7 +6,7 @@ import type { Limits } from "../lib/limits.ts";
 import { createLog, type LogLevel } from "../lib/log.ts";
 import { runWorker } from "../lib/run_worker.ts";
 import { runClickhouse } from "./clickhouse.ts";
-import type { ClickhouseState } from "./clickhouse_state.ts";
+import type { SinkState } from "./sink_state.ts";
 
 /** Plain data, so that it needs neither environment nor files. */
 export interface ClickhouseStart {
@@ -18,6 +18,6 @@ export interface ClickhouseStart {
   readonly host?: string;
 }
 
-runWorker<ClickhouseStart, ClickhouseState>(({ logLevel, ...start }, onState, signal) =>
+runWorker<ClickhouseStart, SinkState>(({ logLevel, ...start }, onState, signal) =>
   runClickhouse({ ...start, log: createLog(logLevel), onState, signal })
 );

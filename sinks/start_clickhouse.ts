@@ -1,13 +1,13 @@
 /** Starts the ClickHouse sink in its worker. */
 
 import { type ConfinedWorker, startWorker } from "../lib/start_worker.ts";
-import type { ClickhouseState } from "./clickhouse_state.ts";
+import type { SinkState } from "./sink_state.ts";
 import type { ClickhouseStart } from "./clickhouse_worker.ts";
 
 /** Starts it; `onState` is told of every change. */
 export function startClickhouseSink(
   start: ClickhouseStart,
-  onState: (state: ClickhouseState) => void,
+  onState: (state: SinkState) => void,
 ): ConfinedWorker {
   const url = new URL("./clickhouse_worker.ts", import.meta.url);
   const { hostname, port, protocol } = new URL(start.clickhouse.origin);

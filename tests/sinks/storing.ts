@@ -5,12 +5,12 @@ import { readNatsUrl } from "../../lib/events/nats_url.ts";
 import { limits } from "../../lib/limits.ts";
 import { createLog } from "../../lib/log.ts";
 import { runClickhouse } from "../../sinks/clickhouse.ts";
-import type { ClickhouseState } from "../../sinks/clickhouse_state.ts";
+import type { SinkState } from "../../sinks/sink_state.ts";
 import type { Bridged } from "./bridged.ts";
 import { retentionDays } from "./clickhouse_stored.ts";
 
 export interface Storing {
-  readonly states: ClickhouseState[];
+  readonly states: SinkState[];
   readonly lines: string[];
   /** Waits for the condition; throws what ended the run before. */
   until(condition: () => Promise<boolean>): Promise<void>;
@@ -23,7 +23,7 @@ export function storing(
   { settings }: Clickhouse,
 ): Storing {
   const stopping = new AbortController();
-  const states: ClickhouseState[] = [];
+  const states: SinkState[] = [];
   const lines: string[] = [];
   const ended = runClickhouse({
     nats: readNatsUrl(url),
