@@ -29,3 +29,14 @@ export function toUtcTimestamp(text: string): string | null {
   const micros = fraction.padEnd(6, "0").slice(0, 6);
   return `${date.toISOString().slice(0, 19)}.${micros}Z`;
 }
+
+/**
+ * Microseconds since 1970 of a text in the form that `toUtcTimestamp` gives; null where there is no
+ * such moment. Exact up to the year 2255, which is as far as whole numbers go.
+ */
+export function microsOf(timestamp: string): number | null {
+  const ms = Date.parse(`${timestamp.slice(0, 19)}Z`);
+  // Of the 31st of a shorter month another day would come.
+  const isDay = new Date(ms).getUTCDate() === Number(timestamp.slice(8, 10));
+  return isDay ? ms * 1000 + Number(timestamp.slice(20, 26)) : null;
+}
