@@ -7,6 +7,7 @@ import { AppError } from "../errors.ts";
 /** JetStream's own numbers, as far as they mean something to us. */
 export const API_ERROR = {
   streamNotFound: 10059,
+  consumerNotFound: 10014,
   subjectsOverlap: 10065,
   notEnabledForAccount: 10039,
   insufficientResources: 10023,

@@ -2,6 +2,7 @@
 
 import { ask } from "../events/ask.ts";
 import type { Nats } from "../events/connect.ts";
+import { acknowledgedBy, consumerState } from "../events/consumer_state.ts";
 import { BATCH_HEADER, STREAM, type StreamName, SUBJECT, WORKERS } from "../events/names.ts";
 import { natsError } from "../events/nats_errors.ts";
 import { readProgress } from "../events/recorded_feed.ts";
@@ -15,7 +16,8 @@ export interface EventStream {
 
 /**
  * Of FRAISEQL_EVENTS, the sequence up to which every sink has stored what is there; Infinity where
- * none ever ran. For ClickHouse that is what the batches are made of that it has.
+ * none ever ran. For ClickHouse that is what the batches are made of that it has, for Elasticsearch
+ * what it acknowledged.
  */
 export async function confirmedBySinks(nats: Nats, stream: EventStream): Promise<number> {
   const bridge = await readBridge(nats);
@@ -24,15 +26,19 @@ export async function confirmedBySinks(nats: Nats, stream: EventStream): Promise
     bridged,
     await eventsInClickhouse(nats, bridge, stream),
     await recorded(nats, STREAM.events, stream.created) ?? Infinity,
+    await eventsInElasticsearch(nats, stream) ?? Infinity,
   );
 }
 
-/** Of FRAISEQL_EVENTS, what the bridge and every durable consumer has; null where no bridge ran. */
+/**
+ * Of FRAISEQL_EVENTS, what the bridge and every durable consumer has; null where neither the bridge nor
+ * a sink of events ever ran.
+ */
 export async function readByAll(nats: Nats, stream: EventStream): Promise<number | null> {
   const bridge = await readBridge(nats);
-  if (bridge === null) return null;
+  if (bridge === null && await eventsInElasticsearch(nats, stream) === null) return null;
   return Math.min(
-    eventsOf(bridge.place, stream),
+    bridge === null ? Infinity : eventsOf(bridge.place, stream),
     await recorded(nats, STREAM.events, stream.created) ?? Infinity,
     await acknowledged(nats, STREAM.events),
   );
@@ -76,6 +82,16 @@ async function readBridge(nats: Nats): Promise<BridgeRecord | null> {
 function eventsOf(place: SourceEnd | null, { created, epoch }: EventStream): number {
   if (place === null || place.created !== created || place.epoch !== epoch) return 0;
   return Number.isSafeInteger(place.next) ? place.next - 1 : 0;
+}
+
+/** Null where its sink never read this stream. */
+async function eventsInElasticsearch(
+  nats: Nats,
+  { created }: EventStream,
+): Promise<number | null> {
+  const found = await consumerState(nats, STREAM.events, "elasticsearch");
+  if (found === null) return null;
+  return found.created === created ? found.acknowledged : 0;
 }
 
 async function eventsInClickhouse(
@@ -122,8 +138,7 @@ async function acknowledged(nats: Nats, stream: StreamName): Promise<number> {
       let least = Infinity;
       for await (const found of nats.manager.consumers.list(stream)) {
         if (!found.config.durable_name) continue;
-        const hasAll = found.num_pending === 0 && found.num_ack_pending === 0;
-        least = Math.min(least, hasAll ? lastSequence : found.ack_floor.stream_seq);
+        least = Math.min(least, acknowledgedBy(found, lastSequence));
       }
       return least;
     });
