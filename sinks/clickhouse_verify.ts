@@ -8,15 +8,12 @@ import { sumEvents } from "../lib/clickhouse/event_sums.ts";
 import { checkClickhouse } from "../lib/clickhouse/migrate.ts";
 import { abortError, AppError } from "../lib/errors.ts";
 import type { Nats } from "../lib/events/connect.ts";
-import { BadEvent, eventLines, parseEvent } from "../lib/events/entity_event.ts";
 import { type Difference, differences, EventSums } from "../lib/events/event_sums.ts";
-import { STREAM, SUBJECT } from "../lib/events/names.ts";
-import { readOrdered } from "../lib/events/ordered_reader.ts";
-import { nextMessage } from "../lib/events/stream_state.ts";
 import type { Limits } from "../lib/limits.ts";
 import { pause } from "../lib/waiting.ts";
-import type { LinePlace } from "./bridge_batches.ts";
 import { type ClickhousePlace, clickhousePlace, isPast } from "./clickhouse_place.ts";
+import { eventsBetween } from "./events_between.ts";
+import { verifyFrom } from "./verify_from.ts";
 
 export interface VerifyClickhouseOptions {
   readonly nats: Nats;
@@ -49,12 +46,12 @@ export async function verifyClickhouse(
   const { nats, clickhouse, log, checkpoint, since, retentionDays, signal } = options;
   await checkClickhouse(clickhouse, { retentionDays }, signal);
   const place = await untilPast(options);
-  const sinceMs = since === null ? -Infinity : floorHour(since.getTime());
-  const from = new Date(Math.max(oldestMs(retentionDays), sinceMs));
-  const hour = from.toISOString().slice(0, "2026-01-01T00".length);
+  const { from, hour } = verifyFrom(retentionDays, since);
   const wanted = log.from(hour);
-  for await (const { type, timestamp, id } of eventsBetween(options, checkpoint, place.next)) {
-    if (timestamp >= hour) wanted.addEvent(type, timestamp, id);
+  // The last of the batches most often goes a little beyond the checkpoint.
+  for await (const { event } of eventsBetween(options, checkpoint, place.next)) {
+    const { entityType, timestamp, id } = event;
+    if (timestamp >= hour) wanted.addEvent(entityType, timestamp, id);
   }
   const stored = new EventSums();
   for (const sum of await sumEvents(clickhouse, { from, position: place.position, signal })) {
@@ -79,13 +76,6 @@ export async function verifyClickhouse(
   }
 }
 
-/** The first hour of which no event can leave ClickHouse by its age while this runs. */
-function oldestMs(retentionDays: number): number {
-  return floorHour(Date.now() - retentionDays * 24 * hourMs) + 2 * hourMs;
-}
-
-const hourMs = 3_600_000;
-const floorHour = (ms: number) => Math.floor(ms / hourMs) * hourMs;
 const lookMs = 100;
 
 function notPast(seconds: number): AppError {
@@ -94,40 +84,4 @@ function notPast(seconds: number): AppError {
     `ClickHouse does not have all that NATS has, and did not get it within ${seconds} s`,
     { hint: "see that bridge and sink run: fraiseql status tells how far each is" },
   );
-}
-
-/** What the batches hold beyond the checkpoint: the last of them most often goes a little further. */
-async function* eventsBetween(
-  { nats, limits, signal }: VerifyClickhouseOptions,
-  checkpoint: number,
-  end: LinePlace,
-): AsyncGenerator<{ readonly type: string; readonly timestamp: string; readonly id: string }> {
-  const next = await nextMessage(nats, STREAM.events, checkpoint + 1, SUBJECT.allEvents);
-  const isBefore = (sequence: number, line: number) =>
-    sequence < end.sequence || sequence === end.sequence && line < end.line;
-  if (next === null || !isBefore(next.sequence, 0)) return;
-  const subjects = [SUBJECT.allEvents];
-  const reader = await readOrdered({ nats, stream: STREAM.events, from: next.sequence, subjects });
-  const max = { messages: limits.pullMessagesMax, bytes: limits.pullBytesMax };
-  // The message that `end` names may be a checkpoint, or not be there yet.
-  const isLast = async (at: number) => {
-    const message = await nextMessage(nats, STREAM.events, at + 1, SUBJECT.allEvents);
-    return message === null || !isBefore(message.sequence, 0);
-  };
-  try {
-    for (let at = checkpoint; at === checkpoint || !await isLast(at);) {
-      for (const message of await reader.pull(max, signal)) {
-        at = message.sequence;
-        let line = 0;
-        for (const bytes of eventLines(message.data)) {
-          if (!isBefore(at, line++)) return;
-          const event = parseEvent(bytes);
-          if (event instanceof BadEvent) continue; // the bridge parked it
-          yield { type: event.entityType, timestamp: event.timestamp, id: event.id };
-        }
-      }
-    }
-  } finally {
-    reader.close();
-  }
 }
