@@ -7,6 +7,7 @@
 import { parse as parseToml, TomlError } from "smol-toml";
 import { AppError } from "./errors.ts";
 import { type LimitName, LIMITS, type Limits } from "./limits.ts";
+import { parseSearchColumns, type SearchColumn } from "./search_columns.ts";
 
 export type Topology = "http" | "dual" | "arrow" | "full";
 export type Unrepresentable = "error" | "null";
@@ -49,6 +50,8 @@ export interface Config {
   readonly sinks: readonly SinkName[];
   /** How old an event may be. */
   readonly eventRetentionDays: number;
+  /** Numbers of events that a search can compare. */
+  readonly searchColumns: readonly SearchColumn[];
   readonly logLevel: "debug" | "info" | "warn" | "error";
   readonly limits: Limits;
 }
@@ -153,6 +156,11 @@ function sinkNames(text: string): string[] | Fault {
   return isKnown ? ["clickhouse"] : new Fault("must be clickhouse, or none");
 }
 
+function searchColumns(text: string): readonly SearchColumn[] | Fault {
+  const columns = parseSearchColumns(text);
+  return typeof columns === "string" ? new Fault(columns) : columns;
+}
+
 const events = "the event path";
 const auth = "authentication";
 
@@ -184,6 +192,7 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
   { key: "sinks", env: "FRAISEQL_SINKS", default: "", read: sinkNames, help: "where serve stores events: clickhouse, or none (default: clickhouse where its URL is given or the database is embedded)" },
   { key: "change_log_full", env: "FRAISEQL_CHANGE_LOG_FULL", default: "stop-capturing", read: oneOf("stop-capturing", "refuse-writes"), help: "what writers do when the change log is full: stop-capturing or refuse-writes" },
   { key: "event_retention_days", env: "FRAISEQL_EVENT_RETENTION_DAYS", default: "90", read: days, help: "days that events are kept, in ClickHouse too: rows of an older time are left out of a back-fill" },
+  { key: "search_columns", env: "FRAISEQL_SEARCH_COLUMNS", default: "", read: searchColumns, help: "numbers of events' data that a search can compare, paths with points, comma separated: total,items.price (default: none)" },
   { key: "jwt_secret", env: "FRAISEQL_JWT_SECRET", default: "", secret: true, later: auth, help: "secret of HS256 tokens" },
   { key: "jwks_url", env: "FRAISEQL_JWKS_URL", default: "", later: auth, help: "keys of tokens" },
   { key: "issuer", env: "FRAISEQL_ISSUER", default: "", later: auth, help: "issuer of tokens" },
@@ -294,6 +303,7 @@ export function readConfig(sources: ConfigSources): Config {
     sinks: (given("sinks") ??
       (values.database_url && !values.clickhouse_url ? [] : ["clickhouse"])) as SinkName[],
     eventRetentionDays: values.event_retention_days as number,
+    searchColumns: (given("search_columns") ?? []) as readonly SearchColumn[],
     logLevel: values.log_level as Config["logLevel"],
     limits,
   };

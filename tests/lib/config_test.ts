@@ -72,6 +72,7 @@ Deno.test("readConfig() has a default for everything", () => {
     changeLogFull: "stop-capturing",
     sinks: ["clickhouse"],
     eventRetentionDays: 90,
+    searchColumns: [],
     corsOrigins: [],
     flightViews: [],
     resultCacheSeconds: 0,
@@ -356,6 +357,21 @@ Deno.test("readConfig() takes whole days of retention, up to a hundred years", (
   for (const text of ["0", "36501", "1.5", "-1", "forever"]) {
     throws(() => days(text), /FRAISEQL_EVENT_RETENTION_DAYS: must be whole days from 1 to 36500/);
   }
+});
+
+Deno.test("readConfig() takes search columns as paths, from the file as a list too", () => {
+  const columns = [
+    { name: "total", path: ["total"] },
+    { name: "items_price", path: ["items", "price"] },
+  ];
+  const env = { FRAISEQL_SEARCH_COLUMNS: "total, items.price" };
+  deepEqual(read({ env }).searchColumns, columns);
+  deepEqual(read({ file: 'search_columns = ["total", "items.price"]' }).searchColumns, columns);
+});
+
+Deno.test("readConfig() refuses search columns that would have one name, and says which", () => {
+  const [fault = ""] = faultsOf({ env: { FRAISEQL_SEARCH_COLUMNS: "a.b,a_b" } });
+  match(fault, /^FRAISEQL_SEARCH_COLUMNS: a\.b and a_b are both named a_b/);
 });
 
 for (const row of CONFIG_KEYS.filter((row) => row.later)) {

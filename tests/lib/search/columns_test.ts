@@ -1,5 +1,6 @@
 import { deepStrictEqual as deepEqual, match } from "node:assert/strict";
-import { numbersOf, parseSearchColumns, searchColumnsMax } from "../../../lib/search/columns.ts";
+import { numbersOf } from "../../../lib/search/columns.ts";
+import { parseSearchColumns, searchColumnsMax } from "../../../lib/search_columns.ts";
 
 Deno.test("parseSearchColumns() names a path by its keys", () => {
   deepEqual(parseSearchColumns("total, items.price"), [
