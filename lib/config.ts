@@ -27,6 +27,14 @@ export interface Config {
   readonly clickhouseUser: string | null;
   readonly clickhousePassword: string | null;
   readonly clickhouseDatabase: string | null;
+  /** Null: the embedded search store. */
+  readonly elasticsearchUrl: string | null;
+  /** These beat what the URL names; null: they are not given. */
+  readonly elasticsearchApiKey: string | null;
+  readonly elasticsearchUser: string | null;
+  readonly elasticsearchPassword: string | null;
+  /** In PEM; null: the authorities that the system knows. */
+  readonly elasticsearchCa: string | null;
   readonly topology: Topology;
   readonly bindAddr: Address;
   readonly flightBindAddr: Address;
@@ -149,6 +157,18 @@ function clickhouseDatabase(text: string): string | Fault {
     : new Fault("must be letters, digits and underscores, up to 100");
 }
 
+function elasticsearchUrl(text: string): string | Fault {
+  return /^https?:\/\//.test(text) && URL.canParse(text)
+    ? text
+    : new Fault("must begin with http:// or https://");
+}
+
+function certificates(text: string): string | Fault {
+  return /-----BEGIN CERTIFICATE-----/.test(text)
+    ? text
+    : new Fault("must be certificates in PEM, which begin with -----BEGIN CERTIFICATE-----");
+}
+
 function sinkNames(text: string): string[] | Fault {
   const names = list(text);
   if (names.join() === "none") return [];
@@ -185,10 +205,11 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
   { key: "clickhouse_user", env: "FRAISEQL_CLICKHOUSE_USER", default: "", read: notEmpty, help: "ClickHouse user (default: the URL's)" },
   { key: "clickhouse_password", env: "FRAISEQL_CLICKHOUSE_PASSWORD", default: "", secret: true, help: "ClickHouse password (default: the URL's)" },
   { key: "clickhouse_database", env: "FRAISEQL_CLICKHOUSE_DATABASE", default: "", read: clickhouseDatabase, help: "ClickHouse database (default: the URL's, else fraiseql)" },
-  { key: "elasticsearch_url", env: "FRAISEQL_ELASTICSEARCH_URL", default: "", later: events, help: "Elasticsearch node" },
-  { key: "elasticsearch_api_key", env: "FRAISEQL_ELASTICSEARCH_API_KEY", default: "", secret: true, later: events, help: "Elasticsearch API key" },
-  { key: "elasticsearch_user", env: "FRAISEQL_ELASTICSEARCH_USER", default: "", later: events, help: "Elasticsearch user" },
-  { key: "elasticsearch_password", env: "FRAISEQL_ELASTICSEARCH_PASSWORD", default: "", secret: true, later: events, help: "Elasticsearch password" },
+  { key: "elasticsearch_url", env: "FRAISEQL_ELASTICSEARCH_URL", default: "", secret: true, read: elasticsearchUrl, help: "the Elasticsearch or OpenSearch of events, https://user:password@host:9200 (default: the embedded search)" },
+  { key: "elasticsearch_api_key", env: "FRAISEQL_ELASTICSEARCH_API_KEY", default: "", secret: true, read: notEmpty, help: "Elasticsearch API key, encoded or as id:key" },
+  { key: "elasticsearch_user", env: "FRAISEQL_ELASTICSEARCH_USER", default: "", read: notEmpty, help: "Elasticsearch user (default: the URL's)" },
+  { key: "elasticsearch_password", env: "FRAISEQL_ELASTICSEARCH_PASSWORD", default: "", secret: true, read: notEmpty, help: "Elasticsearch password (default: the URL's)" },
+  { key: "elasticsearch_ca", env: "FRAISEQL_ELASTICSEARCH_CA", default: "", secret: true, read: certificates, help: "authorities that sign Elasticsearch's certificate, in PEM; most often FRAISEQL_ELASTICSEARCH_CA_FILE=http_ca.crt (default: the system's)" },
   { key: "sinks", env: "FRAISEQL_SINKS", default: "", read: sinkNames, help: "where serve stores events: clickhouse, or none (default: clickhouse where its URL is given or the database is embedded)" },
   { key: "change_log_full", env: "FRAISEQL_CHANGE_LOG_FULL", default: "stop-capturing", read: oneOf("stop-capturing", "refuse-writes"), help: "what writers do when the change log is full: stop-capturing or refuse-writes" },
   { key: "event_retention_days", env: "FRAISEQL_EVENT_RETENTION_DAYS", default: "90", read: days, help: "days that events are kept, in ClickHouse too: rows of an older time are left out of a back-fill" },
@@ -264,9 +285,9 @@ export function readConfig(sources: ConfigSources): Config {
         "or run fraiseql sample shop once to make the shop there",
     );
   }
-  for (const key of ["clickhouse_user", "clickhouse_password", "clickhouse_database"]) {
-    if (values[key] && values.clickhouse_url === "") {
-      faults.push(`${key}: has no effect without clickhouse_url; set both or none`);
+  for (const [url, ...keys] of KEYS_OF_URLS) {
+    for (const key of keys.filter((key) => values[key] && values[url] === "")) {
+      faults.push(`${key}: has no effect without ${url}; set both or none`);
     }
   }
   const limits = readLimits(sources, file, faults);
@@ -286,6 +307,11 @@ export function readConfig(sources: ConfigSources): Config {
     clickhouseUser: given("clickhouse_user") as string | null,
     clickhousePassword: given("clickhouse_password") as string | null,
     clickhouseDatabase: given("clickhouse_database") as string | null,
+    elasticsearchUrl: given("elasticsearch_url") as string | null,
+    elasticsearchApiKey: given("elasticsearch_api_key") as string | null,
+    elasticsearchUser: given("elasticsearch_user") as string | null,
+    elasticsearchPassword: given("elasticsearch_password") as string | null,
+    elasticsearchCa: given("elasticsearch_ca") as string | null,
     topology: (given("topology") ??
       (values.database_url && !values.nats_url ? "dual" : "full")) as Topology,
     bindAddr: values.bind_addr as Address,
@@ -308,6 +334,18 @@ export function readConfig(sources: ConfigSources): Config {
     limits,
   };
 }
+
+/** A URL, and the keys that go with it alone. */
+const KEYS_OF_URLS: readonly [url: string, ...keys: string[]][] = [
+  ["clickhouse_url", "clickhouse_user", "clickhouse_password", "clickhouse_database"],
+  [
+    "elasticsearch_url",
+    "elasticsearch_api_key",
+    "elasticsearch_user",
+    "elasticsearch_password",
+    "elasticsearch_ca",
+  ],
+];
 
 /** One without the other would be accepted and do nothing. */
 function refuseHalfCache(values: Readonly<Record<string, unknown>>, faults: string[]): void {

@@ -19,6 +19,7 @@ const transport = [...formats, "lib/query", "lib/events", "lib/auth"];
 const root = [
   ...transport,
   "lib/clickhouse",
+  "lib/elasticsearch",
   "lib/postgres",
   "lib/embedded",
   "lib/observer",
@@ -38,6 +39,7 @@ const LAYERS: readonly Layer[] = [
   { name: "lib/postgres", imports: [...formats, "lib/query"], why: "it fulfils what lib/query asks for and knows nobody above" },
   { name: "lib/events", imports: formats, why: "events know their formats only" },
   { name: "lib/clickhouse", imports: [...formats, "lib/query"], why: "it fulfils what lib/query asks for and knows nobody above" },
+  { name: "lib/elasticsearch", imports: [...ground, "lib/events", "lib/search"], why: "it fulfils what lib/search asks for and knows nobody above" },
   { name: "lib/auth", imports: ground, why: "rules know no transport" },
   { name: "lib/embedded", imports: [...ground, "lib/postgres", "lib/events"], why: "it starts services and knows no one who uses them" },
   { name: "lib/json", imports: [...ground, "lib/arrow"], why: "it shares the table of types, and knows no socket" },

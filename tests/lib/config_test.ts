@@ -61,6 +61,11 @@ Deno.test("readConfig() has a default for everything", () => {
     clickhouseUser: null,
     clickhousePassword: null,
     clickhouseDatabase: null,
+    elasticsearchUrl: null,
+    elasticsearchApiKey: null,
+    elasticsearchUser: null,
+    elasticsearchPassword: null,
+    elasticsearchCa: null,
     topology: "full",
     bindAddr: { hostname: "127.0.0.1", port: 8080 },
     flightBindAddr: { hostname: "127.0.0.1", port: 50051 },
@@ -117,6 +122,32 @@ Deno.test("readConfig() takes ClickHouse's keys, and none of them without the UR
   ]);
   deepEqual(faultsOf({ env: { FRAISEQL_CLICKHOUSE_USER: "me" } }), [
     "clickhouse_user: has no effect without clickhouse_url; set both or none",
+  ]);
+});
+
+Deno.test("readConfig() takes Elasticsearch's URL, how to prove who one is, and its authorities", () => {
+  const env = {
+    FRAISEQL_ELASTICSEARCH_URL: "https://es:9200",
+    FRAISEQL_ELASTICSEARCH_API_KEY_FILE: "/key",
+    FRAISEQL_ELASTICSEARCH_CA: "-----BEGIN CERTIFICATE-----\n",
+  };
+  const config = readConfig({ ...sources({ env }), readSecret: () => "id:key\n" });
+  equal(config.elasticsearchUrl, "https://es:9200");
+  equal(config.elasticsearchApiKey, "id:key");
+  equal(config.elasticsearchCa, "-----BEGIN CERTIFICATE-----\n");
+});
+
+Deno.test("readConfig() refuses an Elasticsearch URL of another scheme, authorities that are none, and keys without a URL", () => {
+  const odd = {
+    FRAISEQL_ELASTICSEARCH_URL: "elastic://secret",
+    FRAISEQL_ELASTICSEARCH_CA: "/etc/ca.crt",
+  };
+  deepEqual(faultsOf({ env: odd }), [
+    "FRAISEQL_ELASTICSEARCH_URL: must begin with http:// or https://",
+    "FRAISEQL_ELASTICSEARCH_CA: must be certificates in PEM, which begin with -----BEGIN CERTIFICATE-----",
+  ]);
+  deepEqual(faultsOf({ env: { FRAISEQL_ELASTICSEARCH_API_KEY: "key" } }), [
+    "elasticsearch_api_key: has no effect without elasticsearch_url; set both or none",
   ]);
 });
 
