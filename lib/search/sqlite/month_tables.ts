@@ -34,11 +34,9 @@ export function openToWrite(path: string, columns: readonly string[]): DatabaseS
     if (found !== version && found !== 0) throw otherVersion(path, found);
     database.exec("begin immediate");
     if (found === 0) database.exec(TABLES);
-    const there = numberColumns(database);
-    for (const name of columns) {
-      if (!there.has(name)) {
-        database.exec(`alter table events add column ${numberColumn(name)} real`);
-      }
+    const there = columnsOf(database);
+    for (const column of columns.flatMap(numberColumns)) {
+      if (!there.has(column)) database.exec(`alter table events add column ${column} real`);
     }
     database.exec("commit");
   });
@@ -58,17 +56,19 @@ export function openToRead(path: string): DatabaseSync | null {
   return null;
 }
 
-/** As it is written in SQL; a configured column has letters, digits and `_`, but any of them. */
-export function numberColumn(name: string): string {
-  return `"number ${name.replaceAll('"', '""')}"`;
+/**
+ * The two columns of a configured one, as they are written in SQL: its name has no quotes, but can
+ * differ from another's in capitals alone, which are all the same to SQLite.
+ */
+export function numberColumns(name: string): [least: string, greatest: string] {
+  const written = name.replaceAll(/[A-Z]/g, (capital) => `^${capital.toLowerCase()}`);
+  return [`"least ${written}"`, `"greatest ${written}"`];
 }
 
-/** Names of the configured columns that the file has. */
-export function numberColumns(database: DatabaseSync): Set<string> {
-  const rows = database.prepare(
-    "select substr(name, 8) as name from pragma_table_info('events') where name like 'number %'",
-  ).all();
-  return new Set(rows.map(({ name }) => String(name)));
+/** The columns of `events`, as `numberColumns` has them. */
+export function columnsOf(database: DatabaseSync): Set<string> {
+  const rows = database.prepare("select name from pragma_table_info('events')").all();
+  return new Set(rows.map(({ name }) => `"${name}"`));
 }
 
 function opened(

@@ -4,7 +4,7 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { setImmediate as others } from "node:timers/promises";
 import { abortError } from "../../errors.ts";
 import type { IndexedEvent } from "../store.ts";
-import { numberColumn, openToWrite } from "./month_tables.ts";
+import { numberColumns, openToWrite } from "./month_tables.ts";
 import { firstRow, lastRow, type Month } from "./months.ts";
 import { tokenText } from "./tokens.ts";
 
@@ -35,7 +35,7 @@ export class MonthWriter {
     this.#database = openToWrite(path, columns);
     const prepare = (sql: string) => this.#database.prepare(sql);
     this.#taken = prepare("select max(n) as n from events where n between ? and ?");
-    const names = [...FIELDS, ...columns.map(numberColumn)];
+    const names = [...FIELDS, ...columns.flatMap(numberColumns)];
     this.#event = prepare(
       `insert into events (${names.join(", ")}) values (${names.map(() => "?").join(", ")})
       on conflict (id) do nothing`,
@@ -86,7 +86,7 @@ export class MonthWriter {
   /** False where the event is there already. */
   #insert(n: number, { id, event }: PlacedEvent): boolean {
     const { eventType, entityType, entityId, userId, orgId, micros, numbers } = event;
-    const values = this.columns.map((name) => numbers[name] ?? null);
+    const values = this.columns.flatMap((name) => numbers[name] ?? [null, null]);
     const fields = [micros, eventType, entityType, entityId, userId, orgId];
     const { changes } = this.#event.run(n, id, ...fields, ...values);
     if (changes === 0) return false;

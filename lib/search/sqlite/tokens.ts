@@ -8,11 +8,9 @@
  */
 
 import { createHash } from "node:crypto";
-import { eachLeaf } from "../leaves.ts";
+import { eachValue } from "../data_values.ts";
 import type { IndexedEvent, SearchField } from "../store.ts";
-
-/** Longer values of `data` are not found by conditions, in no store. */
-export const valueBytesMax = 1024;
+import { isFound } from "../values.ts";
 
 /** Every event has it, so that something can be found without something else. */
 export const EVERY = "*";
@@ -44,14 +42,14 @@ export function presentToken(field: SearchField): string | null {
   return field === "userId" || field === "orgId" ? `?${LETTERS[field]}` : null;
 }
 
-/** Of any value at a path. */
-export function pathPresentToken(path: string): string {
-  return `.${valueToken(path)}`;
+/** Of any value at a path; keys with points in them are as two, as in Elasticsearch's `flattened`. */
+export function pathPresentToken(path: readonly string[]): string {
+  return `.${valueToken(path.join("."))}`;
 }
 
 /** Of a value at a path; null where it is too long to be found. */
-export function pathToken(path: string, value: string): string | null {
-  return isFindable(value) ? `${pathPresentToken(path)}=${valueToken(value)}` : null;
+export function pathToken(path: readonly string[], value: string): string | null {
+  return isFound(value) ? `${pathPresentToken(path)}=${valueToken(value)}` : null;
 }
 
 /** All tokens of an event, as the text that FTS5 cuts at its spaces. */
@@ -65,8 +63,8 @@ export function tokenText(event: IndexedEvent): string {
   ]);
   if (userId !== null) tokens.add("?u").add(fieldToken("userId", userId));
   if (orgId !== null) tokens.add("?o").add(fieldToken("orgId", orgId));
-  eachLeaf(event.data, (path, _kind, text) => {
-    if (!isFindable(text)) return;
+  eachValue(event.data, ({ text }, path) => {
+    if (!isFound(text)) return;
     const present = pathPresentToken(path);
     tokens.add(present).add(`${present}=${valueToken(text)}`);
   });
@@ -105,10 +103,3 @@ function written(char: string): string {
   const code = char.charCodeAt(0);
   return code < 0x80 ? String.fromCharCode(0xe000 + code) : `\ue0ff${char}`;
 }
-
-function isFindable(value: string): boolean {
-  if (value.length * 3 <= valueBytesMax) return true;
-  return value.length <= valueBytesMax && encoder.encode(value).length <= valueBytesMax;
-}
-
-const encoder = new TextEncoder();
