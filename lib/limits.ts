@@ -465,6 +465,12 @@ export const LIMITS = {
     max: 60_000,
     why: "a batch waits so long for further events: each is an insert into ClickHouse later",
   },
+  searchFlushMsMax: {
+    value: 200,
+    min: 1,
+    max: 2000,
+    why: "a bulk request to the store of searched events waits so long for further events",
+  },
   bridgeOverlapEventsMax: {
     value: 2_000_000,
     min: 0,

@@ -32,7 +32,7 @@ const LAYERS: readonly Layer[] = [
   { name: "commands", imports: [...root, "flight", "sinks"], why: "commands are part of the composition root" },
   { name: "lib/http", imports: transport, why: "a transport knows neither the other one nor PostgreSQL" },
   { name: "flight", imports: transport, why: "a transport knows neither the other one nor PostgreSQL" },
-  { name: "sinks", imports: [...formats, "lib/events", "lib/clickhouse"], why: "a sink takes events and knows nobody else" },
+  { name: "sinks", imports: [...formats, "lib/events", "lib/clickhouse", "lib/search", "lib/elasticsearch"], why: "a sink takes events and knows nobody else" },
   { name: "lib/observer", imports: [...formats, "lib/query", "lib/postgres", "lib/events"], why: "a worker knows no transport" },
   { name: "lib/search", imports: ground, why: "words and conditions know no store" },
   { name: "lib/query", imports: [...formats, "lib/search"], why: "the query stages are pure: no sockets, no database" },

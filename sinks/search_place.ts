@@ -1,0 +1,39 @@
+/** Which of the two stores of searched events there is, and the way to its writing side. */
+
+import type { ElasticsearchSettings } from "../lib/elasticsearch/url.ts";
+import { AppError } from "../lib/errors.ts";
+import type { Limits } from "../lib/limits.ts";
+import type { SearchColumn } from "../lib/search/columns.ts";
+import type { SearchIndex } from "../lib/search/store.ts";
+import { sqliteIndex } from "../lib/search/sqlite/sqlite_index.ts";
+
+/** Plain data: it goes to a worker. */
+export type SearchSettings =
+  & {
+    readonly columns: readonly SearchColumn[];
+    readonly retentionDays: number;
+  }
+  & (
+    | { readonly kind: "elasticsearch"; readonly elasticsearch: ElasticsearchSettings }
+    /** A file a month in that folder. */
+    | { readonly kind: "embedded"; readonly folder: string }
+  );
+
+/** Opens it; nothing is asked of it before it is used. */
+export function openSearchIndex(settings: SearchSettings, _limits: Limits): SearchIndex {
+  const { retentionDays } = settings;
+  const columns = settings.columns.map(({ name }) => name);
+  switch (settings.kind) {
+    case "elasticsearch":
+      throw new AppError("UNSUPPORTED", "no Elasticsearch yet");
+    case "embedded":
+      return sqliteIndex({ folder: settings.folder, columns, retentionDays });
+    default:
+      return settings satisfies never;
+  }
+}
+
+/** As people are told of it. */
+export function searchStoreName({ kind }: SearchSettings): string {
+  return kind === "elasticsearch" ? "Elasticsearch" : "the embedded search";
+}

@@ -1,0 +1,85 @@
+/** The sink of searched events as it runs, within a test, on either store. */
+
+import { readNatsUrl } from "../../lib/events/nats_url.ts";
+import { type Limits, limits } from "../../lib/limits.ts";
+import { createLog } from "../../lib/log.ts";
+import { runElasticsearch } from "../../sinks/elasticsearch.ts";
+import type { ElasticsearchState } from "../../sinks/elasticsearch_state.ts";
+import { openSearchIndex, type SearchSettings } from "../../sinks/search_place.ts";
+
+/** No event of a test is too old. */
+const retentionDays = 36_500;
+
+/** A store with nothing in it. */
+export interface SearchPlace {
+  readonly settings: SearchSettings;
+  remove(): Promise<void>;
+}
+
+/** The stores, by what they are called. */
+export const SEARCH_PLACES: Readonly<Record<string, () => Promise<SearchPlace>>> = {
+  "the embedded search": async () => {
+    const folder = await Deno.makeTempDir({ prefix: "fraiseql-search-" });
+    return {
+      settings: { kind: "embedded", folder, columns: [], retentionDays },
+      remove: () => Deno.remove(folder, { recursive: true }),
+    };
+  },
+};
+
+export interface Searching {
+  readonly states: ElasticsearchState[];
+  readonly lines: string[];
+  /** Waits for the condition; throws what ended the run before. */
+  until(condition: () => boolean | Promise<boolean>): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Starts a sink within this process, on that account and that store. */
+export function searching(
+  { url, natsUrl = url, limits: some }: {
+    readonly url: string;
+    readonly natsUrl?: string;
+    readonly limits: Limits;
+  },
+  search: SearchSettings,
+): Searching {
+  const stopping = new AbortController();
+  const states: ElasticsearchState[] = [];
+  const lines: string[] = [];
+  const ended = runElasticsearch({
+    nats: readNatsUrl(natsUrl),
+    search,
+    limits: limits({ ...some, retryWaitMsMax: 200, searchFlushMsMax: 20 }),
+    log: createLog("info", (line) => void lines.push(line)),
+    onState: (state) => void states.push(state),
+    signal: stopping.signal,
+  });
+  let failure: { readonly error: unknown } | null = null;
+  ended.catch((error) => failure = { error });
+  return {
+    states,
+    lines,
+    async until(condition) {
+      while (!await condition()) {
+        if (failure) throw failure.error;
+        await new Promise((done) => setTimeout(done, 30));
+      }
+    },
+    async stop() {
+      stopping.abort();
+      await ended;
+    },
+  };
+}
+
+/** How many events a store has. */
+export async function countStored(settings: SearchSettings): Promise<number> {
+  const index = openSearchIndex(settings, limits());
+  try {
+    const sums = await index.sums(0, new AbortController().signal);
+    return sums.reduce((all, { count }) => all + count, 0);
+  } finally {
+    await index.close();
+  }
+}
