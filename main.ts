@@ -129,8 +129,14 @@ export async function main(args: readonly string[]): Promise<number> {
     () => async (config, signal) =>
       (await import("./commands/sink.ts")).sinkClickhouse(config, signal),
   );
+  run(
+    sink.command("elasticsearch")
+      .description("store events in Elasticsearch, or in the embedded search where none is named"),
+    () => async (config, signal) =>
+      (await import("./commands/sink.ts")).sinkElasticsearch(config, signal),
+  );
   const verify = program.command("verify")
-    .description("whether NATS and ClickHouse hold exactly the events of the change log")
+    .description("whether NATS, ClickHouse and search hold exactly the events of the change log")
     .option("--since <moment>", "events from that hour on (default: all)");
   run(
     verify,
@@ -141,7 +147,7 @@ export async function main(args: readonly string[]): Promise<number> {
     .description("store once more what a sink's store lost, and nothing else")
     .option("--from <moment>", "events of that time and later")
     .option("--to <moment>", "events before that time")
-    .option("--sink <name>", "clickhouse")
+    .option("--sink <name>", "clickhouse or elasticsearch")
     .option("--entity <type>", "of one entity type, such as Order (default: all)")
     .option("--dry-run", "only count");
   run(
@@ -158,7 +164,10 @@ export async function main(args: readonly string[]): Promise<number> {
       (await import("./commands/status.ts")).status(config, stages.opts(), signal),
   );
   run(
-    program.command("url").argument("<service>", "postgres, nats or nats.<user>")
+    program.command("url").argument(
+      "<service>",
+      "postgres, nats, nats.<user>, clickhouse or search",
+    )
       .description("print the URL of an embedded service, password included"),
     (service) => async (config) =>
       (await import("./commands/url.ts")).printUrl(config, service ?? ""),

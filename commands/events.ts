@@ -1,6 +1,6 @@
 /**
  * The event path under `serve`: the embedded NATS, what must be there before events can flow, the
- * publisher, and what stores events (`analytics.ts`). All of it comes up behind the transports, which wait for none of it.
+ * publisher, and what stores events (`analytics.ts`, `operational.ts`). All of it comes up behind the transports, which wait for none of it.
  */
 
 import { setTimeout as delay } from "node:timers/promises";
@@ -20,6 +20,7 @@ import { Analytics } from "./analytics.ts";
 import { captureSample } from "./capture.ts";
 import { KeptWorker } from "./kept_worker.ts";
 import { startPublisher, workerStart } from "./observe.ts";
+import { Operational } from "./operational.ts";
 import { say } from "./say.ts";
 import { untilItWorks } from "./until_it_works.ts";
 
@@ -34,8 +35,10 @@ export interface EventOptions {
 export class Events {
   #state = "starting";
   readonly #publisher: KeptWorker<PublisherState>;
-  /** Null: no sink is configured, so nobody would take the batches. */
+  /** Null: no sink of batches is configured, so nobody would take them. */
   readonly #analytics: Analytics | null;
+  /** Null: events are not searched. */
+  readonly #operational: Operational | null;
   #nats: KeptNats | null = null;
   readonly #stopping = new AbortController();
   readonly #running: Promise<void>;
@@ -53,6 +56,7 @@ export class Events {
       retryWaitMsMax: config.limits.retryWaitMsMax,
     });
     this.#analytics = config.sinks.includes("clickhouse") ? new Analytics(options) : null;
+    this.#operational = config.sinks.includes("elasticsearch") ? new Operational(options) : null;
     options.metrics.onCollect(() => this.#collect());
     this.#running = this.#run();
   }
@@ -60,13 +64,18 @@ export class Events {
   /** `ok`, or what is missing, by part; what was never asked for is `off` and why. */
   readiness(): Record<string, string> {
     if (this.#state !== "ok") return { events: this.#state };
-    return { publisher: this.#publisher.readiness(), ...this.#analytics?.readiness() };
+    return {
+      publisher: this.#publisher.readiness(),
+      ...this.#analytics?.readiness(),
+      ...this.#operational?.readiness(),
+    };
   }
 
   async stop(drainSeconds: number): Promise<void> {
     this.#stopping.abort();
     const msMax = drainSeconds * 1000;
-    await Promise.all([this.#publisher.stop(msMax), this.#analytics?.stop(msMax)]);
+    const workers = [this.#publisher, this.#analytics, this.#operational];
+    await Promise.all(workers.map((worker) => worker?.stop(msMax)));
     await this.#running;
     await this.#analytics?.stopEngine();
     await this.#nats?.stop();
@@ -84,7 +93,8 @@ export class Events {
       onFailure: (message) => this.#state = message,
       work: async () => {
         await this.#begin();
-        await Promise.all([this.#publisher.run(signal), this.#analytics?.run(signal)]);
+        const workers = [this.#publisher, this.#analytics, this.#operational];
+        await Promise.all(workers.map((worker) => worker?.run(signal)));
       },
     });
   }

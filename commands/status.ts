@@ -10,6 +10,7 @@ import { pause } from "../lib/waiting.ts";
 import { type BridgeLag, bridgeLag } from "../sinks/bridge_lag.ts";
 import { standByMs as bridgeSilenceMs } from "../sinks/bridge_progress.ts";
 import { type ClickhouseLag, clickhouseLag } from "../sinks/clickhouse_lag.ts";
+import { type ElasticsearchLag, elasticsearchLag } from "../sinks/elasticsearch_lag.ts";
 import { withConnection } from "./migrate.ts";
 import { openNats } from "./nats.ts";
 import { answer } from "./say.ts";
@@ -38,6 +39,8 @@ export function status(config: Config, flags: StatusFlags, signal: AbortSignal):
         if (bridge) answer(bridgeText(bridge, bridgeBefore, nowMs - beforeMs));
         const clickhouse = await clickhouseLag(nats);
         if (clickhouse) answer(clickhouseText(clickhouse));
+        const elasticsearch = await elasticsearchLag(nats);
+        if (elasticsearch) answer(elasticsearchText(elasticsearch));
         [before, bridgeBefore, beforeMs] = [now, bridge, nowMs];
         if (!flags.watch || signal.aborted) return 0;
       }
@@ -89,4 +92,9 @@ function clickhouseText({ sequence, batches, seconds, place }: ClickhouseLag): s
   const silenceMsMax = batches === 0 ? Infinity : recordSilenceMs;
   return `clickhouse  stored up to batch ${sequence}, behind by ${batches} batches and ` +
     `${seconds.toFixed(1)} s, ${placeText(place, silenceMsMax)}\n`;
+}
+
+function elasticsearchText({ sequence, messages, seconds }: ElasticsearchLag): string {
+  return `search      stored up to stream sequence ${sequence}, behind by ${messages} messages and ` +
+    `${seconds.toFixed(1)} s\n`;
 }

@@ -33,6 +33,7 @@ const SERVICES: Readonly<Record<string, string>> = {
   postgres: "PostgreSQL",
   nats: "NATS",
   clickhouse: "ClickHouse",
+  search: "search",
   ...Object.fromEntries(
     NATS_USERS.filter((user) => user !== "admin").map((user) => [`nats.${user}`, "NATS"]),
   ),

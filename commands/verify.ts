@@ -1,4 +1,4 @@
-/** `fraiseql verify`: whether NATS and ClickHouse hold exactly the events of the change log. */
+/** `fraiseql verify`: whether NATS, ClickHouse and search hold exactly the events of the change log. */
 
 import type { Config } from "../lib/config.ts";
 import { createLog } from "../lib/log.ts";
@@ -9,8 +9,11 @@ import { openRegistry } from "../lib/postgres/change_log/migrate.ts";
 import { withConnection } from "./migrate.ts";
 import { openNats, readMoment } from "./nats.ts";
 import { answer, say } from "./say.ts";
-import { sinkClickhouseOf } from "./sink_clickhouse.ts";
 import { verifyClickhouse } from "../sinks/clickhouse_verify.ts";
+import { verifySearch } from "../sinks/elasticsearch_verify.ts";
+import { openSearchIndex, searchStoreName } from "../sinks/search_place.ts";
+import { searchSettings } from "./search.ts";
+import { sinkClickhouseOf } from "./sink_clickhouse.ts";
 
 export interface VerifyFlags {
   readonly since?: string;
@@ -40,7 +43,8 @@ export function verifyEvents(
       answer(`${found.logged} events in the change log, ${found.stored} in NATS: `);
       answer(isWhole ? "the same\n" : "NOT the same\n");
       const isStored = await isInClickhouse(config, nats, compared, since, signal);
-      return isWhole && isStored ? 0 : 1;
+      const isSearched = await isInSearch(config, nats, compared, since, signal);
+      return isWhole && isStored && isSearched ? 0 : 1;
     } finally {
       await nats.close();
     }
@@ -81,6 +85,44 @@ async function isInClickhouse(
   answer(`${wanted} events of the last ${retentionDays} days, ${stored} in ClickHouse: `);
   answer(differences.length === 0 ? "the same\n" : "NOT the same\n");
   return differences.length === 0;
+}
+
+/** True where no store of searched events is to have them. */
+async function isInSearch(
+  config: Config,
+  nats: Nats,
+  { log, checkpoint }: Compared,
+  since: Date | null,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (!config.sinks.includes("elasticsearch")) return true;
+  const { limits, eventRetentionDays: retentionDays } = config;
+  const settings = searchSettings(config);
+  const name = searchStoreName(settings);
+  if (checkpoint === null) {
+    say(`${name} is not compared: nothing was published yet`);
+    return true;
+  }
+  const index = openSearchIndex(settings, limits);
+  try {
+    const { wanted, stored, differences } = await verifySearch({
+      nats,
+      index,
+      log,
+      checkpoint: checkpoint.sequence,
+      since,
+      retentionDays,
+      limits,
+      onWait: () => say(`waiting until ${name} has what is on its way`),
+      signal,
+    });
+    tell(differences, "in the change log", `in ${name}`);
+    answer(`${wanted} events of the last ${retentionDays} days, ${stored} in ${name}: `);
+    answer(differences.length === 0 ? "the same\n" : "NOT the same\n");
+    return differences.length === 0;
+  } finally {
+    await index.close();
+  }
 }
 
 function tell(differences: readonly Difference[], here: string, there: string): void {

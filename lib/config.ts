@@ -12,7 +12,8 @@ import { parseSearchColumns, type SearchColumn } from "./search_columns.ts";
 export type Topology = "http" | "dual" | "arrow" | "full";
 export type Unrepresentable = "error" | "null";
 /** Where events are stored. */
-export type SinkName = "clickhouse";
+export const SINKS = ["clickhouse", "elasticsearch"] as const;
+export type SinkName = typeof SINKS[number];
 export type ChangeLogFull = "stop-capturing" | "refuse-writes";
 
 /** What the program was told, complete and checked. */
@@ -169,11 +170,13 @@ function certificates(text: string): string | Fault {
     : new Fault("must be certificates in PEM, which begin with -----BEGIN CERTIFICATE-----");
 }
 
-function sinkNames(text: string): string[] | Fault {
+function sinkNames(text: string): SinkName[] | Fault {
   const names = list(text);
   if (names.join() === "none") return [];
-  const isKnown = names.length > 0 && names.every((name) => name === "clickhouse");
-  return isKnown ? ["clickhouse"] : new Fault("must be clickhouse, or none");
+  const isKnown = names.length > 0 && names.every((name) => SINKS.some((sink) => sink === name));
+  return isKnown
+    ? SINKS.filter((sink) => names.includes(sink))
+    : new Fault("must be some of clickhouse, elasticsearch, or none");
 }
 
 function searchColumns(text: string): readonly SearchColumn[] | Fault {
@@ -210,7 +213,7 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
   { key: "elasticsearch_user", env: "FRAISEQL_ELASTICSEARCH_USER", default: "", read: notEmpty, help: "Elasticsearch user (default: the URL's)" },
   { key: "elasticsearch_password", env: "FRAISEQL_ELASTICSEARCH_PASSWORD", default: "", secret: true, read: notEmpty, help: "Elasticsearch password (default: the URL's)" },
   { key: "elasticsearch_ca", env: "FRAISEQL_ELASTICSEARCH_CA", default: "", secret: true, read: certificates, help: "authorities that sign Elasticsearch's certificate, in PEM; most often FRAISEQL_ELASTICSEARCH_CA_FILE=http_ca.crt (default: the system's)" },
-  { key: "sinks", env: "FRAISEQL_SINKS", default: "", read: sinkNames, help: "where serve stores events: clickhouse, or none (default: clickhouse where its URL is given or the database is embedded)" },
+  { key: "sinks", env: "FRAISEQL_SINKS", default: "", read: sinkNames, help: "where serve stores events: clickhouse, elasticsearch, comma separated, or none (default: those whose URL is given, and with the embedded database both)" },
   { key: "change_log_full", env: "FRAISEQL_CHANGE_LOG_FULL", default: "stop-capturing", read: oneOf("stop-capturing", "refuse-writes"), help: "what writers do when the change log is full: stop-capturing or refuse-writes" },
   { key: "event_retention_days", env: "FRAISEQL_EVENT_RETENTION_DAYS", default: "90", read: days, help: "days that events are kept, in ClickHouse too: rows of an older time are left out of a back-fill" },
   { key: "search_columns", env: "FRAISEQL_SEARCH_COLUMNS", default: "", read: searchColumns, help: "numbers of events' data that a search can compare, paths with points, comma separated: total,items.price (default: none)" },
@@ -327,7 +330,7 @@ export function readConfig(sources: ConfigSources): Config {
     resultCache: (given("result_cache") ?? []) as string[],
     changeLogFull: values.change_log_full as ChangeLogFull,
     sinks: (given("sinks") ??
-      (values.database_url && !values.clickhouse_url ? [] : ["clickhouse"])) as SinkName[],
+      SINKS.filter((sink) => !values.database_url || values[`${sink}_url`])) as SinkName[],
     eventRetentionDays: values.event_retention_days as number,
     searchColumns: (given("search_columns") ?? []) as readonly SearchColumn[],
     logLevel: values.log_level as Config["logLevel"],

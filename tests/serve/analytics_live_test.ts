@@ -72,7 +72,8 @@ Deno.test("serve with no configuration has an UPDATE in fraiseql_events once it 
   equal([verified.code, verified.stdout], [
     0,
     "2 events in the change log, 2 in NATS: the same\n" +
-    "2 events of the last 90 days, 2 in ClickHouse: the same\n",
+    "2 events of the last 90 days, 2 in ClickHouse: the same\n" +
+    "2 events of the last 90 days, 2 in the embedded search: the same\n",
   ]);
 
   equal(await served.stop(), 0, served.stderr());
