@@ -37,18 +37,14 @@ export interface Searching {
 
 /** Starts a sink within this process, on that account and that store. */
 export function searching(
-  { url, natsUrl = url, limits: some }: {
-    readonly url: string;
-    readonly natsUrl?: string;
-    readonly limits: Limits;
-  },
+  { url, limits: some }: { readonly url: string; readonly limits: Limits },
   search: SearchSettings,
 ): Searching {
   const stopping = new AbortController();
   const states: ElasticsearchState[] = [];
   const lines: string[] = [];
   const ended = runElasticsearch({
-    nats: readNatsUrl(natsUrl),
+    nats: readNatsUrl(url),
     search,
     limits: limits({ ...some, retryWaitMsMax: 200, searchFlushMsMax: 20 }),
     log: createLog("info", (line) => void lines.push(line)),

@@ -13,6 +13,7 @@ import { verify } from "../../../lib/observer/verify.ts";
 import { connect } from "../../../lib/postgres/connection.ts";
 import { parseUrl } from "../../../lib/postgres/url.ts";
 import { Bridged } from "../../sinks/bridged.ts";
+import { countStored, SEARCH_PLACES, searching } from "../../sinks/searching.ts";
 import { connectTo, natsPrograms, testLimits, testNats } from "../../services/nats.ts";
 import { testPostgres } from "../../services/postgres.ts";
 import { captured } from "../postgres/change_log/captured.ts";
@@ -295,4 +296,37 @@ Deno.test("publish() empties the change log only of what is in ClickHouse, once 
     equal(await again(), 0);
     deepEqual((await verified(observed)).differences, []);
   });
+});
+
+Deno.test("publish() waits for the sink of searched events, and purges what it has where it is the only one", async () => {
+  const some = { eventStreamKeepHours: 0, changeLogKeepHours: 0 };
+  const place = await SEARCH_PLACES["the embedded search"]!();
+  await Observed.run(server, { ...table, some }, async (observed) => {
+    const store = async (wanted: number) => {
+      const sink = searching({ url: observed.natsUrl, limits: observed.limits }, place.settings);
+      await sink.until(async () => await countStored(place.settings) === wanted);
+      await sink.until(() => sink.states.at(-1)?.pending === 0);
+      await sink.stop();
+    };
+    await observed.query("insert into t select generate_series(1, 10)");
+    await observed.publishAll();
+    await store(10);
+    for (let n = 2; n <= 3; n++) {
+      await observed.query(`insert into t select ${n} * 100 + n from generate_series(1, 10) n`);
+      await observed.publishAll();
+    }
+    const again = async () => {
+      for (let n = 0; n < 3; n++) await observed.publishAll(); // each moves writers a slot further
+      return (await observed.logged()).length;
+    };
+    equal(await again(), 20, "the change log keeps what the sink does not have");
+    const end = await last(observed, STREAM.events);
+    await untilFirst(observed, STREAM.events, 3);
+    equal(await first(observed, STREAM.events), 3, "and so does the stream");
+    await store(30);
+    equal(await again(), 0);
+    await untilFirst(observed, STREAM.events, end);
+    deepEqual((await verified(observed)).differences, []);
+  });
+  await place.remove();
 });
