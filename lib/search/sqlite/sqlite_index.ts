@@ -4,10 +4,11 @@ import { join } from "node:path";
 import { holdLock, unusableFolder } from "../../embedded/folder_lock.ts";
 import { abortError } from "../../errors.ts";
 import type { IndexedEvent, SearchIndex, StoredSum } from "../store.ts";
+import { uuidBytes } from "./event_ids.ts";
 import { sqliteFault } from "./faults.ts";
 import { MonthWriter, type PlacedEvent, type RefusedRow } from "./month_writer.ts";
 import { type Month, monthFile, monthOf } from "./months.ts";
-import { removeLeftovers, removeMonths } from "./sweep.ts";
+import { removeLeftovers, removeMonths } from "./month_files.ts";
 import { sumMonths } from "./sums.ts";
 
 export interface SqliteIndexOptions {
@@ -135,10 +136,3 @@ function byMonth(events: readonly IndexedEvent[]) {
   }
   return { months: [...months.values()], refused };
 }
-
-/** The bytes of a UUID, which are ordered as its text is; null where it is none. */
-export function uuidBytes(text: string): Uint8Array | null {
-  return uuid.test(text) ? Uint8Array.fromHex(text.replaceAll("-", "")) : null;
-}
-
-const uuid = /^[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}$/;

@@ -2,14 +2,13 @@
 
 import { join } from "node:path";
 import { setImmediate as others } from "node:timers/promises";
-import { unusableFolder } from "../../embedded/folder_lock.ts";
-import { abortError, AppError } from "../../errors.ts";
+import { abortError } from "../../errors.ts";
 import { eventHash, EventSums } from "../../events/event_sums.ts";
 import type { StoredSum } from "../store.ts";
 import { sqliteFault } from "./faults.ts";
 import { openToRead } from "./month_tables.ts";
 import { firstRow, type Month, monthFile } from "./months.ts";
-import { monthsIn } from "./sweep.ts";
+import { monthsThere } from "./month_files.ts";
 
 /** Of all events from that time on. */
 export async function sumMonths(
@@ -31,19 +30,6 @@ export async function sumMonths(
     const space = key.indexOf(" ");
     return { hour: key.slice(0, space), entityType: key.slice(space + 1), ...sums.get(key) };
   });
-}
-
-/** As `monthsIn`; throws where nothing was stored ever. */
-export async function monthsThere(folder: string): Promise<Month[]> {
-  try {
-    return await monthsIn(folder);
-  } catch (cause) {
-    if (!(cause instanceof Deno.errors.NotFound)) throw unusableFolder(folder, cause);
-    throw new AppError("UNAVAILABLE", `there is no search store in ${folder} yet`, {
-      hint: "fraiseql serve, or fraiseql sink elasticsearch, makes it and fills it",
-      cause,
-    });
-  }
 }
 
 interface MonthToAdd {

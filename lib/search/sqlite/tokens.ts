@@ -37,6 +37,15 @@ export function fieldToken(field: TokenField, value: string): string {
   return `=${LETTERS[field]}${valueToken(value)}`;
 }
 
+/**
+ * The beginning of the tokens of values that begin so; `isWhole` where all of the value is in it, so
+ * that no others begin like that.
+ */
+export function fieldPrefix(field: TokenField, value: string): { token: string; isWhole: boolean } {
+  const token = `=${LETTERS[field]}${plainToken(value.slice(0, plainCharsMax))}`;
+  return { token, isWhole: value.length <= plainCharsMax };
+}
+
 /** Of a field that is there; null: every event has it. */
 export function presentToken(field: SearchField): string | null {
   return field === "userId" || field === "orgId" ? `?${LETTERS[field]}` : null;
@@ -84,11 +93,16 @@ export function quoted(token: string): string {
 
 /** A value without what would end a token or be taken for lower case; different ones stay so. */
 function valueToken(value: string): string {
-  if (value.length > plainCharsMax) return `#${createHash("sha256").update(value).digest("hex")}`;
+  if (value.length <= plainCharsMax) return plainToken(value);
+  const hash = createHash("sha256").update(value).digest("hex");
+  return `${plainToken(value.slice(0, plainCharsMax))}#${hash}`;
+}
+
+function plainToken(value: string): string {
   return awkward.test(value) ? value.replace(awkwardEach, written) : value;
 }
 
-/** A longer value is known by its hash: the index would hold long texts twice. */
+/** Of a longer value only the beginning and a hash: the index would hold long texts twice. */
 const plainCharsMax = 64;
 
 /**

@@ -1,6 +1,8 @@
-/** Removes the files of months that are too old. */
+/** The files of the months in a folder: which there are, and removing those that are too old. */
 
 import { join } from "node:path";
+import { unusableFolder } from "../../embedded/folder_lock.ts";
+import { AppError } from "../../errors.ts";
 import { sqliteFault } from "./faults.ts";
 import { type Month, monthFile, monthOfFile, monthTitle } from "./months.ts";
 
@@ -36,6 +38,19 @@ export async function monthsIn(folder: string): Promise<Month[]> {
     if (month !== null) months.push(month);
   }
   return months.sort((a, b) => a.startMs - b.startMs);
+}
+
+/** As `monthsIn`; throws where nothing was stored ever. */
+export async function monthsThere(folder: string): Promise<Month[]> {
+  try {
+    return await monthsIn(folder);
+  } catch (cause) {
+    if (!(cause instanceof Deno.errors.NotFound)) throw unusableFolder(folder, cause);
+    throw new AppError("UNAVAILABLE", `there is no search store in ${folder} yet`, {
+      hint: "fraiseql serve, or fraiseql sink elasticsearch, makes it and fills it",
+      cause,
+    });
+  }
 }
 
 /** What a sweep left that was cut. */

@@ -1,0 +1,23 @@
+/** What goes between the searcher and its workers. */
+
+import type { ErrorCode } from "../../errors.ts";
+import type { SearchPage, SearchQuery } from "../store.ts";
+
+export type ToReader =
+  | { readonly kind: "open"; readonly folder: string; readonly given: SharedArrayBuffer }
+  | {
+    readonly kind: "search";
+    readonly id: number;
+    readonly query: SearchQuery;
+    readonly secondsMax: number;
+  };
+
+export type FromReader =
+  | { readonly kind: "page"; readonly id: number; readonly page: SearchPage }
+  | {
+    readonly kind: "failed";
+    readonly id: number;
+    readonly code: ErrorCode;
+    readonly message: string;
+    readonly hint: string | null;
+  };
