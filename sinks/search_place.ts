@@ -1,11 +1,12 @@
-/** Which of the two stores of searched events there is, and the way to its writing side. */
+/** Which of the two stores of searched events there is, and the ways to it. */
 
 import type { ElasticsearchSettings } from "../lib/elasticsearch/url.ts";
 import { AppError } from "../lib/errors.ts";
 import type { Limits } from "../lib/limits.ts";
 import type { SearchColumn } from "../lib/search/columns.ts";
-import type { SearchIndex } from "../lib/search/store.ts";
+import type { SearchIndex, SearchStore } from "../lib/search/store.ts";
 import { sqliteIndex } from "../lib/search/sqlite/sqlite_index.ts";
+import { openSqliteSearch } from "../lib/search/sqlite/sqlite_search.ts";
 
 /** Plain data: it goes to a worker. */
 export type SearchSettings =
@@ -19,7 +20,7 @@ export type SearchSettings =
     | { readonly kind: "embedded"; readonly folder: string }
   );
 
-/** Opens it; nothing is asked of it before it is used. */
+/** The side that is written; nothing is asked of it before it is used. */
 export function openSearchIndex(settings: SearchSettings, _limits: Limits): SearchIndex {
   const { retentionDays } = settings;
   const columns = settings.columns.map(({ name }) => name);
@@ -28,6 +29,18 @@ export function openSearchIndex(settings: SearchSettings, _limits: Limits): Sear
       throw new AppError("UNSUPPORTED", "no Elasticsearch yet");
     case "embedded":
       return sqliteIndex({ folder: settings.folder, columns, retentionDays });
+    default:
+      return settings satisfies never;
+  }
+}
+
+/** The side that is searched; nothing is asked of it before it is used. */
+export function openSearchStore(settings: SearchSettings, _limits: Limits): SearchStore {
+  switch (settings.kind) {
+    case "elasticsearch":
+      throw new AppError("UNSUPPORTED", "no Elasticsearch yet");
+    case "embedded":
+      return openSqliteSearch(settings.folder);
     default:
       return settings satisfies never;
   }

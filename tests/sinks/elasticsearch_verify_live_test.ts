@@ -10,12 +10,20 @@ import { limits } from "../../lib/limits.ts";
 import { compareLog } from "../../lib/observer/verify.ts";
 import { connect } from "../../lib/postgres/connection.ts";
 import type { StoredSum } from "../../lib/search/store.ts";
+import { replaySearch } from "../../sinks/elasticsearch_replay.ts";
 import { verifySearch } from "../../sinks/elasticsearch_verify.ts";
-import { openSearchIndex } from "../../sinks/search_place.ts";
+import { openSearchIndex, openSearchStore } from "../../sinks/search_place.ts";
+import { run } from "../commands/program.ts";
 import { Observed } from "../lib/observer/observed.ts";
 import { testNats } from "../services/nats.ts";
 import { testPostgres } from "../services/postgres.ts";
-import { SEARCH_PLACES, type Searching, searching, type SearchPlace } from "./searching.ts";
+import {
+  countStored,
+  SEARCH_PLACES,
+  type Searching,
+  searching,
+  type SearchPlace,
+} from "./searching.ts";
 
 const server = await testPostgres();
 await testNats();
@@ -45,7 +53,7 @@ class Stages {
       try {
         await work(stages);
       } finally {
-        await stages.#sink?.stop();
+        await stages.stop();
       }
     });
     await place.remove();
@@ -54,6 +62,52 @@ class Stages {
   start(): void {
     const { observed: { natsUrl: url, limits }, place } = this;
     this.#sink = searching({ url, limits }, place.settings);
+  }
+
+  async stop(): Promise<void> {
+    await this.#sink?.stop();
+  }
+
+  async replay({
+    isDry = false,
+    entityType = null,
+    from = new Date(Date.now() - 3_600_000),
+    onProgress = () => {},
+    signal: own = signal,
+    ...some
+  }: {
+    readonly isDry?: boolean;
+    readonly entityType?: string | null;
+    readonly from?: Date;
+    readonly onProgress?: () => void;
+    readonly signal?: AbortSignal;
+    readonly verifyWaitSecondsMax?: number;
+  } = {}) {
+    const { observed: { nats }, place: { settings } } = this;
+    const store = openSearchStore(settings, limits());
+    const done = replaySearch({
+      nats,
+      store,
+      retentionDays,
+      from,
+      to: new Date(Date.now() + 3_600_000),
+      entityType,
+      isDry,
+      limits: limits(some),
+      onProgress,
+      signal: own,
+    });
+    const { found, missing, coming } = await done.finally(() => store.close());
+    return { found, missing, coming };
+  }
+
+  stored(): Promise<number> {
+    return countStored(this.place.settings);
+  }
+
+  env() {
+    const { observed: { url, natsUrl }, place: { env } } = this;
+    return { ...env, DATABASE_URL: url, FRAISEQL_NATS_URL: natsUrl };
   }
 
   async verify({ since = null, verifyWaitSecondsMax = 60, onWait = () => {} }: {
@@ -160,5 +214,81 @@ for (const [name, make] of Object.entries(SEARCH_PLACES)) {
       match(error.message, /within 1 s$/);
       return (error as { code?: string }).code === "UNAVAILABLE";
     });
+  });
+
+  const replayTest = (sentence: string, work: (stages: Stages) => Promise<void>) =>
+    Deno.test(`replay to ${name} ${sentence}`, () => Stages.run(make, work));
+
+  replayTest(
+    "brings back what it lost and nothing else, and verify agrees again",
+    async (stages) => {
+      const { observed, place } = stages;
+      await observed.query("insert into t select generate_series(1, 5000)");
+      await observed.query("insert into u select generate_series(1, 300)");
+      await observed.publishAll();
+      stages.start();
+      await stages.verify();
+      deepEqual(await stages.replay(), { found: 5300, missing: 0, coming: 0 });
+      await stages.stop();
+      await place.lose();
+      stages.start();
+      deepEqual(
+        (await stages.verify()).differences.map(({ entityType, stored }) => [entityType, stored]),
+        [["t", 0], ["u", 0]],
+      );
+      const disagreed = await run(["verify"], stages.env());
+      equal(disagreed.code, 1);
+      match(disagreed.stdout, /Z u: 300 in the change log, 0 in .*\n/);
+      match(disagreed.stdout, /5300 events of the last 90 days, 0 in .*: NOT the same\n$/);
+
+      deepEqual(await stages.replay({ isDry: true }), { found: 5300, missing: 5300, coming: 0 });
+      equal(await stages.stored(), 0);
+      const none = await stages.replay({ from: new Date(Date.now() + 1_800_000) });
+      deepEqual([none.found, none.missing], [0, 0]);
+      const one = await stages.replay({ entityType: "u" });
+      deepEqual([one.found, one.missing, await stages.stored()], [300, 300, 300]);
+      // One that is stopped in the middle is repeated.
+      const stopping = new AbortController();
+      const stopped = stages.replay({
+        onProgress: () => stopping.abort(),
+        signal: stopping.signal,
+      });
+      await rejects(stopped, { code: "CANCELLED" });
+      const some = await stages.stored();
+      equal(some > 300 && some < 5300, true, String(some));
+
+      const hour = (ms: number) => new Date(Date.now() + ms).toISOString();
+      const flags = [
+        "--from",
+        hour(-3_600_000),
+        "--to",
+        hour(3_600_000),
+        "--sink",
+        "elasticsearch",
+      ];
+      const rest = await run(["replay", ...flags], stages.env());
+      equal(rest.code, 0, rest.stderr);
+      const words = `5300 events of that time in FRAISEQL_EVENTS, ${5300 - some} not in `;
+      equal(rest.stdout.startsWith(words), true, rest.stdout);
+      match(rest.stdout, new RegExp(`, ${5300 - some} added\n$`));
+      deepEqual((await stages.verify()).differences, []);
+      const agreed = await run(["verify"], stages.env());
+      equal(agreed.code, 0, agreed.stdout);
+      match(agreed.stdout, /5300 events of the last 90 days, 5300 in .*: the same\n$/);
+    },
+  );
+
+  replayTest("says so where no sink takes what it gives", async (stages) => {
+    const { observed, place } = stages;
+    await observed.query("insert into t values (1)");
+    await observed.publishAll();
+    await rejects(stages.replay(), { code: "UNAVAILABLE", message: /it never ran$/ });
+    stages.start();
+    await stages.verify();
+    await stages.stop();
+    await place.lose();
+    await rejects(stages.replay({ verifyWaitSecondsMax: 1 }), { code: "UNAVAILABLE" });
+    stages.start();
+    deepEqual((await stages.verify()).differences, [], "what was given to it stayed there");
   });
 }

@@ -80,7 +80,9 @@ export class MonthReader {
 
   count(match: Match): number {
     // Counting what has a token is quicker than counting rows.
-    const expression = match.rest.length === 0 ? match.expression ?? quoted(EVERY) : match.expression;
+    const expression = match.rest.length === 0
+      ? match.expression ?? quoted(EVERY)
+      : match.expression;
     const { text, values } = this.#from({ ...match, expression }, match);
     return Number(this.database.prepare(`select count(*) as n ${text}`).get(...values)?.["n"]);
   }
