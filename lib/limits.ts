@@ -541,6 +541,32 @@ export const LIMITS = {
       "batches of one insert when the sink is behind, some 60,000 events, which cost ClickHouse " +
       "less together; two such pulls are held in memory",
   },
+  elasticsearchAnswerMsMax: {
+    value: 60_000,
+    min: 100,
+    max: 3_600_000,
+    why: "an answer of Elasticsearch, its body included; a bulk of 8 MiB takes it a second or two",
+  },
+  elasticsearchAnswerBytesMax: {
+    value: 64 * MiB,
+    min: 64 * KiB,
+    max: 1024 * MiB,
+    why: "an answer of Elasticsearch lies in memory whole; a page of 1000 events has about a MiB",
+  },
+  elasticsearchBulkBytesMax: {
+    value: 8 * MiB,
+    min: 64 * KiB,
+    max: 90 * MiB,
+    why:
+      "events sent to Elasticsearch at once, twice that in all; it takes 5 to 15 MB best, 100 at most",
+  },
+  elasticsearchRetryMsMax: {
+    value: 30_000,
+    min: 0,
+    max: 600_000,
+    why:
+      "events that Elasticsearch cannot take just now are sent again for so long, then the sink waits",
+  },
   clickhouseInsertMonthsMax: {
     value: 50,
     min: 1,

@@ -42,6 +42,25 @@ export function jsonMembers(bytes: Uint8Array): Map<string, JsonMember> | string
   }
 }
 
+/** The items of a JSON array, as spans; a sentence where the bytes are none. */
+export function jsonItems(bytes: Uint8Array): JsonMember[] | string {
+  const items: JsonMember[] = [];
+  let at = skipSpace(bytes, 0);
+  if (bytes[at] !== openBracket) return "no JSON array";
+  at = skipSpace(bytes, at + 1);
+  if (bytes[at] === closeBracket) return endsAt(bytes, at + 1) ? items : "text behind the array";
+  for (;;) {
+    const kind = kindOf(bytes[at]);
+    const end = kind === null ? -1 : valueEnd(bytes, at, kind);
+    if (kind === null || end < 0) return `broken JSON at item ${items.length}`;
+    items.push({ kind, start: at, end });
+    at = skipSpace(bytes, end);
+    if (bytes[at] === comma) at = skipSpace(bytes, at + 1);
+    else if (bytes[at] !== closeBracket) return `broken JSON behind item ${items.length - 1}`;
+    else return endsAt(bytes, at + 1) ? items : "text behind the array";
+  }
+}
+
 /** The text that a JSON string stands for, quotes included in the bytes; null where it is none. */
 export function readText(quoted: Uint8Array): string | null {
   try {

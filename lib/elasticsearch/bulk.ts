@@ -1,0 +1,109 @@
+/** One request that stores many events, and what its answer says of each. */
+
+import { AppError } from "../errors.ts";
+import type { IndexedEvent } from "../search/store.ts";
+import type { Elasticsearch } from "./client.ts";
+import { documentOf } from "./documents.ts";
+import { type ElasticsearchFault, faultText, passingTypes } from "./errors.ts";
+
+/** An event on its way: where it stands in what the caller gave, and where it goes. */
+export interface Item {
+  readonly row: number;
+  readonly event: IndexedEvent;
+  readonly index: string;
+}
+
+/** What became of the items of one request; the others are stored. */
+export interface BulkResult {
+  /** To be sent once more, with the reason. */
+  readonly again: readonly { readonly item: Item; readonly reason: string }[];
+  readonly refused: readonly { readonly row: number; readonly reason: string }[];
+}
+
+/** A body, and the items in it. */
+export interface BulkBody {
+  readonly items: readonly Item[];
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
+/** Bodies of so many bytes at most; a larger single event has one of its own. */
+export function* bulkBodies(
+  items: readonly Item[],
+  bytesMax: () => number,
+): Generator<BulkBody, void> {
+  const encoder = new TextEncoder();
+  let [from, size] = [0, 0];
+  let parts: Uint8Array[] = [];
+  for (const [at, { event, index }] of items.entries()) {
+    // What is there already stays as it is: an event never changes.
+    const head = `{"create":{"_index":"${index}","_id":"${event.eventId}"}}\n`;
+    const part = encoder.encode(`${head}${documentOf(event)}\n`);
+    if (parts.length > 0 && size + part.length > bytesMax()) {
+      yield { items: items.slice(from, at), bytes: joined(parts, size) };
+      [from, size, parts] = [at, 0, []];
+    }
+    parts.push(part);
+    size += part.length;
+  }
+  if (parts.length > 0) yield { items: items.slice(from), bytes: joined(parts, size) };
+}
+
+function joined(parts: readonly Uint8Array[], size: number): Uint8Array<ArrayBuffer> {
+  const all = new Uint8Array(size);
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
+
+/** Sends it. Throws `TOO_LARGE` where the body is, and `UNAVAILABLE` where all may be tried again. */
+export async function sendBulk(
+  elasticsearch: Elasticsearch,
+  { items, bytes }: BulkBody,
+  signal: AbortSignal,
+): Promise<BulkResult> {
+  const path = "/_bulk?filter_path=errors,items.*.status,items.*.error";
+  const answer = await elasticsearch.json<BulkAnswer>("POST", path, { body: bytes, signal });
+  return readBulk(items, answer);
+}
+
+export interface BulkAnswer {
+  readonly errors?: boolean;
+  readonly items?: readonly Readonly<Record<string, ItemAnswer>>[];
+}
+
+interface ItemAnswer {
+  readonly status: number;
+  readonly error?: ElasticsearchFault;
+}
+
+/** What the answer says of each item. */
+export function readBulk(items: readonly Item[], answer: BulkAnswer): BulkResult {
+  const answers = answer.items ?? [];
+  if (answers.length !== items.length) {
+    throw new AppError(
+      "UNAVAILABLE",
+      `Elasticsearch answered for ${answers.length} of ${items.length} events`,
+    );
+  }
+  const again: { item: Item; reason: string }[] = [];
+  const refused: { row: number; reason: string }[] = [];
+  if (answer.errors === false) return { again, refused };
+  for (const [at, item] of items.entries()) {
+    const { status, error } = answers[at]?.["create"] ?? { status: 0 };
+    if (status >= 200 && status < 300 || status === 409) continue;
+    const reason = error ? faultText(error) : `status ${status} without a reason`;
+    const type = error?.type ?? "";
+    if (type === "security_exception") throw new AppError("FORBIDDEN", reason, { hint: grant });
+    if (againStatuses.includes(status) || passingTypes.includes(type)) again.push({ item, reason });
+    else refused.push({ row: item.row, reason });
+  }
+  return { again, refused };
+}
+
+/** Not those that an event itself may have caused: it would be sent for ever. */
+const againStatuses: readonly number[] = [429, 502, 503, 504];
+
+const grant = "grant the user or key what it needs: docs/elasticsearch.md";
