@@ -579,6 +579,24 @@ export const LIMITS = {
     max: 3_600_000,
     why: "an insert or a change of tables takes seconds; silent for so long, ClickHouse is down",
   },
+  searchRankedMax: {
+    value: 10_000,
+    min: 1,
+    max: 1_000_000,
+    why: "the newest hits, of which the embedded search ranks by relevance: each costs it some 5 us",
+  },
+  searchPageBytesMax: {
+    value: 64 * MiB,
+    min: KiB,
+    max: GiB,
+    why: "the data of the events of one search, which lie in memory whole",
+  },
+  searchReadersMax: {
+    value: 2,
+    min: 1,
+    max: 32,
+    why: "searches of the embedded store at once; each has a thread and its memory, others wait",
+  },
 } as const satisfies Readonly<Record<string, LimitRow>>;
 
 export type LimitName = keyof typeof LIMITS;

@@ -34,6 +34,7 @@ const LAYERS: readonly Layer[] = [
   { name: "flight", imports: transport, why: "a transport knows neither the other one nor PostgreSQL" },
   { name: "sinks", imports: [...formats, "lib/events", "lib/clickhouse", "lib/search", "lib/elasticsearch"], why: "a sink takes events and knows nobody else" },
   { name: "lib/observer", imports: [...formats, "lib/query", "lib/postgres", "lib/events"], why: "a worker knows no transport" },
+  { name: "lib/search/sqlite", imports: [...ground, "lib/events", "lib/search", "lib/embedded/folder_lock.ts"], why: "a store knows events and words, and nobody above" },
   { name: "lib/search", imports: ground, why: "words and conditions know no store" },
   { name: "lib/query", imports: [...formats, "lib/search"], why: "the query stages are pure: no sockets, no database" },
   { name: "lib/postgres", imports: [...formats, "lib/query"], why: "it fulfils what lib/query asks for and knows nobody above" },

@@ -4,15 +4,16 @@ import { abortError, AppError } from "../../errors.ts";
 import { workerPermissions } from "../../start_worker.ts";
 import type { SearchPage, SearchQuery } from "../store.ts";
 import type { FromReader, ToReader } from "./reader_messages.ts";
+import type { SqliteSearchOptions } from "./searcher.ts";
 
 export class Reader {
   #worker: Worker | null = null;
   /** The number of the search that is given up. */
-  readonly #given = new Int32Array(new SharedArrayBuffer(4));
+  readonly #givenUp = new Int32Array(new SharedArrayBuffer(4));
   #lastId = 0;
   #answer: { id: number; settle: (message: FromReader | Error) => void } | null = null;
 
-  constructor(private readonly folder: string) {}
+  constructor(private readonly options: SqliteSearchOptions) {}
 
   /** One at a time. Ends at the signal, whatever SQLite does. */
   search(query: SearchQuery, secondsMax: number, signal: AbortSignal): Promise<SearchPage> {
@@ -22,7 +23,7 @@ export class Reader {
     return new Promise((resolve, reject) => {
       let late: ReturnType<typeof setTimeout> | undefined;
       const giveUp = () => {
-        Atomics.store(this.#given, 0, id);
+        Atomics.store(this.#givenUp, 0, id);
         // It looks at that with each row, but FTS5 may be long without one.
         late = setTimeout(() => {
           reject(abortError(signal));
@@ -57,7 +58,7 @@ export class Reader {
     const worker = new Worker(new URL("./reader_worker.ts", import.meta.url), {
       type: "module",
       name: "search",
-      deno: { permissions: workerPermissions({ net: [], read: [this.folder] }) },
+      deno: { permissions: workerPermissions({ net: [], read: [this.options.folder] }) },
     });
     worker.onmessage = ({ data }: MessageEvent<FromReader>) => {
       if (data.id === this.#answer?.id) this.#answer.settle(data);
@@ -68,7 +69,8 @@ export class Reader {
       this.#worker = null; // the next search starts another one
       this.#answer?.settle(new Error(`the search worker ended: ${event.message}`));
     };
-    const message: ToReader = { kind: "open", folder: this.folder, given: this.#given.buffer };
+    const { options } = this;
+    const message: ToReader = { kind: "open", options, givenUp: this.#givenUp.buffer };
     worker.postMessage(message);
     return worker;
   }

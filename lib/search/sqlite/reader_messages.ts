@@ -2,9 +2,15 @@
 
 import type { ErrorCode } from "../../errors.ts";
 import type { SearchPage, SearchQuery } from "../store.ts";
+import type { SqliteSearchOptions } from "./searcher.ts";
 
 export type ToReader =
-  | { readonly kind: "open"; readonly folder: string; readonly given: SharedArrayBuffer }
+  | {
+    readonly kind: "open";
+    readonly options: SqliteSearchOptions;
+    /** Holds the number of the search that is given up. */
+    readonly givenUp: SharedArrayBuffer;
+  }
   | {
     readonly kind: "search";
     readonly id: number;

@@ -4,10 +4,8 @@
  */
 
 import { AppError } from "../../errors.ts";
-import { sqliteFault } from "./faults.ts";
-import { OpenMonths } from "./open_months.ts";
 import type { FromReader, ToReader } from "./reader_messages.ts";
-import { searchMonths } from "./search_months.ts";
+import { Searcher } from "./searcher.ts";
 
 interface Port {
   onmessage: ((message: MessageEvent<ToReader>) => void) | null;
@@ -16,25 +14,15 @@ interface Port {
 
 const port = self as unknown as Port;
 
-/** Of the search under way. */
-let current = { id: 0, endMs: Infinity };
-
-let months: OpenMonths | null = null;
+let searcher: Searcher | null = null;
+let givenUp: Int32Array = new Int32Array(1);
 
 port.onmessage = ({ data }) => {
   switch (data.kind) {
-    case "open": {
-      const given = new Int32Array(data.given);
-      months = new OpenMonths(data.folder, () => {
-        if (Atomics.load(given, 0) === current.id) {
-          throw new AppError("CANCELLED", "the search was given up");
-        }
-        if (performance.now() > current.endMs) {
-          throw new AppError("TIMEOUT", "the search took longer than its deadline");
-        }
-      });
+    case "open":
+      searcher = new Searcher(data.options);
+      givenUp = new Int32Array(data.givenUp);
       return;
-    }
     case "search":
       void answer(data);
       return;
@@ -43,19 +31,14 @@ port.onmessage = ({ data }) => {
   }
 };
 
-async function answer(asked: ToReader & { kind: "search" }): Promise<void> {
-  const { id, query, secondsMax } = asked;
-  current = { id, endMs: performance.now() + secondsMax * 1000 };
+async function answer({ id, query, secondsMax }: ToReader & { kind: "search" }): Promise<void> {
   try {
-    const readers = await months?.readers() ?? [];
-    port.postMessage({ kind: "page", id, page: searchMonths(readers, query) });
+    const page = await searcher?.search(query, secondsMax, () => Atomics.load(givenUp, 0) === id);
+    if (page) port.postMessage({ kind: "page", id, page });
   } catch (error) {
-    // A file that cannot be read may be whole again when it is opened anew.
-    if (!(error instanceof AppError)) months?.close();
-    const known = sqliteFault(error, "the search store");
     // Any other error is a fault of ours, and ends the worker with its stack.
-    if (!(known instanceof AppError)) throw known;
-    const { code, message, hint = null } = known;
+    if (!(error instanceof AppError)) throw error;
+    const { code, message, hint = null } = error;
     port.postMessage({ kind: "failed", id, code, message, hint });
   }
 }

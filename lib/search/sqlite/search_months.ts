@@ -1,6 +1,7 @@
 /** A search over the files of all months: pages of what each finds, in one order. */
 
 import { AppError } from "../../errors.ts";
+import type { Limits } from "../../limits.ts";
 import type { SearchHit, SearchPage, SearchQuery } from "../store.ts";
 import { uuidBytes, uuidText } from "./event_ids.ts";
 import { type Match, matchOf } from "./match.ts";
@@ -14,20 +15,26 @@ interface Place {
   readonly id: string;
 }
 
+type SearchLimits = Pick<Limits, "searchRankedMax" | "searchPageBytesMax">;
+
 interface Found {
   readonly reader: MonthReader;
   readonly row: FoundRow;
 }
 
 /** Searches the months, which come oldest first. */
-export function searchMonths(readers: readonly MonthReader[], query: SearchQuery): SearchPage {
+export function searchMonths(
+  readers: readonly MonthReader[],
+  query: SearchQuery,
+  { searchRankedMax, searchPageBytesMax }: SearchLimits,
+): SearchPage {
   const after = query.after === null ? null : placeOf(query);
   const match = matchOf(query.terms, query.condition);
   const { fromMicros, toMicros } = match;
   const months = readers.filter(({ month }) =>
     month.endMs * 1000 > fromMicros && month.startMs * 1000 <= toMicros
   );
-  const search = new Search(query, match, after);
+  const search = new Search(query, match, after, searchRankedMax);
   let total = 0;
   for (const reader of query.order === "oldest" ? months : months.toReversed()) {
     if (search.isFull && !query.wantsTotal) break;
@@ -38,7 +45,7 @@ export function searchMonths(readers: readonly MonthReader[], query: SearchQuery
   }
   const found = search.found();
   return {
-    hits: found.slice(0, query.first).map(({ reader, row }) => hitOf(query, reader, row)),
+    hits: hitsOf(query, found.slice(0, query.first), searchPageBytesMax),
     total: query.wantsTotal ? total : null,
     hasMore: found.length > query.first,
   };
@@ -56,6 +63,8 @@ class Search {
     query: SearchQuery,
     private readonly match: Match,
     private readonly after: Place | null,
+    /** Of more hits the newest are ranked: a score costs a look at each. */
+    private readonly rankedMax: number,
   ) {
     this.#wanted = query.first + 1;
     this.#order = query.order === "oldest" ? "oldest" : "newest";
@@ -64,7 +73,7 @@ class Search {
 
   /** No further month can have one of them. */
   get isFull(): boolean {
-    return this.#byScore ? this.#ranked >= rankedMax : this.#found.length >= this.#wanted;
+    return this.#byScore ? this.#ranked >= this.rankedMax : this.#found.length >= this.#wanted;
   }
 
   look(reader: MonthReader): void {
@@ -113,7 +122,7 @@ class Search {
 
   #lookByScore(reader: MonthReader): void {
     const { fromMicros, toMicros } = this.match;
-    const rowsMax = rankedMax - this.#ranked;
+    const rowsMax = this.rankedMax - this.#ranked;
     const wanted = { match: this.match, order: this.#order, withScore: true, rowsMax };
     for (const row of reader.rows({ ...wanted, fromMicros, toMicros })) {
       this.#ranked++;
@@ -139,18 +148,22 @@ class Search {
   }
 }
 
-/** Of more hits the newest are ranked: a score costs a look at each. */
-export const rankedMax = 10_000;
-
 /** Sorting now and then is cheaper than with each row. */
 const spareRows = 1000;
 
-function hitOf({ order }: SearchQuery, reader: MonthReader, row: FoundRow): SearchHit {
-  const place = [row.micros, uuidText(row.id)];
-  return {
-    event: reader.event(row.n),
-    place: order === "relevance" ? [row.score, ...place] : place,
-  };
+function hitsOf({ order, first }: SearchQuery, found: readonly Found[], bytesMax: number) {
+  let bytes = 0;
+  return found.map(({ reader, row }): SearchHit => {
+    const event = reader.event(row.n);
+    bytes += event.data.length;
+    if (bytes > bytesMax) {
+      throw new AppError("TOO_LARGE", `${first} events have more than ${bytesMax} bytes of data`, {
+        hint: "ask for fewer with first, and go on with after; or raise search_page_bytes_max",
+      });
+    }
+    const place = [row.micros, uuidText(row.id)];
+    return { event, place: order === "relevance" ? [row.score, ...place] : place };
+  });
 }
 
 function placeOf({ order, after }: SearchQuery): Place {

@@ -4,10 +4,38 @@ import { deadline } from "../../deadlines.ts";
 import { abortError, AppError } from "../../errors.ts";
 import type { SearchOptions, SearchPage, SearchQuery, SearchStore } from "../store.ts";
 import { Reader } from "./reader.ts";
+import { Searcher, type SqliteSearchOptions } from "./searcher.ts";
 
-/** Searches the files in the folder; its workers start with the first search. */
-export function openSqliteSearch(folder: string): SearchStore {
-  return new SqliteSearch(folder);
+/** Opens nothing yet: workers start with the first search. */
+export function openSqliteSearch(options: SqliteSearchOptions): SearchStore {
+  return isBundled ? new SearchHere(options) : new SqliteSearch(options);
+}
+
+/** A compiled program has no file for a worker to start from. */
+const isBundled = !import.meta.url.endsWith("/lib/search/sqlite/sqlite_search.ts");
+
+/** Others have to wait while it searches. */
+class SearchHere implements SearchStore {
+  readonly #searcher: Searcher;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(options: SqliteSearchOptions) {
+    this.#searcher = new Searcher(options);
+  }
+
+  async search(query: SearchQuery, { signal, secondsMax }: SearchOptions): Promise<SearchPage> {
+    const turn = this.#last.then(() => {
+      if (signal.aborted) throw abortError(signal);
+      return this.#searcher.search(query, secondsMax, () => false);
+    });
+    this.#last = turn.catch(() => {}); // it is told to who asked for it
+    return await turn;
+  }
+
+  async close(): Promise<void> {
+    await this.#last;
+    this.#searcher.close();
+  }
 }
 
 interface Waiting {
@@ -21,7 +49,7 @@ class SqliteSearch implements SearchStore {
   readonly #waiting = new Set<Waiting>();
   #isClosed = false;
 
-  constructor(private readonly folder: string) {}
+  constructor(private readonly options: SqliteSearchOptions) {}
 
   async search(query: SearchQuery, options: SearchOptions): Promise<SearchPage> {
     const msMax = options.secondsMax * 1000;
@@ -54,8 +82,8 @@ class SqliteSearch implements SearchStore {
     if (this.#isClosed) return Promise.reject(closed());
     const free = this.#free.pop();
     if (free) return Promise.resolve(free);
-    if (this.#readers.length < readersMax) {
-      const reader = new Reader(this.folder);
+    if (this.#readers.length < this.options.limits.searchReadersMax) {
+      const reader = new Reader(this.options);
       this.#readers.push(reader);
       return Promise.resolve(reader);
     }
@@ -84,6 +112,3 @@ class SqliteSearch implements SearchStore {
 function closed(): AppError {
   return new AppError("UNAVAILABLE", "the search store is closed");
 }
-
-/** One slow search is not to keep all others waiting; each has a thread and its memory. */
-const readersMax = 2;

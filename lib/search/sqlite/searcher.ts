@@ -1,0 +1,50 @@
+/** Searches the files of a folder, in the thread that it is called in. */
+
+import { AppError } from "../../errors.ts";
+import type { Limits } from "../../limits.ts";
+import type { SearchPage, SearchQuery } from "../store.ts";
+import { sqliteFault } from "./faults.ts";
+import { OpenMonths } from "./open_months.ts";
+import { searchMonths } from "./search_months.ts";
+
+export interface SqliteSearchOptions {
+  /** `<data dir>/search`. */
+  readonly folder: string;
+  readonly limits: Pick<Limits, "searchRankedMax" | "searchPageBytesMax" | "searchReadersMax">;
+}
+
+export class Searcher {
+  readonly #months: OpenMonths;
+  #endMs = Infinity;
+  #isGivenUp: () => boolean = () => false;
+
+  constructor(private readonly options: SqliteSearchOptions) {
+    this.#months = new OpenMonths(options.folder, () => {
+      if (this.#isGivenUp()) throw new AppError("CANCELLED", "the search was given up");
+      if (performance.now() > this.#endMs) {
+        throw new AppError("TIMEOUT", "the search took longer than its deadline");
+      }
+    });
+  }
+
+  /** One at a time. `isGivenUp` is asked with each row that is looked at. */
+  async search(
+    query: SearchQuery,
+    secondsMax: number,
+    isGivenUp: () => boolean,
+  ): Promise<SearchPage> {
+    this.#isGivenUp = isGivenUp;
+    this.#endMs = performance.now() + secondsMax * 1000;
+    try {
+      return searchMonths(await this.#months.readers(), query, this.options.limits);
+    } catch (error) {
+      // What is wrong with a file may be over when it is opened again.
+      if (!(error instanceof AppError)) this.#months.close();
+      throw sqliteFault(error, this.options.folder);
+    }
+  }
+
+  close(): void {
+    this.#months.close();
+  }
+}
