@@ -189,10 +189,12 @@ export function flightService(options: ServiceOptions) {
     const stream = streams.open(encodeTicket(ticket, limits), (reason) => call.abort(reason));
     // Not in a `finally` here: what was given to the client may still be on its way.
     void call.ended.then(() => streams.close(stream));
-    const chunks = rowsOf(ticket, plan, index, call);
+    const metadata: Record<string, string> = {};
+    const found = (total: number) => metadata.total = String(total);
+    const chunks = rowsOf(ticket, plan, index, call, found);
     const messages = messagesOf(ticket, plan, root, chunks, compression);
     yield* toFlight(
-      arrowSchemaMessage(fieldsOf(ticket, root)),
+      () => arrowSchemaMessage(fieldsOf(ticket, root), metadata),
       messages,
       (rows) => call.rows += rows,
     );
@@ -226,10 +228,16 @@ export function flightService(options: ServiceOptions) {
       compression,
       signal: call.signal,
     });
-    yield* toFlight(eventTableSchema(), messages, (rows) => call.rows += rows);
+    yield* toFlight(eventTableSchema, messages, (rows) => call.rows += rows);
   }
 
-  function rowsOf(ticket: PlannedTicket, plan: Plan, root: number, call: FlightCall) {
+  function rowsOf(
+    ticket: PlannedTicket,
+    plan: Plan,
+    root: number,
+    call: FlightCall,
+    found: (total: number) => void,
+  ) {
     const { signal } = call;
     const fromCache = (ageSeconds: number) => {
       call.answerHeader("age", String(ageSeconds));
@@ -237,7 +245,7 @@ export function flightService(options: ServiceOptions) {
     };
     if (ticket.kind === "batch") return engine.rows(plan, { signal, fromCache });
     if (ticket.kind !== "query" || ticket.partition === null) {
-      return engine.rows(plan, { signal, root, fromCache });
+      return engine.rows(plan, { signal, root, fromCache, found });
     }
     const partition = { ...ticket, partition: ticket.partition };
     return partRows(partition, plan, root, { ...options, signal, ended: call.ended });
@@ -337,7 +345,7 @@ export function flightService(options: ServiceOptions) {
     await engine.current();
     switch (ticket.kind) {
       case "query":
-        return engine.plan(ticket);
+        return engine.plan({ ...ticket, hitsAsRows: true });
       case "view":
         return engine.planView(ticket);
       case "export":

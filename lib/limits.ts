@@ -597,6 +597,24 @@ export const LIMITS = {
     max: 32,
     why: "searches of the embedded store at once; each has a thread and its memory, others wait",
   },
+  searchWordsMax: {
+    value: 64,
+    min: 1,
+    max: 1000,
+    why: "words of one search; each is looked up, and people type five",
+  },
+  searchValuesMax: {
+    value: 5000,
+    min: 1,
+    max: 20_000,
+    why: "values that the conditions of one search name; Elasticsearch takes 65,536 at once",
+  },
+  searchHitsMax: {
+    value: 10_000,
+    min: 1,
+    max: 1_000_000,
+    why: "events that one search gives, over HTTP in one object; `after` goes on behind them",
+  },
 } as const satisfies Readonly<Record<string, LimitRow>>;
 
 export type LimitName = keyof typeof LIMITS;

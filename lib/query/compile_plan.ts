@@ -4,6 +4,7 @@ import { AppError } from "../errors.ts";
 import { compileEventGroups } from "./event_groups_sql.ts";
 import { type CompiledEvents, compileEvents } from "./event_sql.ts";
 import type { PlannedRoot } from "./plan.ts";
+import { type CompiledSearch, compileSearch } from "./search_rows.ts";
 import type { Plan, RootField } from "./query_engine.ts";
 import type { Read } from "./read_plan.ts";
 import type { Statement } from "./read_statements.ts";
@@ -27,17 +28,22 @@ export interface CompiledPlan extends Plan {
   readonly planned: readonly PlannedRoot[];
 }
 
+export interface RootOptions extends CompileOptions {
+  /** See `QueryRequest`. */
+  readonly hitsAsRows: boolean;
+}
+
 /** The root field with the number of its statement, which is added to `statements`. */
 export function compileRoot(
   root: PlannedRoot,
   statements: Statement[],
-  options: CompileOptions,
+  options: RootOptions,
 ): RootField {
   if (root.kind === "value") return root;
   const { statement, fields } = compileFor(root, options);
   statements.push(statement);
   return {
-    kind: root.kind === "row" || root.kind === "connection" ? "row" : "rows",
+    kind: isOneRow(root, options) ? "row" : "rows",
     name: root.name,
     field: root.field,
     fields,
@@ -46,11 +52,17 @@ export function compileRoot(
   };
 }
 
+function isOneRow({ kind }: PlannedRoot, { hitsAsRows }: RootOptions): boolean {
+  return kind === "row" || kind === "connection" || (kind === "search" && !hitsAsRows);
+}
+
 function compileFor(
   root: Exclude<PlannedRoot, { kind: "value" }>,
-  options: CompileOptions,
-): CompiledRead | CompiledEvents {
+  options: RootOptions,
+): CompiledRead | CompiledEvents | CompiledSearch {
   switch (root.kind) {
+    case "search":
+      return compileSearch(root.read, options.hitsAsRows);
     case "eventGroups":
       return compileEventGroups(root.read);
     case "rows":

@@ -40,7 +40,7 @@ export function decodeCursor(
   relation: Relation,
   order: readonly OrderTerm[],
 ): Cursor {
-  const [digest, ...values] = parts(text);
+  const [digest, ...values] = cursorParts(text);
   const isOfThisOrder = digest === orderDigest(relation, order) && values.length === order.length &&
     values.every((value) => value === null || typeof value === "string");
   if (isOfThisOrder) return { values: values as (string | null)[], place };
@@ -49,7 +49,8 @@ export function decodeCursor(
   });
 }
 
-function parts(text: string): readonly unknown[] {
+/** The values in a cursor; none where it is no cursor of ours. */
+export function cursorParts(text: string): readonly unknown[] {
   if (!/^[\w-]*$/.test(text)) return [];
   try {
     const bytes = Uint8Array.from(

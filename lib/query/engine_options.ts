@@ -6,6 +6,7 @@ import type { Catalog } from "./catalog.ts";
 import type { Database } from "./database.ts";
 import type { EventStore } from "./event_store.ts";
 import type { ResultCacheOptions } from "./result_cache.ts";
+import type { SearchProvider } from "./search_read.ts";
 import type { SchemaFile } from "./schema_file.ts";
 
 export interface EngineOptions {
@@ -28,6 +29,8 @@ export interface EngineOptions {
   readonly resultCache?: ResultCacheSettings;
   /** ClickHouse's events; where there are none, the schema has no fields of them. */
   readonly events?: EventStore | null;
+  /** Where events are searched; where that is nowhere, the schema has no field for it. */
+  readonly search?: SearchProvider | null;
   /** Told when the catalog was read again unasked. */
   readonly log?: Log;
   /** Called when that gave another schema, so that other processes can read theirs again. */

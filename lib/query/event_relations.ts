@@ -26,7 +26,8 @@ const leaf = (
 
 const ID = leaf("uuid", "ID", 2950);
 const TEXT = leaf("text", "String", 25, { textual: true });
-const DATE_TIME = leaf("timestamptz", "DateTime", 1184);
+/** A moment. */
+export const DATE_TIME = leaf("timestamptz", "DateTime", 1184);
 const DATE = leaf("date", "Date", 1082);
 const BIG_INT = leaf("int8", "BigInt", 20);
 const FLOAT = leaf("float8", "Float", 701);
@@ -50,7 +51,7 @@ const EVENT: readonly ColumnRow[] = [
   ["data", "data", JSON_VALUE, "The row after the write, or before it was deleted."],
   ["userId", "user_id", TEXT, "Who wrote.", true],
   ["orgId", "org_id", TEXT, "Of which organisation.", true],
-  ["position", "position", BIG_INT, "The place among all events; `after` takes it to go on from there."],
+  ["position", "position", BIG_INT, "The place among all events; `after` takes it to go on from there. Null where it was searched for.", true],
 ];
 
 // deno-fmt-ignore: a table reads best as one
@@ -150,6 +151,9 @@ export const EVENT_RELATIONS: readonly Relation[] = [
     ["hour", "event_type"],
   ),
 ];
+
+/** The root field of searches. */
+export const SEARCH_EVENTS = "searchEvents";
 
 /** The root field of groups of events. */
 export const EVENTS_AGGREGATE = "eventsAggregate";

@@ -40,7 +40,10 @@ export async function makeGeneration(
 ): Promise<Generation> {
   const file = await options.readSchemaFile?.();
   const data = file ? fileSchema(file, catalog, options) : dataSchema(catalog, options);
-  const types = graphqlTypes(data, Boolean(options.events));
+  const types = graphqlTypes(data, {
+    events: Boolean(options.events),
+    search: options.search?.columns ?? null,
+  });
   // Now, so that a fault of ours shows at the start, and not as the answer to every query.
   assertValidSchema(types.schema);
   options.onNotes?.(data.notes);

@@ -13,7 +13,8 @@ import {
 } from "graphql";
 import type { Relation } from "./schema.ts";
 
-const PAGE_INFO = new GraphQLObjectType({
+/** Relay's `PageInfo`. */
+export const PAGE_INFO = new GraphQLObjectType({
   name: "PageInfo",
   description: "Where a page lies among all rows.",
   fields: {

@@ -21,6 +21,7 @@ import {
   GraphQLSchema,
   GraphQLString,
 } from "graphql";
+import type { SearchColumn } from "../search_columns.ts";
 import type {
   ArrayType,
   Column,
@@ -33,10 +34,17 @@ import type {
 } from "./schema.ts";
 import { aggregateLinks, BIG_INT, DECIMAL } from "./aggregates.ts";
 import { hasPages } from "./cursors.ts";
-import { EVENT_RELATIONS, EVENTS, EVENTS_AGGREGATE } from "./event_relations.ts";
+import {
+  DATE_TIME,
+  EVENT_RELATIONS,
+  EVENTS,
+  EVENTS_AGGREGATE,
+  SEARCH_EVENTS,
+} from "./event_relations.ts";
 import { AggregateTypes } from "./graphql_aggregates.ts";
 import { ConnectionTypes } from "./graphql_connections.ts";
 import { eventsAggregateField } from "./graphql_events.ts";
+import { searchEventsField } from "./graphql_search.ts";
 import { listOf, ORDER_DIRECTION } from "./graphql_inputs.ts";
 import { isWords } from "./operators.ts";
 import { SCALARS } from "./scalars.ts";
@@ -48,9 +56,17 @@ export interface GraphqlTypes {
   filterOf(type: ValueType): GraphQLInputType;
 }
 
+/** What there is of events: in ClickHouse, and to search with these numbers to compare. */
+export interface EventFields {
+  readonly events: boolean;
+  readonly search: readonly SearchColumn[] | null;
+}
+
+const noEvents: EventFields = { events: false, search: null };
+
 /** Builds every GraphQL type; throws where two would have one name. */
-export function graphqlTypes(data: DataSchema, withEvents = false): GraphqlTypes {
-  const builder = new TypeBuilder(data, withEvents);
+export function graphqlTypes(data: DataSchema, of: EventFields = noEvents): GraphqlTypes {
+  const builder = new TypeBuilder(data, of);
   return { schema: builder.schema(), filterOf: (type) => builder.filter(type) };
 }
 
@@ -77,7 +93,7 @@ class TypeBuilder {
     bigInt: SCALARS.get("BigInt") ?? GraphQLString,
   });
 
-  constructor(private readonly data: DataSchema, private readonly withEvents: boolean) {
+  constructor(private readonly data: DataSchema, private readonly of: EventFields) {
     for (const { typeName, comment, labels } of data.enums) {
       this.#named.set(
         typeName,
@@ -112,7 +128,11 @@ class TypeBuilder {
         };
       }
     }
-    if (this.withEvents) Object.assign(fields, this.#eventFields());
+    if (this.of.events) Object.assign(fields, this.#eventFields());
+    if (this.of.search) {
+      const types = { event: this.#object(EVENTS), dateTimeFilter: this.filter(DATE_TIME) };
+      fields[SEARCH_EVENTS] = searchEventsField(types, this.of.search);
+    }
     if (Object.keys(fields).length === 0) {
       fields._empty = {
         type: GraphQLBoolean,

@@ -28,7 +28,7 @@ import type {
   SplitOptions,
   ViewRequest,
 } from "./query_engine.ts";
-import { isOfEvents, readStatements, type Statement } from "./read_statements.ts";
+import { isElsewhere, readStatements, type Statement } from "./read_statements.ts";
 import { short } from "./scalars.ts";
 import { pageRanges, whyWhole } from "./split.ts";
 import { compileRead } from "./sql.ts";
@@ -36,7 +36,9 @@ import { validDocument } from "./validate.ts";
 
 /** Reads the catalog and answers queries by it. */
 export async function openEngine(options: EngineOptions): Promise<QueryEngine> {
-  const { database, limits, unrepresentable, events } = options;
+  const { database, limits, unrepresentable, events, search } = options;
+  const others = { events: events ?? null, search: search?.store ?? null };
+  const searched = search?.columns ?? [];
   const first = await readAll(options);
   let stamp = first.stamp;
   let generation = await makeGeneration(first.catalog, options);
@@ -83,15 +85,22 @@ export async function openEngine(options: EngineOptions): Promise<QueryEngine> {
   const checked = (rows: AsyncIterable<RowChunk>, of: number) =>
     unrepresentable === "null" ? confirmed(rows, of) : rows;
 
-  const compile = (operation: Pick<PlannedOperation, "operationName" | "roots">): CompiledPlan => {
+  const compile = (
+    operation: Pick<PlannedOperation, "operationName" | "roots">,
+    hitsAsRows = false,
+  ): CompiledPlan => {
     const statements: Statement[] = [];
     const keepable = new Set<Statement>();
     const roots = operation.roots.map((root) => {
       const before = statements.length;
-      const compiled = compileRoot(root, statements, { unrepresentable, generation: shown });
+      const compiled = compileRoot(root, statements, {
+        unrepresentable,
+        generation: shown,
+        hitsAsRows,
+      });
       const added = statements.slice(before);
       // Events are never kept: the configuration names relations of PostgreSQL.
-      const mayKeep = added.length > 0 && !added.some(isOfEvents);
+      const mayKeep = added.length > 0 && !added.some(isElsewhere);
       if (cache && mayKeep && cache.mayKeep(root, generation)) {
         for (const statement of added) keepable.add(statement);
       }
@@ -106,7 +115,7 @@ export async function openEngine(options: EngineOptions): Promise<QueryEngine> {
     const { data, types, documents } = generation;
     const known = documents.find(request.text);
     const document = known ?? validDocument(request.text, types.schema, limits);
-    const operation = planQuery(document, request, types.schema, data, limits);
+    const operation = planQuery(document, request, types.schema, data, limits, searched);
     // Only now, so that nonsense does not push out what is asked again and again.
     if (!known) documents.keep(request.text, document);
     return operation;
@@ -117,7 +126,7 @@ export async function openEngine(options: EngineOptions): Promise<QueryEngine> {
     const known = key === null ? undefined : plans.find(key);
     if (known) return known;
     const operation = planned(request);
-    const made = compile(operation);
+    const made = compile(operation, request.hitsAsRows);
     if (key !== null && isSmall(operation)) plans.keep(key, made);
     return made;
   };
@@ -143,7 +152,7 @@ export async function openEngine(options: EngineOptions): Promise<QueryEngine> {
         (text) => planned({ text }),
         options.limits,
       );
-      return compile({ operationName, roots }) as CompiledPlan & BatchPlan;
+      return compile({ operationName, roots }, true) as CompiledPlan & BatchPlan;
     },
     planWord(word) {
       const list = generation.rootLists.find((candidate) => candidate.name === word);
@@ -159,6 +168,8 @@ export async function openEngine(options: EngineOptions): Promise<QueryEngine> {
       const options = {
         signal: run.signal,
         statementTimeoutMs: limits.statementSecondsMax * 1000,
+        rowBytesMax: limits.rowBytesMax,
+        ...run.found && { found: run.found },
       };
       if (part) {
         const { statement } = compileRead(
@@ -169,7 +180,7 @@ export async function openEngine(options: EngineOptions): Promise<QueryEngine> {
         return checked(rows, of);
       }
       const asked = chosen(statements, roots, run.root);
-      const read = () => readStatements(asked, database, events ?? null, options);
+      const read = () => readStatements(asked, database, others, options);
       // A plan of an earlier schema would be kept for nobody.
       const isKept = cache && of === shown && asked.length > 0 &&
         asked.every((statement) => keepable.has(statement));
@@ -240,9 +251,10 @@ const REFUSALS: readonly ErrorCode[] = ["VALIDATION_ERROR", "BAD_INPUT", "NOT_FO
  * What tells requests apart; null for one that is hardly asked again, and where JSON writes null, since
  * it does so for an infinity too.
  */
-function planKey({ text, operationName, variables }: QueryRequest): string | null {
+function planKey({ text, operationName, variables, hitsAsRows }: QueryRequest): string | null {
   const values = variables ? JSON.stringify(variables) : "";
-  return values.includes("null") ? null : `${operationName ?? ""}\0${values}\0${text}`;
+  if (values.includes("null")) return null;
+  return `${operationName ?? ""}\0${values}\0${hitsAsRows ? "rows" : ""}\0${text}`;
 }
 
 /** An introspection is large, and asked seldom. */

@@ -20,24 +20,29 @@ import { toDistinct } from "./distinct_on.ts";
 import { introspect } from "./introspect.ts";
 import { locationOf, tooLarge } from "./parse.ts";
 import { planAggregate } from "./plan_aggregate.ts";
+import { planSearch, type SearchLimits } from "./plan_search.ts";
 import { planConnection } from "./plan_connection.ts";
 import { type EventGroupsRead, planEventGroups } from "./plan_events.ts";
 import type { FieldWalk } from "./plan_walk.ts";
 import type { QueryRequest } from "./query_engine.ts";
 import type { AggregateRead, Condition, ConnectionRead, Read, Selection } from "./read_plan.ts";
 import { type Root, rootFields } from "./root_fields.ts";
+import type { SearchColumn } from "../search_columns.ts";
+import type { SearchRead } from "./search_read.ts";
 import { parameterText } from "./scalars.ts";
 import type { Column, CompositeType, DataSchema, Relation } from "./schema.ts";
 import { asBadInput, coerceVariables, type Values, type Variables } from "./variables.ts";
 
-type PlanLimits = Pick<
-  Limits,
-  | "queryDepthMax"
-  | "queryCostMax"
-  | "queryRootFieldsMax"
-  | "filterConditionsMax"
-  | "queryNestingMax"
->;
+type PlanLimits =
+  & Pick<
+    Limits,
+    | "queryDepthMax"
+    | "queryCostMax"
+    | "queryRootFieldsMax"
+    | "filterConditionsMax"
+    | "queryNestingMax"
+  >
+  & SearchLimits;
 
 /** A root field that is read, or known already. */
 export type PlannedRoot =
@@ -66,6 +71,12 @@ export type PlannedRoot =
     readonly read: EventGroupsRead;
   }
   | {
+    readonly kind: "search";
+    readonly name: string;
+    readonly field: string;
+    readonly read: SearchRead;
+  }
+  | {
     readonly kind: "value";
     readonly name: string;
     readonly field: string;
@@ -86,6 +97,7 @@ export function planQuery(
   schema: GraphQLSchema,
   data: DataSchema,
   limits: PlanLimits,
+  searchColumns: readonly SearchColumn[] = [],
 ): PlannedOperation {
   const operation = chooseOperation(document, request.operationName ?? null);
   if (operation.operation !== "query") {
@@ -97,7 +109,19 @@ export function planQuery(
       },
     );
   }
-  return new Planner(document, operation, request.variables ?? {}, schema, data, limits).plan();
+  const variables = request.variables ?? {};
+  const given = { document, operation, variables, schema, data, limits, searchColumns };
+  return new Planner(given).plan();
+}
+
+interface PlannerInput {
+  readonly document: DocumentNode;
+  readonly operation: OperationDefinitionNode;
+  readonly variables: Values;
+  readonly schema: GraphQLSchema;
+  readonly data: DataSchema;
+  readonly limits: PlanLimits;
+  readonly searchColumns: readonly SearchColumn[];
 }
 
 class Planner {
@@ -108,14 +132,17 @@ class Planner {
   readonly #walk: FieldWalk;
   #cost = 0;
 
-  constructor(
-    document: DocumentNode,
-    private readonly operation: OperationDefinitionNode,
-    variables: Values,
-    private readonly schema: GraphQLSchema,
-    data: DataSchema,
-    private readonly limits: PlanLimits,
-  ) {
+  private readonly operation: OperationDefinitionNode;
+  private readonly schema: GraphQLSchema;
+  private readonly limits: PlanLimits;
+  private readonly searchColumns: readonly SearchColumn[];
+
+  constructor(given: PlannerInput) {
+    const { document, operation, variables, schema, data, limits } = given;
+    this.operation = operation;
+    this.schema = schema;
+    this.limits = limits;
+    this.searchColumns = given.searchColumns;
     this.#variables = coerceVariables(schema, operation, variables, limits.queryNestingMax);
     this.#budget = new ConditionBudget(limits);
     this.#collector = new FieldCollector(document, this.#variables);
@@ -174,6 +201,8 @@ class Planner {
         return { kind, name, field, read: this.#connection(relation, nodes, definition) };
       case "eventGroups":
         return { kind, name, field, read: this.#eventGroups(nodes, definition) };
+      case "search":
+        return { kind, name, field, read: this.#search(relation, nodes, definition) };
       default:
         return kind satisfies never;
     }
@@ -186,6 +215,20 @@ class Planner {
     const values = this.#arguments(nodes, definition);
     const type = getNamedType(definition.type) as GraphQLObjectType;
     return planEventGroups(nodes, values, type, this.#variables, this.#walk);
+  }
+
+  #search(
+    relation: Relation,
+    nodes: readonly FieldNode[],
+    definition: GraphQLField<unknown, unknown>,
+  ): SearchRead {
+    return planSearch(nodes, this.#arguments(nodes, definition), {
+      columns: this.searchColumns,
+      limits: this.limits,
+      walk: this.#walk,
+      selectNode: (inner, { depth, factor }) =>
+        this.#relationSelection(relation, inner, depth, factor),
+    });
   }
 
   #aggregate(

@@ -12,6 +12,8 @@ export interface QueryRequest {
   readonly text: string;
   readonly variables?: Readonly<Record<string, unknown>> | null;
   readonly operationName?: string | null;
+  /** A search gives a row for each event that it found, and not one object with all of them. */
+  readonly hitsAsRows?: boolean;
 }
 
 /** A read of one relation by PostgreSQL's own names (`OptimizedView`). */
@@ -85,6 +87,8 @@ export interface RunOptions {
    * whole seconds ago PostgreSQL gave them.
    */
   readonly fromCache?: (ageSeconds: number) => void;
+  /** Told how many events a search found in all, where that is asked, before its first chunk. */
+  readonly found?: (total: number) => void;
   /** Only these pages of that root field's table, in a snapshot of `split`. */
   readonly part?: Part;
 }
@@ -145,7 +149,7 @@ export interface QueryEngine {
 
   /**
    * The plan of several queries as one, so that all are read in one snapshot: each gives one root, in
-   * their order. The limits on cost hold for all together. Throws as `plan` does, naming the query;
+   * their order, a search its hits as rows. The limits on cost hold for all together. Throws as `plan` does, naming the query;
    * `BAD_TICKET` where a query has not exactly one root field that gives rows, `TOO_LARGE` for more
    * than `batchedQueriesMax`.
    */

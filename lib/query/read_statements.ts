@@ -3,46 +3,59 @@
 import type { RowChunk } from "../arrow/row_chunk.ts";
 import type { Database, ReadOptions, SqlStatement } from "./database.ts";
 import type { EventStatement, EventStore } from "./event_store.ts";
+import type { SearchStore } from "../search/store.ts";
+import { searchRows, type SearchStatement } from "./search_rows.ts";
 
-export type Statement = SqlStatement | EventStatement;
+export type Statement = SqlStatement | EventStatement | SearchStatement;
 
-/** Whether its rows are ClickHouse's. */
-export function isOfEvents(statement: Statement): statement is EventStatement {
+/** Whether its rows are not PostgreSQL's. */
+export function isElsewhere(statement: Statement): statement is EventStatement | SearchStatement {
   return "source" in statement;
 }
 
+/** Where rows are that are not in PostgreSQL; null: there are none, and no statement asks for them. */
+export interface OtherStores {
+  readonly events: EventStore | null;
+  readonly search: SearchStore | null;
+}
+
+export interface StatementOptions extends ReadOptions {
+  readonly rowBytesMax: number;
+  /** Told how many events a search has found in all. */
+  readonly found?: (total: number) => void;
+}
+
 /**
- * The rows of all statements. Those of PostgreSQL are read in one snapshot, whatever is read from
- * ClickHouse between them.
+ * The rows of all statements. Those of PostgreSQL are read in one snapshot, whatever is read elsewhere
+ * between them.
  */
 export function readStatements(
   statements: readonly Statement[],
   database: Pick<Database, "rows">,
-  events: EventStore | null,
-  options: ReadOptions,
+  others: OtherStores,
+  options: StatementOptions,
 ): AsyncIterable<RowChunk> {
-  const own = statements.filter((statement) => !isOfEvents(statement)) as SqlStatement[];
+  const own = statements.filter((statement) => !isElsewhere(statement)) as SqlStatement[];
   if (own.length === statements.length) return database.rows(own, options);
-  if (!events) throw new Error("a statement for ClickHouse without one");
-  return inTurn(statements, database.rows(own, options), events, options);
+  const rows = own.length === 0 ? noRows() : database.rows(own, options);
+  return inTurn(statements, rows, others, options);
 }
 
 async function* inTurn(
   statements: readonly Statement[],
   own: AsyncIterable<RowChunk>,
-  events: EventStore,
-  { signal, statementTimeoutMs }: ReadOptions,
+  others: OtherStores,
+  options: StatementOptions,
 ): AsyncGenerator<RowChunk, undefined> {
   const rows = own[Symbol.asyncIterator]();
   let next: IteratorResult<RowChunk> | null = null;
   let ofOwn = 0;
   try {
     for (const [statement, asked] of statements.entries()) {
-      if (isOfEvents(asked)) {
+      if (isElsewhere(asked)) {
         // Says whose turn it is, so that an error has its place.
         yield { statement, bytes: nothing, start: 0, end: 0 };
-        const secondsMax = statementTimeoutMs / 1000;
-        for await (const chunk of events.rows(asked, { signal, secondsMax })) {
+        for await (const chunk of rowsElsewhere(asked, others, options)) {
           yield { ...chunk, statement };
         }
         continue;
@@ -58,6 +71,27 @@ async function* inTurn(
     await rows.return?.();
   }
   return undefined;
+}
+
+async function* noRows(): AsyncGenerator<RowChunk> {}
+
+function rowsElsewhere(
+  asked: EventStatement | SearchStatement,
+  { events, search }: OtherStores,
+  options: StatementOptions,
+): AsyncIterable<RowChunk> {
+  const { signal, statementTimeoutMs, rowBytesMax, found } = options;
+  const secondsMax = statementTimeoutMs / 1000;
+  switch (asked.source) {
+    case "events":
+      if (!events) throw new Error("a statement for ClickHouse without one");
+      return events.rows(asked, { signal, secondsMax });
+    case "search":
+      if (!search) throw new Error("a search without a store");
+      return searchRows(asked, search, { signal, secondsMax, rowBytesMax, ...found && { found } });
+    default:
+      return asked satisfies never;
+  }
 }
 
 const nothing = new Uint8Array();

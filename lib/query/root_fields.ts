@@ -1,13 +1,13 @@
 /** The root fields of a schema and the relations that they read. */
 
 import { hasPages } from "./cursors.ts";
-import { EVENT_RELATIONS, EVENTS, EVENTS_AGGREGATE } from "./event_relations.ts";
+import { EVENT_RELATIONS, EVENTS, EVENTS_AGGREGATE, SEARCH_EVENTS } from "./event_relations.ts";
 import type { DataSchema, Relation } from "./schema.ts";
 
 /** What a root field reads, and in which form. */
 export interface Root {
   readonly relation: Relation;
-  readonly kind: "rows" | "row" | "aggregates" | "connection" | "eventGroups";
+  readonly kind: "rows" | "row" | "aggregates" | "connection" | "eventGroups" | "search";
 }
 
 const rootsBySchema = new WeakMap<DataSchema, ReadonlyMap<string, Root>>();
@@ -27,6 +27,7 @@ export function rootFields(data: DataSchema): ReadonlyMap<string, Root> {
   // Where there are no events, validation lets none of these pass.
   for (const relation of EVENT_RELATIONS) roots.set(relation.listField, { relation, kind: "rows" });
   roots.set(EVENTS_AGGREGATE, { relation: EVENTS, kind: "eventGroups" });
+  roots.set(SEARCH_EVENTS, { relation: EVENTS, kind: "search" });
   rootsBySchema.set(data, roots);
   return roots;
 }

@@ -8,6 +8,7 @@ const PLAIN: readonly string[] = ["relation", "selection", "where", "range"];
 
 /** Why a root field cannot be read in parts, as far as the query alone tells; null where it can. */
 export function whyWhole(root: PlannedRoot | undefined): string | null {
+  if (root?.kind === "search") return `${root.name} is searched for, as one`;
   if (root?.kind !== "rows") return "only a list of rows can be split";
   if (root.read.relation.isOfEvents) return `${root.name} is read from ClickHouse, as one`;
   // Whatever a read can have beside these, now or later, is about all of its rows together.

@@ -3,6 +3,18 @@
  * and put keys that are numbers first.
  */
 
+import {
+  closeBrace,
+  closeBracket,
+  comma,
+  isPlain,
+  openBrace,
+  openBracket,
+  quote,
+  textEnd,
+  textOf,
+} from "./json_text.ts";
+
 export interface DataValue {
   readonly kind: "text" | "number" | "boolean";
   /** The text itself; of a number or boolean its JSON. */
@@ -52,30 +64,4 @@ export function eachValue(
       else if (letter !== 0x6e) visit({ kind: "number", text }, path);
     } else at++;
   }
-}
-
-const [quote, backslash, comma] = [0x22, 0x5c, 0x2c];
-const [openBrace, closeBrace, openBracket, closeBracket] = [0x7b, 0x7d, 0x5b, 0x5d];
-
-/** A letter of a number, or of true, false and null. */
-function isPlain(letter: number): boolean {
-  return letter === 0x2b || letter === 0x2d || letter === 0x2e ||
-    (letter >= 0x30 && letter <= 0x39) || (letter >= 0x41 && letter <= 0x5a) ||
-    (letter >= 0x61 && letter <= 0x7a);
-}
-
-/** Behind the closing quote. */
-function textEnd(data: string, start: number): number {
-  for (let at = start + 1; at < data.length; at++) {
-    const letter = data.charCodeAt(at);
-    if (letter === quote) return at + 1;
-    if (letter === backslash) at++;
-  }
-  return data.length;
-}
-
-function textOf(data: string, start: number, end: number): string {
-  const raw = data.slice(start + 1, end - 1);
-  if (!raw.includes("\\")) return raw;
-  return JSON.parse(data.slice(start, end)) as string;
 }

@@ -5,14 +5,36 @@
 
 /** The words of a text, in order. */
 export function wordsOf(text: string): string[] {
-  // One sigma: which of the two comes of a capital depends on what stands around the word.
-  const plain = text.normalize("NFC").toLowerCase().replaceAll("ς", "σ");
-  return plain.match(words)?.map(cutWord) ?? [];
+  const { folded } = foldCase(text.normalize("NFC"), false);
+  return folded.match(WORD)?.map(cutWord) ?? [];
 }
 
-const words = /[\p{L}\p{N}]+/gu;
+/** A run of letters and digits, in what `foldCase` gives. */
+export const WORD = /[\p{L}\p{N}]+/gu;
 
-function cutWord(word: string): string {
+/**
+ * A text of form NFC in lower case. Where that makes it longer, which one letter (İ) does, `starts`
+ * has the place in the text for each place in what became of it.
+ */
+export function foldCase(
+  text: string,
+  wantsStarts = true,
+): { readonly folded: string; readonly starts: readonly number[] | null } {
+  // One sigma: which of the two comes of a capital depends on what stands around the word.
+  const folded = text.toLowerCase().replaceAll("ς", "σ");
+  if (!wantsStarts || folded.length === text.length) return { folded, starts: null };
+  const starts: number[] = [];
+  let at = 0;
+  for (const letter of text) {
+    const { length } = letter.toLowerCase();
+    for (let i = 0; i < length; i++) starts.push(at + Math.min(i, letter.length));
+    at += letter.length;
+  }
+  return { folded, starts: [...starts, at] };
+}
+
+/** A word as far as it counts. */
+export function cutWord(word: string): string {
   if (word.length <= searchWordCharsMax) return word;
   const isInPair = /[\ud800-\udbff]/.test(word.charAt(searchWordCharsMax - 1));
   return word.slice(0, isInPair ? searchWordCharsMax - 1 : searchWordCharsMax);

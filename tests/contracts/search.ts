@@ -62,7 +62,7 @@ export function testSearch(name: string, { make }: SearchContract): void {
       String.raw`"text":"é \"x\" \\ \u0001 \ud835\udcb3","10":[{},[],{"":-0.0}],"2":""}`;
     const events = [
       indexed(1, data, { userId: "user-1", orgId: "", timestamp: "2026-01-15T10:00:00.000001Z" }),
-      indexed(2, "[]", { entityId: '["a","b"]', eventType: "Deleted" }),
+      indexed(2, "{}", { entityId: '["a","b"]', eventType: "Deleted" }),
     ];
     await world.store(events);
     const { hits } = await world.search(query([], { order: "oldest" }));

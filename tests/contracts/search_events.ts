@@ -19,13 +19,17 @@ export function eventId(n: number): string {
   return `0190a3c0-0000-7000-8000-${n.toString(16).padStart(12, "0")}`;
 }
 
-/** The event of the number, a second behind the one before it; `data` is JSON or becomes it. */
+/**
+ * The event of the number, a second behind the one before it; `data` is an object's JSON or becomes
+ * it, a list as the only thing in one.
+ */
 export function indexed(
   n: number,
   data: unknown = {},
   more: Partial<Omit<StoredEvent, "data">> = {},
 ): IndexedEvent {
-  const text = typeof data === "string" ? data : JSON.stringify(data);
+  const object = Array.isArray(data) ? { list: data } : data;
+  const text = typeof object === "string" ? object : JSON.stringify(object);
   const timestamp = more.timestamp ?? timestampOf((BEGIN + n * 1000) * 1000);
   return {
     eventId: eventId(n),

@@ -31,7 +31,7 @@ async function kinds(
   const fields = some.fields ?? PEOPLE_FIELDS;
   const batches = batchesOf(fields, chunks, some.batchRowsMax);
   for await (
-    const message of toFlight(arrowSchemaMessage(fields), batches, (count) => rows += count)
+    const message of toFlight(() => arrowSchemaMessage(fields), batches, (count) => rows += count)
   ) {
     const bytes = new Uint8Array(message.byteLength);
     message.writeTo(bytes, 0);
@@ -79,7 +79,7 @@ Deno.test("toFlight() gives the labels of an enum between schema and batches", a
 for (const rows of [0, 3]) {
   Deno.test(`toFlight() gives no message when the rows fail after ${rows} of the first batch`, async () => {
     const batches = batchesOf(PEOPLE_FIELDS, failing(rows));
-    const messages = toFlight(arrowSchemaMessage(PEOPLE_FIELDS), batches, () => {});
+    const messages = toFlight(() => arrowSchemaMessage(PEOPLE_FIELDS), batches, () => {});
     await rejects(() => messages.next(), { code: "UNAVAILABLE" });
   });
 }
@@ -98,7 +98,7 @@ Deno.test("toFlight() ends the rows when nobody wants more", async () => {
     }
   }
   const messages = toFlight(
-    arrowSchemaMessage(PEOPLE_FIELDS),
+    () => arrowSchemaMessage(PEOPLE_FIELDS),
     batchesOf(PEOPLE_FIELDS, watched()),
     () => {},
   );
