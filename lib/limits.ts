@@ -583,7 +583,8 @@ export const LIMITS = {
     value: 10_000,
     min: 1,
     max: 1_000_000,
-    why: "the newest hits, of which the embedded search ranks by relevance: each costs it some 5 us",
+    why:
+      "the newest hits, of which the embedded search ranks by relevance: each costs it some 5 us",
   },
   searchPageBytesMax: {
     value: 64 * MiB,

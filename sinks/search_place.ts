@@ -1,7 +1,8 @@
 /** Which of the two stores of searched events there is, and the ways to it. */
 
+import { openElasticsearchIndex } from "../lib/elasticsearch/event_index.ts";
+import { openElasticsearchSearch } from "../lib/elasticsearch/event_search.ts";
 import type { ElasticsearchSettings } from "../lib/elasticsearch/url.ts";
-import { AppError } from "../lib/errors.ts";
 import type { Limits } from "../lib/limits.ts";
 import type { SearchColumn } from "../lib/search/columns.ts";
 import type { SearchIndex, SearchStore } from "../lib/search/store.ts";
@@ -21,12 +22,14 @@ export type SearchSettings =
   );
 
 /** The side that is written; nothing is asked of it before it is used. */
-export function openSearchIndex(settings: SearchSettings, _limits: Limits): SearchIndex {
+export function openSearchIndex(settings: SearchSettings, limits: Limits): SearchIndex {
   const { retentionDays } = settings;
   const columns = settings.columns.map(({ name }) => name);
   switch (settings.kind) {
-    case "elasticsearch":
-      throw new AppError("UNSUPPORTED", "no Elasticsearch yet");
+    case "elasticsearch": {
+      const { elasticsearch } = settings;
+      return openElasticsearchIndex({ settings: elasticsearch, columns, retentionDays, limits });
+    }
     case "embedded":
       return sqliteIndex({ folder: settings.folder, columns, retentionDays });
     default:
@@ -35,12 +38,12 @@ export function openSearchIndex(settings: SearchSettings, _limits: Limits): Sear
 }
 
 /** The side that is searched; nothing is asked of it before it is used. */
-export function openSearchStore(settings: SearchSettings, _limits: Limits): SearchStore {
+export function openSearchStore(settings: SearchSettings, limits: Limits): SearchStore {
   switch (settings.kind) {
     case "elasticsearch":
-      throw new AppError("UNSUPPORTED", "no Elasticsearch yet");
+      return openElasticsearchSearch({ settings: settings.elasticsearch, limits });
     case "embedded":
-      return openSqliteSearch(settings.folder);
+      return openSqliteSearch({ folder: settings.folder, limits });
     default:
       return settings satisfies never;
   }

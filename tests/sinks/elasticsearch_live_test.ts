@@ -8,11 +8,13 @@ import { limits } from "../../lib/limits.ts";
 import { elasticsearchLag } from "../../sinks/elasticsearch_lag.ts";
 import { openSearchIndex } from "../../sinks/search_place.ts";
 import { event, events } from "../lib/events/events.ts";
+import { testElasticsearch } from "../services/elasticsearch.ts";
 import { testNats } from "../services/nats.ts";
 import { Bridged } from "./bridged.ts";
 import { countStored, SEARCH_PLACES, searching, type SearchPlace } from "./searching.ts";
 
 await testNats();
+await testElasticsearch();
 
 const { signal } = new AbortController();
 

@@ -6,6 +6,7 @@ import {
   rejects,
   strictEqual as equal,
 } from "node:assert/strict";
+import { setTimeout as delay } from "node:timers/promises";
 import { limits } from "../../lib/limits.ts";
 import { compareLog } from "../../lib/observer/verify.ts";
 import { connect } from "../../lib/postgres/connection.ts";
@@ -15,6 +16,7 @@ import { verifySearch } from "../../sinks/elasticsearch_verify.ts";
 import { openSearchIndex, openSearchStore } from "../../sinks/search_place.ts";
 import { run } from "../commands/program.ts";
 import { Observed } from "../lib/observer/observed.ts";
+import { testElasticsearch } from "../services/elasticsearch.ts";
 import { testNats } from "../services/nats.ts";
 import { testPostgres } from "../services/postgres.ts";
 import {
@@ -27,6 +29,7 @@ import {
 
 const server = await testPostgres();
 await testNats();
+await testElasticsearch();
 
 const table = {
   sql: "create table t (id int primary key, v int); create table u (id int primary key)",
@@ -169,6 +172,7 @@ for (const [name, make] of Object.entries(SEARCH_PLACES)) {
     const writer = (async () => {
       for (let n = 0; writing; n += 100) {
         await own.query(`insert into t select generate_series(${n}, ${n + 99})`);
+        await delay(50); // Elasticsearch must be able to follow
       }
     })();
     const found = [];

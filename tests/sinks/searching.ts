@@ -1,5 +1,6 @@
 /** The sink of searched events as it runs, within a test, on either store. */
 
+import { readElasticsearchUrl } from "../../lib/elasticsearch/url.ts";
 import { AppError } from "../../lib/errors.ts";
 import { readNatsUrl } from "../../lib/events/nats_url.ts";
 import { type Limits, limits } from "../../lib/limits.ts";
@@ -7,6 +8,7 @@ import { createLog } from "../../lib/log.ts";
 import { runElasticsearch } from "../../sinks/elasticsearch.ts";
 import type { ElasticsearchState } from "../../sinks/elasticsearch_state.ts";
 import { openSearchIndex, type SearchSettings } from "../../sinks/search_place.ts";
+import { testElasticsearch } from "../services/elasticsearch.ts";
 
 /** No event of a test is too old. */
 const retentionDays = 36_500;
@@ -23,6 +25,23 @@ export interface SearchPlace {
 
 /** The stores, by what they are called. */
 export const SEARCH_PLACES: Readonly<Record<string, () => Promise<SearchPlace>>> = {
+  Elasticsearch: async () => {
+    const url = (await testElasticsearch()).url();
+    const elasticsearch = readElasticsearchUrl(url);
+    const { base, prefix } = elasticsearch;
+    const remove = async () => {
+      const found = await fetch(`${base}/_cat/indices/${prefix}fraiseql-events-*?h=index`);
+      for (const name of (await found.text()).split("\n").filter((name) => name !== "")) {
+        await (await fetch(`${base}/${name}`, { method: "DELETE" })).body?.cancel();
+      }
+    };
+    return {
+      settings: { kind: "elasticsearch", elasticsearch, columns: [], retentionDays },
+      env: { FRAISEQL_ELASTICSEARCH_URL: url, FRAISEQL_SINKS: "elasticsearch" },
+      lose: remove,
+      remove,
+    };
+  },
   "the embedded search": async () => {
     const dataDir = await Deno.makeTempDir({ prefix: "fraiseql-search-" });
     const folder = `${dataDir}/search`;
