@@ -1,8 +1,10 @@
-/** `fraiseql migrate`: what database, NATS and ClickHouse must hold for writes to become events. */
+/** `fraiseql migrate`: what every service must hold for writes to become events. */
 
 import { connectClickhouse } from "../lib/clickhouse/client.ts";
 import { dropClickhouse, migrateClickhouse } from "../lib/clickhouse/migrate.ts";
 import type { Config } from "../lib/config.ts";
+import { connectElasticsearch } from "../lib/elasticsearch/client.ts";
+import { dropElasticsearch, migrateElasticsearch } from "../lib/elasticsearch/migrate.ts";
 import { runningUrl } from "../lib/embedded/services_file.ts";
 import { migrateNats } from "../lib/events/streams.ts";
 import { createLog } from "../lib/log.ts";
@@ -12,6 +14,7 @@ import { clickhouseSettings } from "./clickhouse.ts";
 import { findDatabase } from "./database.ts";
 import { openNats } from "./nats.ts";
 import { answer, progress, say } from "./say.ts";
+import { searchSettings } from "./search.ts";
 
 /** Makes or upgrades schema `fraiseql` and the streams, or removes the schema; says what it did. */
 export async function migrate(
@@ -31,8 +34,32 @@ export async function migrate(
   else if (natsUrl !== null) await migrateStreams(config, signal);
   const clickhouseUrl = config.clickhouseUrl ?? await runningUrl(config.dataDir, "clickhouse");
   if (clickhouseUrl !== null) await migrateTables(config, clickhouseUrl, flags, signal);
+  await migrateSearch(config, flags, signal);
   return 0;
 }
+
+/** The embedded search has nothing but its files, which its sink makes. */
+async function migrateSearch(
+  config: Config,
+  flags: { readonly down?: boolean },
+  signal: AbortSignal,
+): Promise<void> {
+  const settings = searchSettings(config);
+  if (settings.kind !== "elasticsearch") return;
+  const elasticsearch = connectElasticsearch(settings.elasticsearch, config.limits);
+  try {
+    const { retentionDays } = settings;
+    const columns = settings.columns.map(({ name }) => name);
+    const parts = flags.down
+      ? await dropElasticsearch(elasticsearch, signal)
+      : (await migrateElasticsearch(elasticsearch, { columns, retentionDays }, signal)).parts;
+    for (const { part, done } of parts) answer(`${WORDS[done]} ${part} in Elasticsearch\n`);
+  } finally {
+    elasticsearch.close();
+  }
+}
+
+const WORDS = { made: "made", changed: "changed", nothing: "up to date:", removed: "removed" };
 
 async function migrateTables(
   config: Config,
@@ -49,9 +76,8 @@ async function migrateTables(
       onProgress: progress("a new table for ClickHouse", "events"),
     }, signal);
   for (const { table, done: what, changes } of done) {
-    const words = { made: "made", changed: "changed", nothing: "up to date:", removed: "removed" };
     const more = changes.length > 0 ? `: ${changes.join(", ")}` : "";
-    answer(`${words[what]} ${table} in ClickHouse${more}\n`);
+    answer(`${WORDS[what]} ${table} in ClickHouse${more}\n`);
   }
 }
 
