@@ -14,11 +14,15 @@ import { searchCursor } from "./search_cursors.ts";
 import type { HighlightSelection, HitSelection, SearchRead } from "./search_read.ts";
 import { leafField, recordsField } from "./sql_parts.ts";
 
-/** A field of a result and how its value is written; a constant has none. */
+/** Writes a value of a source, its length before it. */
+export type WriteValue<Source> = (rows: BinaryRows, source: Source) => void;
+
+/** A field of a result and how its value is written. */
 export interface Part<Source> {
   readonly field: ResultField;
   readonly oid: number;
-  readonly write: ((rows: BinaryRows, source: Source) => void) | null;
+  /** A constant has no value, an inline object one for each of its fields. */
+  readonly values: readonly WriteValue<Source>[];
 }
 
 /** What a page tells of itself. */
@@ -51,9 +55,6 @@ export function hitParts(
       case "node": {
         const inner = part.selection.map(eventPart);
         const fields = inner.map(({ field }) => field);
-        const of =
-          (write: NonNullable<Part<StoredEvent>["write"]>) =>
-          (rows: BinaryRows, { event }: SearchHit) => write(rows, event);
         if (!isFlat) return recordPart(part.name, inner, ({ event }: SearchHit) => event);
         const object: ObjectField = {
           kind: "object",
@@ -62,13 +63,10 @@ export function hitParts(
           fields,
           inlinePrefix: "",
         };
-        return {
-          field: object,
-          oid: 0,
-          write: (rows, hit) => {
-            for (const { write } of inner) if (write) of(write)(rows, hit);
-          },
-        };
+        const values = inner.flatMap((event) => event.values).map(
+          (write): WriteValue<SearchHit> => (rows, hit) => write(rows, hit.event),
+        );
+        return { field: object, oid: 0, values };
       }
       default:
         return part satisfies never;
@@ -104,7 +102,7 @@ export function totalPart(name: string): Part<PageFound> {
   return {
     field: leafField(name, false, BIG_INT, BIG_INT.oid),
     oid: BIG_INT.oid,
-    write: (rows, { total }) => rows.int8(BigInt(total ?? 0)),
+    values: [(rows, { total }) => rows.int8(BigInt(total ?? 0))],
   };
 }
 
@@ -122,11 +120,13 @@ export function attributes<Source>(
   rows: BinaryRows,
   source: Source,
 ): Attribute[] {
-  return parts.flatMap(({ oid, write }) => write ? { oid, write: () => write(rows, source) } : []);
+  return parts.flatMap(({ oid, values }) =>
+    values.map((write) => ({ oid, write: () => write(rows, source) }))
+  );
 }
 
 export function constant(field: ResultField & { kind: "constant" }): Part<unknown> {
-  return { field, oid: 0, write: null };
+  return { field, oid: 0, values: [] };
 }
 
 function recordPart<Source, Inner>(
@@ -138,7 +138,7 @@ function recordPart<Source, Inner>(
   return {
     field: { kind: "object", name, nullable: false, oid: RECORD_OID, fields },
     oid: RECORD_OID,
-    write: (rows, source) => rows.record(attributes(parts, rows, inner(source))),
+    values: [(rows, source) => rows.record(attributes(parts, rows, inner(source)))],
   };
 }
 
@@ -150,7 +150,7 @@ function textPart<Source>(
   return {
     field: { kind: "scalar", name, nullable, type: { kind: "text" }, oid: TEXT },
     oid: TEXT,
-    write: (rows, source) => writeText(rows, read(source)),
+    values: [(rows, source) => writeText(rows, read(source))],
   };
 }
 
@@ -163,7 +163,7 @@ function booleanPart<Source>(name: string, read: (source: Source) => boolean): P
   return {
     field: { kind: "scalar", name, nullable: false, type: { kind: "bool" }, oid: BOOLEAN },
     oid: BOOLEAN,
-    write: (rows, source) => rows.boolean(read(source)),
+    values: [(rows, source) => rows.boolean(read(source))],
   };
 }
 
@@ -175,10 +175,10 @@ function highlightsPart(
   return {
     field: recordsField(name, inner.map(({ field }) => field)),
     oid: RECORD_ARRAY_OID,
-    write: (rows, { event }) => {
+    values: [(rows, { event }) => {
       const found = highlightsOf(event.data, terms);
       rows.array(RECORD_OID, found, (highlight) => rows.record(attributes(inner, rows, highlight)));
-    },
+    }],
   };
 }
 
@@ -201,7 +201,7 @@ function highlightPart(part: HighlightSelection): Part<Highlight> {
       return {
         field: { kind: "list", name: part.name, nullable: false, oid: TEXT_ARRAY, item },
         oid: TEXT_ARRAY,
-        write: (rows, { path }) => rows.array(TEXT, path, (key) => rows.text(key)),
+        values: [(rows, { path }) => rows.array(TEXT, path, (key) => rows.text(key))],
       };
     }
     default:
@@ -216,10 +216,10 @@ function eventPart(selection: Selection): Part<StoredEvent> {
     throw new Error(`events have no ${selection.name}`);
   }
   const { name, column: { name: event, type, nullable }, path } = selection;
-  const part = (write: (rows: BinaryRows, event: StoredEvent) => void): Part<StoredEvent> => ({
+  const part = (write: WriteValue<StoredEvent>): Part<StoredEvent> => ({
     field: leafField(name, nullable || path !== undefined, type, type.oid),
     oid: type.oid,
-    write,
+    values: [write],
   });
   switch (event) {
     case "eventId":

@@ -108,10 +108,11 @@ export async function* searchRows(
     yield* chunk(await objectRow(statement, shape.parts, pages, rows, options));
     return undefined;
   }
+  const values = shape.parts.flatMap((part) => part.values);
   for await (const { hits, total } of pages) {
     if (wantsTotal && total !== null) options.found?.(total);
     for (const hit of hits) {
-      rows.row(shape.parts.flatMap(({ write }) => write ? () => write(rows, hit) : []));
+      rows.row(values.map((write) => () => write(rows, hit)));
       if (rows.byteLength >= chunkBytes) yield* chunk(rows);
     }
     yield* chunk(rows);
@@ -168,8 +169,7 @@ async function objectRow(
       const records = lists.find((list) => list.part === part)?.records;
       return () => rows.records(count, records?.bytes ?? new Uint8Array());
     }
-    const { write } = part;
-    return write ? () => write(rows, page) : [];
+    return part.values.map((write) => () => write(rows, page));
   }));
   return rows;
 }
