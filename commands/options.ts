@@ -83,6 +83,31 @@ export function withoutValues(message: string): string {
     .replaceAll(/\b(\w+):\/\/[^\s']*/g, "$1://...");
 }
 
+/** The services of events; what is not named is empty, which is not set. */
+function eventServices(config: Config): Record<string, string> {
+  const named = {
+    NATS_URL: config.natsUrl,
+    CLICKHOUSE_URL: config.clickhouseUrl,
+    CLICKHOUSE_USER: config.clickhouseUser,
+    CLICKHOUSE_PASSWORD: config.clickhousePassword,
+    CLICKHOUSE_DATABASE: config.clickhouseDatabase,
+    ELASTICSEARCH_URL: config.elasticsearchUrl,
+    ELASTICSEARCH_API_KEY: config.elasticsearchApiKey,
+    ELASTICSEARCH_USER: config.elasticsearchUser,
+    ELASTICSEARCH_PASSWORD: config.elasticsearchPassword,
+    ELASTICSEARCH_CA: config.elasticsearchCa,
+  };
+  const secret = new Set(CONFIG_KEYS.filter((row) => row.secret).map(({ env }) => env));
+  return Object.fromEntries(
+    Object.entries(named).flatMap(([name, value]) => {
+      const variable = `FRAISEQL_${name}`;
+      // Read from its file already, and one of both is set.
+      const file = secret.has(variable) ? [[`${variable}_FILE`, ""]] : [];
+      return [[variable, value ?? ""], ...file];
+    }),
+  );
+}
+
 /** A configuration as environment, for a process that must see the same. */
 export function configEnvironment(config: Config, databaseUrl: string): Record<string, string> {
   const { hostname, port } = config.flightBindAddr;
@@ -91,14 +116,16 @@ export function configEnvironment(config: Config, databaseUrl: string): Record<s
     DATABASE_URL: databaseUrl,
     DATABASE_URL_FILE: "", // empty is not set: one of both
     FRAISEQL_SAMPLE: "none",
-    // The process that it is for has no part in events.
-    FRAISEQL_TOPOLOGY: config.topology === "full" ? "dual" : config.topology,
+    FRAISEQL_TOPOLOGY: config.topology,
     FRAISEQL_FLIGHT_BIND_ADDR: `${host}:${port}`,
     FRAISEQL_DB_SCHEMAS: config.dbSchemas.join(","),
     ...config.schema !== null && { FRAISEQL_SCHEMA: config.schema },
     FRAISEQL_DATA_DIR: config.dataDir,
     FRAISEQL_UNREPRESENTABLE: config.unrepresentable,
     FRAISEQL_SINKS: config.sinks.join(",") || "none",
+    FRAISEQL_SEARCH_COLUMNS: config.searchColumns.map(({ path }) => path.join(".")).join(","),
+    FRAISEQL_EVENT_RETENTION_DAYS: String(config.eventRetentionDays),
+    ...eventServices(config),
     FRAISEQL_FLIGHT_VIEWS: config.flightViews.join(","),
     FRAISEQL_LOG_LEVEL: config.logLevel,
     ...Object.fromEntries(

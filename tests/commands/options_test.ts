@@ -120,6 +120,8 @@ for (const [message, shown] of messages) {
   });
 }
 
+const pem = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----";
+
 Deno.test("configEnvironment() gives another process the same configuration", () => {
   const config = configFrom(
     ...["--topology", "arrow", "--flight-bind-addr", "[::1]:0", "--db-schemas", "a,b"],
@@ -134,6 +136,11 @@ Deno.test("configEnvironment() gives another process the same configuration", ()
       "s.graphql",
     ],
     ...["--log-level", "warn", "--limits-query-depth-max", "3", "--limits-drain-seconds-max", "0"],
+    ...["--sinks", "clickhouse,elasticsearch", "--event-retention-days", "7"],
+    ...["--search-columns", "total,items.price", "--nats-url", "nats://n:1"],
+    ...["--clickhouse-url", "http://c:1", "--clickhouse-user", "u", "--clickhouse-password", "p"],
+    ...["--clickhouse-database", "d", "--elasticsearch-url", "https://e:1"],
+    ...["--elasticsearch-user", "u", "--elasticsearch-password", "p", "--elasticsearch-ca", pem],
   );
   const env = configEnvironment(config, "postgres://u:p@h/d");
   const again = readConfig({ flags: {}, env, file: null, readSecret: () => "" });
@@ -142,11 +149,16 @@ Deno.test("configEnvironment() gives another process the same configuration", ()
 
 Deno.test("configEnvironment() names what another process may be told, and nothing else", () => {
   const env = configEnvironment(configFrom(), "postgres://h/d");
-  equal(env.FRAISEQL_TOPOLOGY, "dual", "Flight has no part in events");
+  equal(env.FRAISEQL_TOPOLOGY, "full", "both processes have the same fields of events");
   equal(env.FRAISEQL_FLIGHT_VIEWS, "", "empty is not set");
   equal(readConfig({ flags: {}, env, file: null, readSecret: () => "" }).flightViews.length, 0);
   // Of the environment and the file that both processes have.
-  const both = { DATABASE_URL_FILE: "/f", FRAISEQL_SAMPLE: "shop", ...env };
+  const both = {
+    DATABASE_URL_FILE: "/f",
+    FRAISEQL_CLICKHOUSE_URL_FILE: "/f",
+    FRAISEQL_SAMPLE: "shop",
+    ...env,
+  };
   const file = { path: "fraiseql.toml", text: 'sample = "shop"' };
   equal(
     readConfig({ flags: {}, env: both, file, readSecret: () => "" }).databaseUrl,
