@@ -12,6 +12,8 @@ import { readCatalog } from "../lib/postgres/catalog.ts";
 import { catalogStamp } from "../lib/postgres/catalog_stamp.ts";
 import { connect } from "../lib/postgres/connection.ts";
 import type { Database } from "../lib/query/database.ts";
+import type { SearchProvider } from "../lib/query/search_read.ts";
+import { searchProviderOf } from "./event_search.ts";
 import { eventStoreOf } from "./event_store.ts";
 import { readSchemaFile } from "./schema_file.ts";
 import { openEngine } from "../lib/query/open_query.ts";
@@ -43,6 +45,8 @@ export async function findDatabase(
 
 export interface ServingOptions {
   readonly metrics: Metrics;
+  /** Of `searchProviderOf`; who gives it closes it. */
+  readonly search: SearchProvider | null;
   /** The server found by itself that the schema was changed. */
   readonly onChanged: () => void;
 }
@@ -70,6 +74,7 @@ export function engineOf(
     onNotes: (notes) => notes.forEach((note) => log[level]("schema note", { note })),
     log,
     events: eventStoreOf(config),
+    search: serving ? serving.search : searchProviderOf(config),
     ...serving && { onChanged: serving.onChanged },
     ...serving && seconds > 0 && {
       resultCache: { seconds, relations, metrics: serving.metrics },

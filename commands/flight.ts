@@ -7,6 +7,7 @@ import { createLog } from "../lib/log.ts";
 import { createMetrics } from "../lib/metrics.ts";
 import { openDatabase } from "../lib/postgres/database.ts";
 import { engineOf, findDatabase } from "./database.ts";
+import { searchProviderOf } from "./event_search.ts";
 import { openEventSources } from "./event_sources.ts";
 import { untilThere } from "./wait.ts";
 
@@ -27,6 +28,7 @@ async function serveUntilStopped(config: Config, signal: AbortSignal): Promise<v
   const found = await findDatabase(config, log, signal);
   const { url } = found;
   const events = openEventSources(config, log);
+  const search = searchProviderOf(config);
   try {
     const database = await untilThere(
       url,
@@ -53,7 +55,7 @@ async function serveUntilStopped(config: Config, signal: AbortSignal): Promise<v
         url,
         log,
         signal,
-        () => engineOf(config, database, log, { metrics, onChanged }),
+        () => engineOf(config, database, log, { metrics, search, onChanged }),
       );
       if (signal.aborted) return; // from here on the process listens to signals itself
       await runFlightProcess({
@@ -88,6 +90,7 @@ async function serveUntilStopped(config: Config, signal: AbortSignal): Promise<v
       await database.close();
     }
   } finally {
+    await search?.store.close();
     await events.close();
     await found.close();
   }

@@ -11,8 +11,10 @@ import { createLog, type Log } from "../lib/log.ts";
 import { createMetrics } from "../lib/metrics.ts";
 import { openDatabase, type PostgresDatabase } from "../lib/postgres/database.ts";
 import type { RootList } from "../lib/query/query_engine.ts";
+import type { SearchProvider } from "../lib/query/search_read.ts";
 import { engineOf, isFirstStart, loadSample } from "./database.ts";
 import { LateEngine } from "./late_engine.ts";
+import { searchProviderOf } from "./event_search.ts";
 import { Events } from "./events.ts";
 import { exampleQuery } from "./example_query.ts";
 import { flightCommand } from "./flight_command.ts";
@@ -51,6 +53,7 @@ class Parts {
   flight: SupervisedFlight | null = null;
   database: PostgresDatabase | null = null;
   events: Events | null = null;
+  search: SearchProvider | null = null;
   /** What the database could be asked at the start. */
   lists: readonly RootList[] = [];
   stopPostgres: (() => Promise<void>) | null = null;
@@ -62,6 +65,7 @@ class Parts {
       this.flight?.stop(drainSeconds),
       this.events?.stop(drainSeconds),
     ]);
+    await this.search?.store.close();
     await this.database?.close();
     await this.stopPostgres?.();
   }
@@ -147,13 +151,14 @@ async function startTransports(
         }),
     );
     parts.database = database;
+    const search = parts.search = searchProviderOf(config);
     const onChanged = () => void tellFlight(parts, log);
     engine.set(
       await untilThere(
         url,
         log,
         signal,
-        () => engineOf(config, database, log, { metrics, onChanged }),
+        () => engineOf(config, database, log, { metrics, search, onChanged }),
       ),
     );
     parts.lists = engine.rootLists();
