@@ -3,7 +3,7 @@
     both_ways.py <http url> <flight url>  < jobs
 
 A job is a JSON line {"query": text, "variables": object, "ordered": bool, "mayRefuse": bool}; the
-query has one root field. Objects of aggregates are flattened as Flight has them. With mayRefuse both
+query has one root field. Objects of aggregates are flattened as Flight has them, searches are rows. With mayRefuse both
 may say that a value is UNREPRESENTABLE. The answer is a line for each: {"rows": n, "schema": text} when both agree, else {"fault": text}. Arrow values become
 JSON by the converter below, which is written from the table of types and from nothing else.
 """
@@ -168,6 +168,15 @@ def flat(row, names):
     return ("object", [(prefix + name, value) for prefix, (name, value) in pairs])
 
 
+def hits(row, names):
+    """What a search found, an event a row, as its record batches have them."""
+    edges = dict(row[1]).get("edges")
+    if edges is None or "edges" in names:
+        return [row]
+    splice = lambda name, value: value[1] if name == "node" and "node" not in names else [(name, value)]
+    return [("object", [pair for name, value in edge for pair in splice(name, value)]) for _, edge in edges]
+
+
 def http_rows(url, query, variables):
     body = json.dumps({"query": query, "variables": variables}).encode()
     headers = {"content-type": "application/json", "accept": "application/graphql-response+json"}
@@ -203,7 +212,8 @@ def compare(http_url, client, job):
     names = table.schema.names
     got = [json.dumps(marked(("object", list(zip(names, row))))) for row in zip(*columns)]
     root = pa.field("row", pa.struct(list(table.schema)))
-    rows = [flat(row, names) for row in http_rows(http_url, query, variables)]
+    found = [hit for row in http_rows(http_url, query, variables) for hit in hits(row, names)]
+    rows = [flat(row, names) for row in found]
     wanted = [json.dumps(marked(typed(root, row))) for row in rows]
     if (got != wanted) if job.get("ordered") else (Counter(got) != Counter(wanted)):
         for mine, theirs in zip(sorted(got), sorted(wanted)):
