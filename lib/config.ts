@@ -184,7 +184,6 @@ function searchColumns(text: string): readonly SearchColumn[] | Fault {
   return typeof columns === "string" ? new Fault(columns) : columns;
 }
 
-const events = "the event path";
 const auth = "authentication";
 
 // deno-fmt-ignore: a table reads best as one

@@ -41,12 +41,13 @@ export interface VerifiedSearch {
 
 /** Compares; throws `UNAVAILABLE` where the store cannot be asked or its sink does not come on. */
 export async function verifySearch(options: VerifySearchOptions): Promise<VerifiedSearch> {
-  const { onWait } = options;
-  for (let tries = 1, saidSo = false;; tries++) {
-    const stored = await untilStored(options, () => {
-      if (!saidSo) onWait();
-      saidSo = true;
-    });
+  let saidSo = false;
+  const onWait = () => {
+    if (!saidSo) options.onWait();
+    saidSo = true;
+  };
+  for (let tries = 1;; tries++) {
+    const stored = await untilStored(options, onWait);
     const { verified, isSure } = await compare(options, stored);
     if (verified.differences.length === 0 || isSure || tries === triesMax) return verified;
   }

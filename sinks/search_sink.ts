@@ -43,7 +43,7 @@ export class SearchSink implements Sink<readonly IndexedEvent[]> {
   }
 
   async write(payload: readonly IndexedEvent[], signal: AbortSignal): Promise<Refusal[]> {
-    const { index, retentionDays, onTooOld } = this.options;
+    const { retentionDays, onTooOld } = this.options;
     const oldest = oldestMicros(retentionDays);
     const rows = [...payload.keys()].filter((row) => (payload[row]?.micros ?? 0) >= oldest);
     const isWhole = rows.length === payload.length;

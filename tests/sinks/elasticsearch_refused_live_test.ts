@@ -1,7 +1,5 @@
 /** Events that Elasticsearch refuses or that change their types, from PostgreSQL to the dead letters. */
 
-// deno-lint-ignore-file camelcase -- the names are Elasticsearch's
-
 import { deepStrictEqual as deepEqual, match, strictEqual as equal } from "node:assert/strict";
 import { mappingsOf } from "../../lib/elasticsearch/documents.ts";
 import { namesWith } from "../../lib/elasticsearch/names.ts";
@@ -36,11 +34,11 @@ Deno.test("of 100,000 events those that Elasticsearch refuses are parked with it
   const { base, prefix } = settings.elasticsearch;
   const month = `${base}/${namesWith(prefix).index(new Date().toISOString())}`;
   const mappings = mappingsOf("elasticsearch", { columns: [], retentionDays: 90 });
-  const withDepth = (depth_limit: number) => ({
+  const withDepth = (levels: number) => ({
     ...mappings,
     properties: {
       ...mappings.properties,
-      data: { ...mappings.properties.data, depth_limit },
+      data: { ...mappings.properties["data"], "depth_limit": levels },
     },
   });
   await put(month, { mappings: withDepth(4) });
