@@ -75,7 +75,7 @@ Deno.test("readConfig() has a default for everything", () => {
     unrepresentable: "error",
     sample: null,
     changeLogFull: "stop-capturing",
-    sinks: ["clickhouse"],
+    sinks: ["clickhouse", "elasticsearch"],
     eventRetentionDays: 90,
     searchColumns: [],
     corsOrigins: [],
@@ -90,14 +90,26 @@ Deno.test("readConfig() has a default for everything", () => {
   }
 });
 
-Deno.test("readConfig() stores events in ClickHouse where the database is embedded or its URL is given", () => {
+Deno.test("readConfig() stores events where a URL is given, and with the embedded database everywhere", () => {
   const database = { DATABASE_URL: "postgres://h/d" };
-  deepEqual(read({}).sinks, ["clickhouse"]);
-  deepEqual(read({ env: database }).sinks, []);
-  const named = { ...database, FRAISEQL_CLICKHOUSE_URL: "http://h:8123" };
-  deepEqual(read({ env: named }).sinks, ["clickhouse"]);
-  deepEqual(read({ env: { ...database, FRAISEQL_SINKS: "clickhouse" } }).sinks, ["clickhouse"]);
-  deepEqual(read({ env: { ...named, FRAISEQL_SINKS: "none" } }).sinks, []);
+  const sinksOf = (env: Record<string, string>) => read({ env }).sinks;
+  deepEqual(sinksOf({}), ["clickhouse", "elasticsearch"]);
+  deepEqual(sinksOf(database), []);
+  const clickhouse = { ...database, FRAISEQL_CLICKHOUSE_URL: "http://h:8123" };
+  const both = { ...clickhouse, FRAISEQL_ELASTICSEARCH_URL: "http://h:9200" };
+  deepEqual(sinksOf(clickhouse), ["clickhouse"]);
+  deepEqual(sinksOf(both), ["clickhouse", "elasticsearch"]);
+  deepEqual(sinksOf({ ...database, FRAISEQL_SINKS: "clickhouse" }), ["clickhouse"]);
+  deepEqual(sinksOf({ FRAISEQL_SINKS: "elasticsearch, clickhouse" }), [
+    "clickhouse",
+    "elasticsearch",
+  ]);
+  deepEqual(sinksOf({ ...both, FRAISEQL_SINKS: "none" }), []);
+  for (const odd of ["kafka", "none,clickhouse", ","]) {
+    deepEqual(faultsOf({ env: { FRAISEQL_SINKS: odd } }), [
+      `FRAISEQL_SINKS: must be some of clickhouse, elasticsearch, or none (is "${odd}")`,
+    ]);
+  }
 });
 
 Deno.test("readConfig() takes ClickHouse's keys, and none of them without the URL", () => {
