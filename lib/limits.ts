@@ -471,6 +471,14 @@ export const LIMITS = {
     max: 2000,
     why: "a bulk request to the store of searched events waits so long for further events",
   },
+  searchAheadDaysMax: {
+    value: 366,
+    min: 1,
+    max: 36_500,
+    why:
+      "events further ahead in time are parked where they are searched: each month is an index or " +
+      "a file of its own, and a clock that is wrong would make hundreds",
+  },
   bridgeOverlapEventsMax: {
     value: 2_000_000,
     min: 0,

@@ -35,6 +35,8 @@ export interface Metrics {
   /** Events of other producers since the publisher began, and messages of theirs that wait. */
   readonly ingestEvents: Gauge<"outcome">;
   readonly ingestBacklog: Gauge;
+  /** Events since the sink of searched events began that were older than the retention. */
+  readonly searchTooOld: Gauge;
   /** Queries that the result cache may answer, those that it did and those that it did not. */
   readonly resultCacheHits: Counter;
   readonly resultCacheMisses: Counter;
@@ -143,6 +145,11 @@ export function createMetrics(): Metrics {
     ingestBacklog: new Gauge({
       name: "fraiseql_ingest_backlog_messages",
       help: "Messages in FRAISEQL_INGEST behind the last that was taken",
+      registers,
+    }),
+    searchTooOld: new Gauge({
+      name: "fraiseql_search_too_old_events",
+      help: "Events left out of search since its sink began, being older than the retention",
       registers,
     }),
     resultCacheHits: new Counter({

@@ -78,6 +78,7 @@ async function store(
       index,
       name: searchStoreName(search),
       retentionDays: search.retentionDays,
+      aheadDaysMax: limits.searchAheadDaysMax,
       log,
       onConnected: () => teller.tell({ kind: "working", reason: "" }),
       onTooOld: (count) => tooOld += count,

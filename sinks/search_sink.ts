@@ -11,6 +11,8 @@ export interface SearchSinkOptions {
   /** For the log. */
   readonly name: string;
   readonly retentionDays: number;
+  /** What is further ahead in time is refused. */
+  readonly aheadDaysMax: number;
   readonly log: Log;
   /** It is there, and what must be there is. */
   readonly onConnected?: () => void;
@@ -20,7 +22,8 @@ export interface SearchSinkOptions {
 
 /**
  * Stores events that are not there yet. Those that are older than the retention are left out and
- * counted, as ClickHouse does: their month would be made, and swept within the hour.
+ * counted, as ClickHouse does: their month would be made, and swept within the hour. Those too far
+ * ahead are refused: each month is an index or a file of its own, of which a store holds some hundreds.
  *
  * What refuses a payload as a whole is never the data: the store tells of that row by row. So it is
  * waited for, and what does not pass ends the sink when it connects again.
@@ -43,15 +46,23 @@ export class SearchSink implements Sink<readonly IndexedEvent[]> {
   }
 
   async write(payload: readonly IndexedEvent[], signal: AbortSignal): Promise<Refusal[]> {
-    const { retentionDays, onTooOld } = this.options;
-    const oldest = oldestMicros(retentionDays);
-    const rows = [...payload.keys()].filter((row) => (payload[row]?.micros ?? 0) >= oldest);
-    const isWhole = rows.length === payload.length;
+    const { retentionDays, aheadDaysMax, onTooOld } = this.options;
+    const [oldest, latest] = [microsIn(-retentionDays), microsIn(aheadDaysMax)];
+    const rows: number[] = [];
+    const refusals: Refusal[] = [];
+    for (const [row, { micros, timestamp }] of payload.entries()) {
+      if (micros > latest) {
+        const reason = `its time is more than ${aheadDaysMax} days ahead: ${timestamp}`;
+        refusals.push({ row, reason });
+      } else if (micros >= oldest) rows.push(row);
+    }
     // Most often nothing is left out, and nothing is copied.
+    const isWhole = rows.length === payload.length;
     const events = isWhole ? payload : rows.flatMap((row) => payload[row] ?? []);
-    const refusals = events.length > 0 ? await this.#store(events, signal) : [];
-    if (!isWhole) onTooOld?.(payload.length - rows.length);
-    return refusals.map(({ row, reason }) => ({ row: rows[row] ?? row, reason }));
+    const refused = events.length > 0 ? await this.#store(events, signal) : [];
+    const tooOld = payload.length - rows.length - refusals.length;
+    if (tooOld > 0) onTooOld?.(tooOld);
+    return [...refusals, ...refused.map(({ row, reason }) => ({ row: rows[row] ?? row, reason }))];
   }
 
   async close(): Promise<void> {
@@ -71,9 +82,9 @@ export class SearchSink implements Sink<readonly IndexedEvent[]> {
   }
 }
 
-/** Events from then on are stored. */
-export function oldestMicros(retentionDays: number): number {
-  return (Date.now() - retentionDays * dayMs) * 1000;
+/** The moment so many days from now on. */
+function microsIn(days: number): number {
+  return (Date.now() + days * dayMs) * 1000;
 }
 
 const dayMs = 86_400_000;

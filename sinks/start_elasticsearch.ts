@@ -10,12 +10,14 @@ export function startElasticsearchSink(
   onState: (state: ElasticsearchState) => void,
 ): ConfinedWorker {
   const url = new URL("./elasticsearch_worker.ts", import.meta.url);
-  const permissions = permissionsOf(start);
+  const permissions = elasticsearchPermissions(start);
   return startWorker({ name: "elasticsearch", url, permissions, start, onState });
 }
 
 /** NATS, and the server or the folder. */
-function permissionsOf({ nats, search }: ElasticsearchStart): WorkerPermissions {
+export function elasticsearchPermissions(
+  { nats, search }: Pick<ElasticsearchStart, "nats" | "search">,
+): WorkerPermissions {
   const net = [...nats.servers];
   if (search.kind === "embedded") return { net, read: [search.folder], write: [search.folder] };
   const { hostname, port, protocol } = new URL(search.elasticsearch.base);

@@ -4,9 +4,14 @@ import { deepStrictEqual as deepEqual, strictEqual as equal } from "node:assert/
 import { listDead, replayDead } from "../../lib/events/dead.ts";
 import { writeEvent } from "../../lib/events/entity_event.ts";
 import { eventHash } from "../../lib/events/event_sums.ts";
+import { readNatsUrl } from "../../lib/events/nats_url.ts";
 import { limits } from "../../lib/limits.ts";
 import { elasticsearchLag } from "../../sinks/elasticsearch_lag.ts";
 import { openSearchIndex } from "../../sinks/search_place.ts";
+import {
+  elasticsearchPermissions,
+  startElasticsearchSink,
+} from "../../sinks/start_elasticsearch.ts";
 import { event, events } from "../lib/events/events.ts";
 import { testElasticsearch } from "../services/elasticsearch.ts";
 import { testNats } from "../services/nats.ts";
@@ -48,6 +53,26 @@ for (const [name, make] of Object.entries(SEARCH_PLACES)) {
     deepEqual([lag?.messages, lag?.seconds], [0, 0]);
     await bridged.publish(events(20_000, 20_300));
     equal((await elasticsearchLag(bridged.nats))?.messages, 3);
+  });
+
+  test("stores from a worker that may reach NATS and the store alone", async (bridged, place) => {
+    await bridged.publish(events(0, 100));
+    const { settings } = place;
+    const nats = readNatsUrl(bridged.url);
+    const stored = Promise.withResolvers<void>();
+    const worker = startElasticsearchSink(
+      { nats, search: settings, limits: bridged.limits, logLevel: "error" },
+      (state) => state.events === 100 && stored.resolve(),
+    );
+    await Promise.race([stored.promise, worker.ended]);
+    await worker.stop(10_000);
+    await worker.ended;
+    equal(await countStored(settings), 100);
+    const { net, read = [], write = [] } = elasticsearchPermissions({ nats, search: settings });
+    const isEmbedded = settings.kind === "embedded";
+    const folders = isEmbedded ? [settings.folder] : [];
+    const servers = isEmbedded ? [] : [new URL(settings.elasticsearch.base).host];
+    deepEqual([net, read, write], [[...nats.servers, ...servers], folders, folders]);
   });
 
   test(

@@ -20,7 +20,13 @@ const log = createLog("error", () => {});
 const { signal } = new AbortController();
 
 const sinkOn = (documents: MemoryDocuments) =>
-  new SearchSink({ index: new MemoryIndex(documents), name: "memory", retentionDays, log });
+  new SearchSink({
+    index: new MemoryIndex(documents),
+    name: "memory",
+    retentionDays,
+    aheadDaysMax: 366,
+    log,
+  });
 
 testSink<readonly IndexedEvent[]>("SearchSink in memory", {
   kinds: ["acknowledged"],
@@ -58,6 +64,7 @@ Deno.test("SearchSink leaves out and counts what is older than the retention, an
     index: new MemoryIndex(documents),
     name: "memory",
     retentionDays: 90,
+    aheadDaysMax: 30,
     log,
     onTooOld: (count) => counts.push(count),
   });
@@ -66,6 +73,17 @@ Deno.test("SearchSink leaves out and counts what is older than the retention, an
   deepEqual(await sink.write(payload, signal), [{ row: 3, reason: "no" }]);
   deepEqual([...documents.byId.keys()], [event(1).id]);
   deepEqual(counts, [2]);
+});
+
+Deno.test("SearchSink refuses what is further ahead than it may be, and stores what is not", async () => {
+  const documents = new MemoryDocuments();
+  documents.refusal = ({ entityId }) => entityId === "2" ? "no" : null;
+  const payload = [-367, -365, 1, 2].map((day, n) => indexed(n, ago(day)));
+  const [first, ...others] = await sinkOn(documents).write(payload, signal);
+  equal(first?.row, 0);
+  equal(first?.reason, `its time is more than 366 days ahead: ${payload[0]?.timestamp}`);
+  deepEqual(others, [{ row: 2, reason: "no" }]);
+  deepEqual([...documents.byId.keys()], [event(1).id, event(3).id]);
 });
 
 Deno.test("SearchSink refuses no data where the store refuses the sink itself", async () => {
@@ -87,6 +105,7 @@ Deno.test("SearchSink sweeps once it is connected, and tells which months are go
     index: new MemoryIndex(documents),
     name: "memory",
     retentionDays,
+    aheadDaysMax: 366,
     log: createLog("info", (line) => {
       lines.push(line);
       swept.resolve();
