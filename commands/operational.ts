@@ -61,10 +61,11 @@ export class Operational {
   #collect(): void {
     const { metrics } = this.options;
     const stage = { stage: "elasticsearch" };
-    const { sequence, lagSeconds, eventsPerSecond, tooOld } = this.#sink.state;
+    const { sequence, lagSeconds, lagEvents, eventsPerSecond, tooOld } = this.#sink.state;
     metrics.stageUp.set(stage, this.#sink.readiness() === "ok" ? 1 : 0);
     metrics.stagePosition.set(stage, sequence);
     metrics.stageLagSeconds.set(stage, lagSeconds);
+    metrics.stageLagEvents.set(stage, lagEvents);
     metrics.stageRate.set(stage, eventsPerSecond);
     metrics.searchTooOld.set(tooOld);
   }

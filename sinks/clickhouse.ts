@@ -16,6 +16,7 @@ import type { Limits } from "../lib/limits.ts";
 import type { Log } from "../lib/log.ts";
 import { encodeBatches } from "./clickhouse_encode.ts";
 import { heldSequence } from "./clickhouse_held.ts";
+import { clickhouseLag } from "./clickhouse_lag.ts";
 import { ClickhouseSink } from "./clickhouse_sink.ts";
 import { deliver } from "./deliver.ts";
 import { SINK_STARTING, type SinkState, Teller } from "./sink_state.ts";

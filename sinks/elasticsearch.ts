@@ -88,8 +88,9 @@ async function store(
     drainMsMax: limits.drainSecondsMax * 1000,
     signal,
     watch: {
-      written: ({ feed, lastSequence, rows, pending }) => {
+      written: ({ feed, lastSequence, messages, rows, pending }) => {
         const isEvents = feed === events.name;
+        if (isEvents) teller.lagEvents.saw(rows, messages);
         teller.written(rows, { tooOld, ...isEvents && { sequence: lastSequence, pending } });
       },
       waiting: (_whom, reason) => teller.tell({ kind: "waiting", reason, lastError: reason }),
