@@ -4,6 +4,7 @@ import type { DatabaseSync } from "node:sqlite";
 import type { StoredEvent } from "../store.ts";
 import { conditionSql, type Sql } from "./condition_sql.ts";
 import { uuidText } from "./event_ids.ts";
+import { sqliteFault } from "./faults.ts";
 import type { Match } from "./match.ts";
 import { columnsOf } from "./month_tables.ts";
 import { firstRow, lastRow, type Month } from "./months.ts";
@@ -38,6 +39,7 @@ export class MonthReader {
 
   /** `tick` is called for every row that is looked at; what it throws ends the search. */
   constructor(
+    private readonly path: string,
     readonly month: Month,
     private readonly database: DatabaseSync,
     tick: () => void,
@@ -51,9 +53,11 @@ export class MonthReader {
 
   /** What is asked within it sees the file at one moment. */
   atOnce<Result>(work: () => Result): Result {
-    this.database.exec("begin");
     try {
+      this.database.exec("begin");
       return work();
+    } catch (error) {
+      throw sqliteFault(error, this.path);
     } finally {
       if (this.database.isTransaction) this.database.exec("commit");
     }

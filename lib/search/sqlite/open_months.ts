@@ -46,7 +46,7 @@ export class OpenMonths {
     try {
       const database = openToRead(path);
       if (database === null) return null;
-      const reader = new MonthReader(month, database, this.tick);
+      const reader = new MonthReader(path, month, database, this.tick);
       this.#open.set(month.name, { inode, reader });
       return reader;
     } catch (error) {

@@ -154,7 +154,7 @@ const spareRows = 1000;
 function hitsOf({ order, first }: SearchQuery, found: readonly Found[], bytesMax: number) {
   let bytes = 0;
   return found.map(({ reader, row }): SearchHit => {
-    const event = reader.event(row.n);
+    const event = reader.atOnce(() => reader.event(row.n));
     bytes += event.data.length;
     if (bytes > bytesMax) {
       throw new AppError("TOO_LARGE", `${first} events have more than ${bytesMax} bytes of data`, {

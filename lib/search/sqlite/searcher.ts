@@ -3,7 +3,6 @@
 import { AppError } from "../../errors.ts";
 import type { Limits } from "../../limits.ts";
 import type { SearchPage, SearchQuery } from "../store.ts";
-import { sqliteFault } from "./faults.ts";
 import { OpenMonths } from "./open_months.ts";
 import { searchMonths } from "./search_months.ts";
 
@@ -39,8 +38,8 @@ export class Searcher {
       return searchMonths(await this.#months.readers(), query, this.options.limits);
     } catch (error) {
       // What is wrong with a file may be over when it is opened again.
-      if (!(error instanceof AppError)) this.#months.close();
-      throw sqliteFault(error, this.options.folder);
+      if (!(error instanceof AppError) || error.code === "UNAVAILABLE") this.#months.close();
+      throw error;
     }
   }
 
