@@ -55,11 +55,12 @@ export class MonthReader {
   atOnce<Result>(work: () => Result): Result {
     try {
       this.database.exec("begin");
-      return work();
+      const result = work();
+      this.database.exec("commit");
+      return result;
     } catch (error) {
+      this.#leave();
       throw sqliteFault(error, this.path);
-    } finally {
-      if (this.database.isTransaction) this.database.exec("commit");
     }
   }
 
@@ -113,6 +114,14 @@ export class MonthReader {
 
   close(): void {
     this.database.close();
+  }
+
+  #leave(): void {
+    try {
+      if (this.database.isTransaction) this.database.exec("rollback");
+    } catch {
+      // What failed is told already; a file that does not even take this is opened anew.
+    }
   }
 
   /** From where, and with what conditions; `events e` is there where it is needed, or asked for. */

@@ -19,10 +19,10 @@ for (let n = from; n < to;) {
   try {
     await index.write(events, signal);
     n += count;
-    console.log(`stored ${n}`);
+    say(`stored ${n}`);
   } catch (error) {
     if (!(error instanceof Error) || error.name !== "AppError") throw error;
-    console.log(`failed ${JSON.stringify(error)} ${error.message}`);
+    say(`failed ${JSON.stringify(error)} ${error.message}`);
     await delay(100);
   }
 }
@@ -32,4 +32,8 @@ await index.close();
 function storable(n: number) {
   const note = `note ${n} of order ${n % 100} with words that take some room ${n * 7} ${n * 13}`;
   return indexed(n, { number: n, total: n / 100, status: n % 3 ? "paid" : "failed", note });
+}
+
+function say(line: string): void {
+  Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
 }
