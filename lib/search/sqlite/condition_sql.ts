@@ -2,8 +2,8 @@
 
 import type { SearchCondition, SearchField } from "../store.ts";
 import { uuidBytes } from "./event_ids.ts";
-import { conditionExpression } from "./match.ts";
 import { numberColumns } from "./month_tables.ts";
+import { EVERY, pathPresentToken, pathToken, presentToken, quoted } from "./tokens.ts";
 
 /** A text and its parameters, in order. */
 export interface Sql {
@@ -50,9 +50,13 @@ export function conditionSql(condition: SearchCondition, columns: ReadonlySet<st
       return { text: `ifnull(e.${column} ${operator} ?, false)`, values: [condition.value] };
     }
     case "present":
-    case "path":
+      return anyToken([presentToken(condition.field) ?? EVERY]);
+    case "path": {
+      const { path, values } = condition;
+      return anyToken(values.flatMap((value) => pathToken(path, value) ?? []));
+    }
     case "pathPresent":
-      return tokensTell(condition);
+      return anyToken([pathPresentToken(condition.path)]);
     default:
       return condition satisfies never;
   }
@@ -91,11 +95,11 @@ function startsWith(column: string, start: string): Sql {
   return { text: `ifnull(instr(${column}, ?) = 1, false)`, values: [start] };
 }
 
-function tokensTell(condition: SearchCondition): Sql {
-  const expression = conditionExpression(condition, 0);
-  if (expression === null) throw new Error(`${condition.kind} has no tokens`);
-  const text = "e.n in (select rowid from found_by where found_by match ?)";
-  return { text, values: [expression] };
+/** One after the other: of all at once FTS5 would look at each for every event. */
+function anyToken(tokens: readonly string[]): Sql {
+  const text = `e.n in (select f.rowid from json_each(?) j cross join found_by f
+    where f.found_by match j.value and tick())`;
+  return { text, values: [JSON.stringify(tokens.map(quoted))] };
 }
 
 function joined(items: readonly Sql[], operator: "and" | "or", ofNone: string): Sql {

@@ -44,7 +44,7 @@ export function matchOf(terms: readonly Term[], condition: SearchCondition | nul
 }
 
 /** A condition as FTS5 is asked it; null where tokens do not tell. Never too narrow. */
-export function conditionExpression(condition: SearchCondition, level: number): string | null {
+function conditionExpression(condition: SearchCondition, level: number): string | null {
   if (level > levelsMax) return null;
   const inner = (item: SearchCondition) =>
     isWhole(item) ? conditionExpression(item, level + 1) : null;
@@ -59,7 +59,7 @@ export function conditionExpression(condition: SearchCondition, level: number): 
     }
     case "in": {
       const { field, values } = condition;
-      if (field === "eventId") return null;
+      if (field === "eventId" || values.length > valuesMax) return null;
       return joined(values.map((value) => quoted(fieldToken(field, value))), "OR", NONE);
     }
     case "startsWith":
@@ -68,6 +68,7 @@ export function conditionExpression(condition: SearchCondition, level: number): 
     case "present":
       return quoted(presentToken(condition.field) ?? EVERY);
     case "path": {
+      if (condition.values.length > valuesMax) return null;
       const tokens = condition.values.flatMap((value) => pathToken(condition.path, value) ?? []);
       return joined(tokens.map(quoted), "OR", NONE);
     }
@@ -80,6 +81,9 @@ export function conditionExpression(condition: SearchCondition, level: number): 
       return condition satisfies never;
   }
 }
+
+/** FTS5 looks at all of them for each event that it finds. */
+const valuesMax = 50;
 
 /** FTS5's parser has a stack of 100; what lies deeper is asked part by part. */
 const levelsMax = 10;

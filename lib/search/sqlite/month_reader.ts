@@ -137,7 +137,7 @@ export class MonthReader {
       return { text, values: [...rows, ...values] };
     }
     // Ids that are known are few, and looked up sooner than all that has the tokens.
-    if (rest.some((part) => part.kind === "in")) {
+    if (rest.some((part) => part.kind === "in" && part.field === "eventId")) {
       const text = `from events e where e.n between ? and ? and tick()${more} and exists (
         select 1 from found_by where found_by match ? and rowid = e.n)`;
       return { text, values: [...rows, ...values, expression] };

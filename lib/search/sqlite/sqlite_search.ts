@@ -59,6 +59,7 @@ class SqliteSearch implements SearchStore {
     const endMs = performance.now() + msMax;
     try {
       const reader = await this.#reader(signal);
+      if (this.#isClosed) throw closed(); // or it would start its worker again
       try {
         return await reader.search(query, (endMs - performance.now()) / 1000, signal);
       } finally {
