@@ -34,7 +34,15 @@ export function connectElasticsearch(
 ): Elasticsearch {
   const { base, authorization, ca } = settings;
   // One of our own, so that its connections can be closed.
-  const client = Deno.createHttpClient(ca === null ? {} : { caCerts: [ca] });
+  const connect = () => Deno.createHttpClient(ca === null ? {} : { caCerts: [ca] });
+  let client = connect();
+  let isClosed = false;
+  // What was silent once may be a network that is gone, and then every kept connection is: each would
+  // have to be waited for.
+  const reconnect = () => {
+    client.close();
+    client = connect();
+  };
 
   const bytes = async (method: Method, path: string, options: AskOptions = {}) => {
     const { body, signal, msMax = limits.elasticsearchAnswerMsMax } = options;
@@ -56,6 +64,7 @@ export function connectElasticsearch(
       if (response.ok) return answer;
       throw answerError(response.status, new TextDecoder().decode(answer));
     } catch (error) {
+      if (late.signal.aborted && !isClosed) reconnect();
       throw connectionError(base, error, signal);
     } finally {
       clearTimeout(timer);
@@ -86,7 +95,10 @@ export function connectElasticsearch(
         throw error;
       }
     },
-    close: () => client.close(),
+    close() {
+      isClosed = true;
+      client.close();
+    },
   };
 }
 

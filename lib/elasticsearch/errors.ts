@@ -111,8 +111,10 @@ export function isLate(error: unknown): boolean {
 const isTimeout = (cause: unknown) =>
   cause instanceof DOMException && cause.name === "TimeoutError";
 
+/** `fetch` tells in the cause of its error what it was, and names the whole URL there. */
 function plain(cause: unknown): string {
-  return String(cause instanceof Error ? cause.message : cause)
+  const inner = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause;
+  return String(inner instanceof Error ? inner.message : inner)
     .replace(/for url \(\S*\)?:?\s*/g, "")
     .slice(0, 300);
 }

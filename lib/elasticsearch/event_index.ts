@@ -53,6 +53,8 @@ class Writer {
   readonly #there = new Set<string>();
   /** Lowered where something on the way takes no more. */
   #bodyBytesMax: number;
+  /** Lower while Elasticsearch has no room. */
+  #roomBytes: number;
   #inFlight = 0;
   readonly #waiting: (() => void)[] = [];
 
@@ -61,6 +63,7 @@ class Writer {
     private readonly options: IndexOptions,
   ) {
     this.#bodyBytesMax = options.limits.elasticsearchBulkBytesMax;
+    this.#roomBytes = this.#bodyBytesMax;
   }
 
   async ensure(signal: AbortSignal): Promise<void> {
@@ -82,13 +85,18 @@ class Writer {
     }));
     await this.#makeIndices(new Set(items.map(({ index }) => index)), signal);
     const refused: { row: number; reason: string }[] = [];
-    const endMs = performance.now() + this.options.limits.elasticsearchRetryMsMax;
+    const { elasticsearchRetryMsMax } = this.options.limits;
+    let endMs = performance.now() + elasticsearchRetryMsMax;
     for (let tries = 1;; tries++) {
       const result = await this.#send(items, signal);
       refused.push(...result.refused);
       const [first] = result.again;
       if (!first) return refused.sort((a, b) => a.row - b.row);
-      if (performance.now() > endMs) {
+      if (result.again.length < items.length) {
+        // It takes some, so it will take all.
+        endMs = performance.now() + elasticsearchRetryMsMax;
+        tries = 1;
+      } else if (performance.now() > endMs) {
         throw new AppError(
           "UNAVAILABLE",
           `Elasticsearch does not take ${result.again.length} events: ${first.reason}`,
@@ -130,7 +138,7 @@ class Writer {
     const failed = new AbortController();
     const either = AbortSignal.any([signal, failed.signal]);
     const sent: Promise<void>[] = [];
-    for (const body of bulkBodies(items, () => this.#bodyBytesMax)) {
+    for (const body of bulkBodies(items, () => this.#sizeMax())) {
       await this.#turn();
       if (failed.signal.aborted) {
         this.#release();
@@ -153,11 +161,14 @@ class Writer {
   /** A body that is too large is sent as two, down to single events, which then are refused. */
   async #sendBody(body: BulkBody, signal: AbortSignal): Promise<BulkResult[]> {
     try {
-      return [await sendBulk(this.elasticsearch, body, signal)];
+      const result = await sendBulk(this.elasticsearch, body, signal);
+      this.#makeRoom(body, result.again.length === 0);
+      return [result];
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
       // It has too much to do just now, and took nothing of the request.
       if (answerFault(error).status === 429) {
+        this.#makeRoom(body, false);
         return [{
           again: body.items.map((item) => ({ item, reason: error.message })),
           refused: [],
@@ -178,6 +189,16 @@ class Writer {
     return results;
   }
 
+  #sizeMax(): number {
+    return Math.min(this.#bodyBytesMax, this.#roomBytes);
+  }
+
+  /** What it takes at once depends on its memory and on all others that write. */
+  #makeRoom({ bytes }: BulkBody, isTaken: boolean): void {
+    const size = isTaken ? this.#roomBytes * 2 : Math.max(bytes.length / 2, roomBytesMin);
+    this.#roomBytes = Math.min(size, this.options.limits.elasticsearchBulkBytesMax);
+  }
+
   async #turn(): Promise<void> {
     while (this.#inFlight >= inFlightMax) {
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
@@ -193,6 +214,9 @@ class Writer {
 
 /** One is made and sent while the other is worked on; more gain nothing. */
 const inFlightMax = 2;
+
+/** A node that has no room for so little has none at all. */
+const roomBytesMin = 64 * 1024;
 
 /** Longer each time, and never the same for all who wait. */
 function waitMs(tries: number): number {

@@ -75,8 +75,9 @@ class Members {
 
   textOrNull(key: string): string | null {
     const bytes = this.bytes(key);
-    if (this.#members.get(key)?.kind === "null") return null;
-    const text = readText(bytes);
+    const kind = this.#members.get(key)?.kind;
+    if (kind === "null") return null;
+    const text = kind === "text" ? readText(bytes) : null;
     if (text === null) throw notOurs(`${key} is no text`);
     return text;
   }
