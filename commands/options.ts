@@ -10,6 +10,7 @@ import {
   snakeCase,
 } from "../lib/config.ts";
 import { clickhouseUrlFault } from "../lib/clickhouse/url.ts";
+import { elasticsearchUrlFault } from "../lib/elasticsearch/url.ts";
 import { LIMITS } from "../lib/limits.ts";
 import { natsUrlFaults } from "../lib/events/nats_url.ts";
 import { urlFaults } from "../lib/postgres/url.ts";
@@ -53,6 +54,7 @@ export function configOf(flags: Readonly<Record<string, unknown>>): Config {
       database_url: urlFaults,
       nats_url: natsUrlFaults,
       clickhouse_url: (text) => [clickhouseUrlFault(text)].filter((fault) => fault !== null),
+      elasticsearch_url: (text) => [elasticsearchUrlFault(text)].filter((fault) => fault !== null),
     },
   });
 }

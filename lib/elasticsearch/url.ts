@@ -22,7 +22,7 @@ export interface ElasticsearchUrlExtras {
 }
 
 /** What is wrong with a URL; null where nothing is. */
-function elasticsearchUrlFault(text: string): string | null {
+export function elasticsearchUrlFault(text: string): string | null {
   if (!/^https?:\/\//.test(text) || !URL.canParse(text)) {
     return "must be https://user:password@host:9200, or http://...";
   }

@@ -1,15 +1,17 @@
-/** `fraiseql migrate` with a ClickHouse, as a person runs it. */
+/** `fraiseql migrate` with a ClickHouse and an Elasticsearch, as a person runs it. */
 
 import { deepEqual, equal, match } from "node:assert/strict";
 import { connectClickhouse } from "../../lib/clickhouse/client.ts";
 import { readClickhouseUrl } from "../../lib/clickhouse/url.ts";
 import { limits } from "../../lib/limits.ts";
 import { testClickhouse } from "../services/clickhouse.ts";
+import { testElasticsearch } from "../services/elasticsearch.ts";
 import { testPostgres } from "../services/postgres.ts";
 import { run } from "./program.ts";
 
 const postgres = await testPostgres();
 const server = await testClickhouse();
+const elasticsearch = await testElasticsearch();
 
 Deno.test("migrate makes the tables in ClickHouse, says so, and --down removes them", async () => {
   const url = server.url();
@@ -48,4 +50,44 @@ Deno.test("migrate says what is wrong with a ClickHouse that it cannot ask", asy
   const odd = await run(["migrate"], { ...env, FRAISEQL_CLICKHOUSE_URL: "http://ch:8123/a/b" });
   equal(odd.code, 2);
   match(odd.stderr, /FRAISEQL_CLICKHOUSE_URL: must have nothing but the database's name/);
+});
+
+Deno.test("migrate makes policy and template in Elasticsearch, says so, and --down removes them", async () => {
+  const url = elasticsearch.url();
+  const prefix = new URL(url).searchParams.get("prefix");
+  const env = { DATABASE_URL: await postgres.createDatabase(), FRAISEQL_ELASTICSEARCH_URL: url };
+  const parts = [`policy ${prefix}fraiseql-events-policy`, `template ${prefix}fraiseql-events`];
+  const lines = ({ stdout }: { stdout: string }) =>
+    stdout.split("\n").filter((line) => line.includes("Elasticsearch"));
+  const made = await run(["migrate"], env);
+  equal(made.code, 0, made.stderr);
+  deepEqual(lines(made), parts.map((part) => `made ${part} in Elasticsearch`));
+  deepEqual(
+    lines(await run(["migrate"], env)),
+    parts.map((part) => `up to date: ${part} in Elasticsearch`),
+  );
+  const wider = { ...env, FRAISEQL_SEARCH_COLUMNS: "total" };
+  match(
+    (await run(["migrate"], wider)).stdout,
+    /changed template .*fraiseql-events in Elasticsearch/,
+  );
+  const down = await run(["migrate", "--down"], env);
+  equal(down.code, 0, down.stderr);
+  deepEqual(
+    lines(down).toSorted(),
+    parts.map((part) => `removed ${part} in Elasticsearch`).toSorted(),
+  );
+});
+
+Deno.test("migrate says what is wrong with an Elasticsearch that it cannot ask", async () => {
+  const env = { DATABASE_URL: await postgres.createDatabase() };
+  const away = await run(["migrate"], { ...env, FRAISEQL_ELASTICSEARCH_URL: "http://127.0.0.1:9" });
+  equal(away.code, 1);
+  match(
+    away.stderr,
+    /Elasticsearch at http:\/\/127.0.0.1:9 cannot be reached.*\nhint: see that it/s,
+  );
+  const odd = await run(["migrate"], { ...env, FRAISEQL_ELASTICSEARCH_URL: "http://es?index=a" });
+  equal(odd.code, 2);
+  match(odd.stderr, /FRAISEQL_ELASTICSEARCH_URL: has the parameter index/);
 });
