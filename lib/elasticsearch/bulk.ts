@@ -5,6 +5,7 @@ import type { IndexedEvent } from "../search/store.ts";
 import type { Elasticsearch } from "./client.ts";
 import { documentOf } from "./documents.ts";
 import { type ElasticsearchFault, faultText, passingTypes } from "./errors.ts";
+import type { Server } from "./server.ts";
 
 /** An event on its way: where it stands in what the caller gave, and where it goes. */
 export interface Item {
@@ -29,6 +30,7 @@ export interface BulkBody {
 /** Bodies of so many bytes at most; a larger single event has one of its own. */
 export function* bulkBodies(
   items: readonly Item[],
+  kind: Server["kind"],
   bytesMax: () => number,
 ): Generator<BulkBody, void> {
   const encoder = new TextEncoder();
@@ -37,7 +39,7 @@ export function* bulkBodies(
   for (const [at, { event, index }] of items.entries()) {
     // What is there already stays as it is: an event never changes.
     const head = `{"create":{"_index":"${index}","_id":"${event.eventId}"}}\n`;
-    const part = encoder.encode(`${head}${documentOf(event)}\n`);
+    const part = encoder.encode(`${head}${documentOf(event, kind)}\n`);
     if (parts.length > 0 && size + part.length > bytesMax()) {
       yield { items: items.slice(from, at), bytes: joined(parts, size) };
       [from, size, parts] = [at, 0, []];

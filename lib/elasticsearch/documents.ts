@@ -3,7 +3,8 @@
 // deno-lint-ignore-file camelcase -- the names are Elasticsearch's
 
 import type { IndexedEvent } from "../search/store.ts";
-import { searchValueCharsMax } from "../search/values.ts";
+import { eachValue } from "../search/data_values.ts";
+import { isFound, searchValueCharsMax } from "../search/values.ts";
 import type { Names } from "./names.ts";
 import type { Server } from "./server.ts";
 
@@ -25,12 +26,17 @@ type Field = Readonly<Record<string, unknown>>;
 const keyword: Field = { type: "keyword", ignore_above: 8191 };
 
 /**
- * Any JSON: every value is a text at its path, whatever other events have there. Longer texts are found
- * by their words alone.
+ * Any JSON. In Elasticsearch every value is a text at its path, whatever other events have there; longer
+ * texts are found by their words alone. What OpenSearch has of the kind refuses an event for one long
+ * text, and falls over one that is nested deeply: there `data` is kept and not looked at, and its values
+ * are found by fields of their own.
  */
-function freeForm(kind: Server["kind"]): Field {
-  if (kind === "opensearch") return { type: "flat_object" };
-  return { type: "flattened", ignore_above: searchValueCharsMax, depth_limit: levelsMax };
+function freeForm(kind: Server["kind"]): Readonly<Record<string, Field>> {
+  if (kind === "opensearch") {
+    return { data: { type: "object", enabled: false }, data_values: keyword, data_paths: keyword };
+  }
+  const limits = { ignore_above: searchValueCharsMax, depth_limit: levelsMax };
+  return { data: { type: "flattened", ...limits } };
 }
 
 /** Elasticsearch's parser itself stops at 1000. */
@@ -47,7 +53,7 @@ export function fieldsOf(
     entity_type: keyword,
     entity_id: keyword,
     timestamp: { type: "date" },
-    data: freeForm(kind),
+    ...freeForm(kind),
     user_id: keyword,
     org_id: keyword,
     // Its words are cut by us, so that all stores find the same; only spaces are left to find.
@@ -141,7 +147,7 @@ export const monthDaysMax = 31;
 const warmAfterDays = 7;
 
 /** The event's document on one line. Its data is as it came, so that numbers keep their digits. */
-export function documentOf(event: IndexedEvent): string {
+export function documentOf(event: IndexedEvent, kind: Server["kind"]): string {
   const { eventId, eventType, entityType, entityId, timestamp, data, userId, orgId } = event;
   // Words are letters and digits, so there is nothing to escape.
   const texts = event.texts.length === 0 ? "" : `"${event.texts.join('","')}"`;
@@ -149,5 +155,21 @@ export function documentOf(event: IndexedEvent): string {
     `,"entity_type":${JSON.stringify(entityType)},"entity_id":${JSON.stringify(entityId)}` +
     `,"timestamp":"${timestamp}","data":${data},"user_id":${JSON.stringify(userId)}` +
     `,"org_id":${JSON.stringify(orgId)},"search_text":[${texts}],"micros":${event.micros}` +
-    `,"columns":${JSON.stringify(event.numbers)}}`;
+    `,"columns":${JSON.stringify(event.numbers)}${kind === "opensearch" ? valuesOf(data) : ""}}`;
+}
+
+/** The fields by which values are found in OpenSearch. */
+function valuesOf(data: string): string {
+  const [values, paths] = [new Set<string>(), new Set<string>()];
+  eachValue(data, ({ text }, path) => {
+    if (!isFound(text)) return;
+    paths.add(path.join("."));
+    values.add(valueAt(path, text));
+  });
+  return `,"data_values":${JSON.stringify([...values])},"data_paths":${JSON.stringify([...paths])}`;
+}
+
+/** A value with its path, as one text that no other of the two can have. */
+export function valueAt(path: readonly string[], value: string): string {
+  return `${path.join(".").replaceAll(/[\\=]/g, "\\$&")}=${value}`;
 }

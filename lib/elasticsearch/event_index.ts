@@ -134,11 +134,12 @@ class Writer {
 
   /** Sends the items in as many bodies as they need, two at a time. */
   async #send(items: readonly Item[], signal: AbortSignal): Promise<BulkResult> {
+    const { kind } = await this.server(signal);
     const results: BulkResult[] = [];
     const failed = new AbortController();
     const either = AbortSignal.any([signal, failed.signal]);
     const sent: Promise<void>[] = [];
-    for (const body of bulkBodies(items, () => this.#sizeMax())) {
+    for (const body of bulkBodies(items, kind, () => this.#sizeMax())) {
       await this.#turn();
       if (failed.signal.aborted) {
         this.#release();
@@ -182,8 +183,9 @@ class Writer {
       }
     }
     this.#bodyBytesMax = Math.min(this.#bodyBytesMax, Math.ceil(body.bytes.length / 2));
+    const { kind } = await this.server(signal);
     const results: BulkResult[] = [];
-    for (const half of bulkBodies(body.items, () => this.#bodyBytesMax)) {
+    for (const half of bulkBodies(body.items, kind, () => this.#bodyBytesMax)) {
       results.push(...await this.#sendBody(half, signal));
     }
     return results;

@@ -3,7 +3,7 @@
 import { AppError } from "../errors.ts";
 import type { SearchCondition, SearchField, SearchQuery, Term } from "../search/store.ts";
 import { isFound } from "../search/values.ts";
-import { pageRowsMax } from "./documents.ts";
+import { pageRowsMax, valueAt } from "./documents.ts";
 
 export type Clause = Readonly<Record<string, unknown>>;
 
@@ -90,14 +90,17 @@ function conditionOf(condition: SearchCondition): Clause {
       };
     }
     case "path":
-      // One clause each: a list of terms is not taken for a path into an object by all servers.
       return either(
-        condition.values.filter(isFound).map((value) => ({
-          term: { [pathOf(condition.path)]: { value } },
-        })),
+        condition.values.filter(isFound).flatMap((value) => [
+          { term: { [fieldOf(condition.path)]: { value } } },
+          { term: { data_values: { value: valueAt(condition.path, value) } } },
+        ]),
       );
     case "pathPresent":
-      return { exists: { field: pathOf(condition.path) } };
+      return either([
+        { exists: { field: fieldOf(condition.path) } },
+        { term: { data_paths: { value: condition.path.join(".") } } },
+      ]);
     case "number": {
       const { column, operator, value } = condition;
       return { range: { [`columns.${column}`]: { [operator]: value } } };
@@ -112,7 +115,11 @@ function either(clauses: readonly Clause[]): Clause {
   return { bool: { should: clauses, minimum_should_match: 1 } };
 }
 
-const pathOf = (path: readonly string[]) => `data.${path.join(".")}`;
+/**
+ * Elasticsearch has this field, and OpenSearch the other one: which is not there matches nothing and costs
+ * nothing, so whoever searches need not know the server.
+ */
+const fieldOf = (path: readonly string[]) => `data.${path.join(".")}`;
 
 const FIELDS: Readonly<Record<SearchField, string>> = {
   eventId: "event_id",

@@ -34,8 +34,7 @@ export async function readServer(
   return { kind, version, hasPolicies: await hasPolicies(elasticsearch, kind, signal) };
 }
 
-/** OpenSearch has free-form objects since 2.7. */
-const LEAST = { elasticsearch: [8, 0], opensearch: [2, 7] } as const;
+const LEAST = { elasticsearch: [8, 0], opensearch: [2, 0] } as const;
 
 function refuseOld(kind: Server["kind"], version: string): void {
   const [major = 0, minor = 0] = version.split(".").map(Number);

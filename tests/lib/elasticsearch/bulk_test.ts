@@ -22,7 +22,7 @@ Deno.test("documentOf() has the event's fields, its words and numbers; data is a
   const data = '{"total": 19.90, "note":"Refund \\"now\\"", "big":12345678901234567890}';
   const event = indexed(1, data, { entityId: '["a"]', userId: 'u"1' });
   equal(
-    documentOf(event),
+    documentOf(event, "elasticsearch"),
     `{"event_id":"0190a3c0-0000-7000-8000-000000000001","event_type":"Created",` +
       `"entity_type":"Order","entity_id":"[\\"a\\"]","timestamp":"2026-01-15T00:00:01.000000Z",` +
       `"data":${data},"user_id":"u\\"1","org_id":null,` +
@@ -31,31 +31,47 @@ Deno.test("documentOf() has the event's fields, its words and numbers; data is a
   );
 });
 
+Deno.test("documentOf() has values and paths of data for OpenSearch, each once", () => {
+  const data = {
+    a: [{ b: 1 }, { b: 1.5 }, { b: true }],
+    "c=": "x=y",
+    none: null,
+    "": "z".repeat(1025),
+  };
+  const document = JSON.parse(documentOf(indexed(1, data), "opensearch"));
+  deepEqual(document["data_values"], ["a.b=1", "a.b=1.5", "a.b=true", "c\\==x=y"]);
+  deepEqual(document["data_paths"], ["a.b", "c="]);
+});
+
 Deno.test("bulkBodies() creates each event in its index, by its own id", () => {
-  const [body] = bulkBodies([item(1), item(2)], () => 1e6);
+  const [body] = bulkBodies([item(1), item(2)], "elasticsearch", () => 1e6);
   const lines = new TextDecoder().decode(body?.bytes).split("\n");
   deepEqual(JSON.parse(lines[0] ?? ""), {
     create: { _index: "i", _id: "0190a3c0-0000-7000-8000-000000000001" },
   });
-  equal(lines[1], documentOf(indexed(1)));
+  equal(lines[1], documentOf(indexed(1), "elasticsearch"));
   deepEqual([lines.length, lines.at(-1)], [5, ""]);
 });
 
 Deno.test("bulkBodies() ends a body before it has more bytes than it may", () => {
-  const size = [...bulkBodies([item(1)], () => 1e6)][0]?.bytes.length ?? 0;
+  const size = [...bulkBodies([item(1)], "elasticsearch", () => 1e6)][0]?.bytes.length ?? 0;
   const items = [1, 2, 3, 4, 5].map((row) => item(row));
-  deepEqual(rowsOf(bulkBodies(items, () => size * 2)), [[1, 2], [3, 4], [5]]);
-  deepEqual(rowsOf(bulkBodies(items, () => size * 2 - 1)), [[1], [2], [3], [4], [5]]);
+  deepEqual(rowsOf(bulkBodies(items, "elasticsearch", () => size * 2)), [[1, 2], [3, 4], [5]]);
+  deepEqual(rowsOf(bulkBodies(items, "elasticsearch", () => size * 2 - 1)), [[1], [2], [3], [4], [
+    5,
+  ]]);
 });
 
 Deno.test("bulkBodies() counts bytes and not letters, and sends a larger event alone", () => {
-  const size = [...bulkBodies([item(1)], () => 1e6)][0]?.bytes.length ?? 0;
+  const size = [...bulkBodies([item(1)], "elasticsearch", () => 1e6)][0]?.bytes.length ?? 0;
   const large = item(2, { a: "東".repeat(size) });
-  deepEqual(rowsOf(bulkBodies([item(1), large, item(3)], () => size * 3)), [[1], [2], [3]]);
+  deepEqual(rowsOf(bulkBodies([item(1), large, item(3)], "elasticsearch", () => size * 3)), [[1], [
+    2,
+  ], [3]]);
 });
 
 Deno.test("bulkBodies() makes none of no events", () => {
-  deepEqual([...bulkBodies([], () => 1)], []);
+  deepEqual([...bulkBodies([], "elasticsearch", () => 1)], []);
 });
 
 const fault = (type: string) => ({ type, reason: "why" });

@@ -31,6 +31,8 @@ Deno.test("searchBody() scores only where the order is by relevance", () => {
   deepEqual((sort as unknown[])[0], { _score: { order: "desc" } });
 });
 
+const either = (...clauses: unknown[]) => ({ bool: { should: clauses, minimum_should_match: 1 } });
+
 const conditions: [condition: SearchCondition, clause: unknown][] = [
   [{ kind: "in", field: "orgId", values: ["a", "b"] }, { terms: { org_id: ["a", "b"] } }],
   [{ kind: "startsWith", field: "entityId", value: "x" }, {
@@ -41,13 +43,16 @@ const conditions: [condition: SearchCondition, clause: unknown][] = [
   [{ kind: "micros", from: null, to: 2 }, { range: { micros: { lte: 2 } } }],
   [
     { kind: "path", path: ["a", "b"], values: ["x"] },
-    { bool: { should: [{ term: { "data.a.b": { value: "x" } } }], minimum_should_match: 1 } },
+    either({ term: { "data.a.b": { value: "x" } } }, { term: { data_values: { value: "a.b=x" } } }),
   ],
   [
     { kind: "path", path: ["a"], values: ["x".repeat(searchValueCharsMax + 1)] },
     { match_none: {} },
   ],
-  [{ kind: "pathPresent", path: ["a"] }, { exists: { field: "data.a" } }],
+  [
+    { kind: "pathPresent", path: ["a"] },
+    either({ exists: { field: "data.a" } }, { term: { data_paths: { value: "a" } } }),
+  ],
   [
     { kind: "number", column: "items_price", operator: "gte", value: 1.5 },
     { range: { "columns.items_price": { gte: 1.5 } } },

@@ -136,7 +136,7 @@ Deno.test("write() refuses a single event that is too large, and stores the othe
       const large = indexed(1, { note: "x".repeat(60_000) });
       const refused = await opened.index.write([indexed(0), large, indexed(2)], soon());
       deepEqual(refused.map(({ row }) => row), [1]);
-      const bytes = documentOf(large).length;
+      const bytes = documentOf(large, "elasticsearch").length;
       match(refused[0]?.reason ?? "", /answered 413.*a body of \d+ bytes/);
       ok(bytes > 50_000);
       equal(await opened.count(), 2);
