@@ -1,7 +1,7 @@
-/** A node of Elasticsearch that a test may end in the middle and start again. */
+/** A node of Elasticsearch, or of OpenSearch, that a test may end in the middle and start again. */
 
 import { choosePort } from "../../lib/embedded/ports_and_lines.ts";
-import { elasticsearchProgram } from "./elasticsearch_program.ts";
+import { javaProgram } from "./java_program.ts";
 
 export interface NodeOptions {
   /** Where it keeps its data: another start in the same folder has them again. */
@@ -10,6 +10,8 @@ export interface NodeOptions {
   readonly port?: number;
   /** Of Elasticsearch, like `indexing_pressure.memory.limit`. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** Default: `elasticsearch`. */
+  readonly kind?: "elasticsearch" | "opensearch";
   /** Without policies of lifecycles, as a server that has no x-pack. */
   readonly withoutPolicies?: boolean;
   readonly onProgress?: (line: string) => void;
@@ -28,7 +30,8 @@ export interface ElasticsearchNode {
 /** Starts one; it answers when this returns, and ends with this program. */
 export async function startElasticsearchNode(options: NodeOptions): Promise<ElasticsearchNode> {
   const { folder, settings = {}, withoutPolicies = false, onProgress = () => {} } = options;
-  const { java, classPath } = await elasticsearchProgram(onProgress);
+  const { kind = "elasticsearch" } = options;
+  const { java, classPath } = await javaProgram(kind, onProgress);
   const port = options.port ?? choosePort(undefined, undefined);
   const child = new Deno.Command(java, {
     args: [
@@ -36,7 +39,7 @@ export async function startElasticsearchNode(options: NodeOptions): Promise<Elas
       `-Dtest.ilm=${!withoutPolicies}`,
       "-cp",
       classPath,
-      "org.elasticsearch.node.TestNode",
+      { elasticsearch: "org.elasticsearch.node.TestNode", opensearch: "OpenSearchNode" }[kind],
       folder,
       String(port),
       ...Object.entries(settings).map(([key, value]) => `${key}=${value}`),
@@ -86,7 +89,7 @@ async function untilReady(url: string, child: Deno.ChildProcess, log: string): P
     await new Promise((done) => setTimeout(done, 100));
   }
   const said = await Deno.readTextFile(log).catch(() => "nothing");
-  throw new Error(`Elasticsearch did not start; it said: ${said.slice(-2000)}`);
+  throw new Error(`the node did not start; it said: ${said.slice(-2000)}`);
 }
 
 /** Two minutes, for a machine with much else to do. */

@@ -1,10 +1,10 @@
-/** The program of a test's node: archives that Maven fetches, and our Java compiled beside them. */
+/** A program in Java for tests: archives that Maven fetches, and our files compiled beside them. */
 
 import { fileURLToPath } from "node:url";
 import { AppError } from "../../lib/errors.ts";
 import { findJdk } from "./jdk.ts";
 
-const sources = fileURLToPath(new URL("./elasticsearch/", import.meta.url));
+const here = fileURLToPath(new URL("./", import.meta.url));
 const cache = fileURLToPath(new URL("../../.cache/", import.meta.url));
 
 export interface JavaProgram {
@@ -12,21 +12,23 @@ export interface JavaProgram {
   readonly classPath: string;
 }
 
-/** Fetches and compiles it once; later runs find it in `.cache`. */
-export async function elasticsearchProgram(
+/** Fetches and compiles the folder beside this file once; later runs find it in `.cache`. */
+export async function javaProgram(
+  name: string,
   onProgress: (line: string) => void = () => {},
 ): Promise<JavaProgram> {
+  const sources = `${here}${name}/`;
   const jdk = await findJdk(releaseMin);
   const names = [...Deno.readDirSync(sources)].map(({ name }) => name).sort();
   const texts = await Promise.all(names.map((name) => Deno.readTextFile(sources + name)));
-  const folder = `${cache}elasticsearch-${await digestOf(texts)}`;
+  const folder = `${cache}${name}-${await digestOf(texts)}`;
   await Deno.mkdir(folder, { recursive: true });
   // Test files may run at once, each in a process of its own.
   using turn = await Deno.open(`${folder}/turn`, { write: true, create: true });
   await turn.lock(true);
   if (!await isThere(`${folder}/lib`)) {
-    onProgress("fetching Elasticsearch by Maven (74 MiB) ...");
-    await fetchArchives(`${folder}/fetched`);
+    onProgress(`fetching ${name} by Maven (some 70 MiB) ...`);
+    await fetchArchives(`${sources}pom.xml`, `${folder}/fetched`);
     // Last, so that what was cut in the middle is fetched again.
     await Deno.rename(`${folder}/fetched`, `${folder}/lib`);
   }
@@ -39,14 +41,13 @@ export async function elasticsearchProgram(
   return { java: `${jdk}/bin/java`, classPath: `${folder}/classes:${folder}/lib/*` };
 }
 
-/** What Elasticsearch 9 is compiled for. */
+/** What Elasticsearch 9 and OpenSearch 3 are compiled for. */
 const releaseMin = 21;
 
-async function fetchArchives(folder: string): Promise<void> {
+async function fetchArchives(pom: string, folder: string): Promise<void> {
   const goal = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies";
-  const pom = ["-f", `${sources}pom.xml`];
   const target = [`-DoutputDirectory=${folder}`, "-DincludeScope=runtime"];
-  await run("mvn", ["--batch-mode", "--quiet", ...pom, goal, ...target]);
+  await run("mvn", ["--batch-mode", "--quiet", "-f", pom, goal, ...target]);
 }
 
 async function run(program: string, args: readonly string[]): Promise<void> {
