@@ -33,32 +33,39 @@ export function* bulkBodies(
   kind: Server["kind"],
   bytesMax: () => number,
 ): Generator<BulkBody, void> {
-  const encoder = new TextEncoder();
-  let [from, size] = [0, 0];
-  let parts: Uint8Array[] = [];
+  let [from, units] = [0, 0];
+  let lines: string[] = [];
   for (const [at, { event, index }] of items.entries()) {
     // What is there already stays as it is: an event never changes.
     const head = `{"create":{"_index":"${index}","_id":"${event.eventId}"}}\n`;
-    const part = encoder.encode(`${head}${documentOf(event, kind)}\n`);
-    if (parts.length > 0 && size + part.length > bytesMax()) {
-      yield { items: items.slice(from, at), bytes: joined(parts, size) };
-      [from, size, parts] = [at, 0, []];
+    const line = `${head}${documentOf(event, kind)}\n`;
+    if (lines.length > 0 && units + line.length > bytesMax()) {
+      yield* encoded(items.slice(from, at), lines, bytesMax());
+      [from, units, lines] = [at, 0, []];
     }
-    parts.push(part);
-    size += part.length;
+    lines.push(line);
+    units += line.length;
   }
-  if (parts.length > 0) yield { items: items.slice(from), bytes: joined(parts, size) };
+  if (lines.length > 0) yield* encoded(items.slice(from), lines, bytesMax());
 }
 
-function joined(parts: readonly Uint8Array[], size: number): Uint8Array<ArrayBuffer> {
-  const all = new Uint8Array(size);
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
+/** All in one go, which takes a quarter of the time; most often a letter is a byte. */
+function* encoded(
+  items: readonly Item[],
+  lines: readonly string[],
+  bytesMax: number,
+): Generator<BulkBody, void> {
+  const bytes = encoder.encode(lines.join(""));
+  if (bytes.length <= bytesMax || items.length === 1) {
+    yield { items, bytes };
+    return;
   }
-  return all;
+  const half = items.length >> 1;
+  yield* encoded(items.slice(0, half), lines.slice(0, half), bytesMax);
+  yield* encoded(items.slice(half), lines.slice(half), bytesMax);
 }
+
+const encoder = new TextEncoder();
 
 /** Sends it. Throws `TOO_LARGE` where the body is, and `UNAVAILABLE` where all may be tried again. */
 export async function sendBulk(
