@@ -1,12 +1,20 @@
 /** The side of Elasticsearch that finds events. */
 
+// deno-lint-ignore-file camelcase -- the names are Elasticsearch's
+
 import { AppError } from "../errors.ts";
-import type { SearchPage, SearchQuery, SearchStore } from "../search/store.ts";
+import type {
+  SearchHit,
+  SearchOptions,
+  SearchPage,
+  SearchQuery,
+  SearchStore,
+} from "../search/store.ts";
 import { type ClientLimits, connectElasticsearch, type Elasticsearch } from "./client.ts";
 import { isLate } from "./errors.ts";
 import { type FoundHits, readHits } from "./hits.ts";
 import { namesWith } from "./names.ts";
-import { searchBody } from "./query.ts";
+import { type Clause, relevanceBody, timeBodies } from "./query.ts";
 import { refuseMissing } from "./sums.ts";
 import type { ElasticsearchSettings } from "./url.ts";
 
@@ -18,14 +26,14 @@ export interface SearchStoreOptions {
 /** Opens it; nothing is asked before the first search. */
 export function openElasticsearchSearch({ settings, limits }: SearchStoreOptions): SearchStore {
   const elasticsearch = connectElasticsearch(settings, limits);
+  const { template } = namesWith(settings.prefix);
   return {
-    async search(query, { signal, secondsMax }) {
-      const found = await ask(elasticsearch, query, signal, secondsMax);
-      if (found.timedOut) throw late(secondsMax);
-      if (found.shards === 0) {
-        await refuseMissing(elasticsearch, namesWith(settings.prefix).template, signal);
-      }
-      return pageOf(query, found);
+    async search(query, options) {
+      const asker = new Asker(elasticsearch, options);
+      const isByTime = query.order !== "relevance";
+      const { shards, page } = await (isByTime ? byTime(asker, query) : byRelevance(asker, query));
+      if (shards === 0) await refuseMissing(elasticsearch, template, options.signal);
+      return page;
     },
     close() {
       elasticsearch.close();
@@ -34,39 +42,119 @@ export function openElasticsearchSearch({ settings, limits }: SearchStoreOptions
   };
 }
 
-async function ask(
-  elasticsearch: Elasticsearch,
-  query: SearchQuery,
-  signal: AbortSignal,
-  secondsMax: number,
-): Promise<FoundHits> {
-  const { pattern } = namesWith(elasticsearch.settings.prefix);
-  // A part of what there is would be taken for all of it. The answer is not thinned out by
-  // `filter_path` or `_source`: Elasticsearch would write its numbers anew.
-  const path = `/${pattern}/_search?allow_partial_search_results=false`;
-  const body = searchBody(query, secondsMax);
-  const msMax = Math.ceil(secondsMax * 1000) + graceMs;
-  try {
-    return readHits(await elasticsearch.bytes("POST", path, { body, signal, msMax }));
-  } catch (error) {
-    if (isLate(error)) throw late(secondsMax);
-    throw error;
+/** A page, and how many parts of indices were looked at. */
+interface Found {
+  readonly shards: number;
+  readonly page: SearchPage;
+}
+
+async function byTime(asker: Asker, query: SearchQuery): Promise<Found> {
+  const { first, wantsTotal } = query;
+  const bodies = timeBodies(query);
+  const [times, counted] = await bothEnded(
+    asker.json<Times>(bodies.times),
+    wantsTotal ? asker.json<Counted>(bodies.count) : Promise.resolve(null),
+  );
+  const found = times.hits.hits;
+  const last = found.at(-1)?.sort[0];
+  // What came since is beyond the page, or on it.
+  const hits = last === undefined || first === 0 ? [] : await asker.hits(bodies.page(last));
+  return {
+    shards: times._shards.total,
+    page: {
+      hits: hits.slice(0, first),
+      total: counted?.hits.total.value ?? null,
+      hasMore: Math.max(hits.length, found.length) > first,
+    },
+  };
+}
+
+interface Times {
+  readonly _shards: { readonly total: number };
+  readonly hits: { readonly hits: readonly { readonly sort: readonly [number] }[] };
+}
+
+interface Counted {
+  readonly hits: { readonly total: { readonly value: number } };
+}
+
+async function byRelevance(asker: Asker, query: SearchQuery): Promise<Found> {
+  const { hits, total, shards } = await asker.found(relevanceBody(query));
+  return {
+    shards,
+    page: {
+      hits: hits.slice(0, query.first),
+      total: query.wantsTotal ? total : null,
+      hasMore: hits.length > query.first,
+    },
+  };
+}
+
+/** Asks for one search, in several steps, within the time that it has. */
+class Asker {
+  readonly #endMs: number;
+
+  constructor(
+    private readonly elasticsearch: Elasticsearch,
+    private readonly options: SearchOptions,
+  ) {
+    this.#endMs = performance.now() + options.secondsMax * 1000;
   }
+
+  async found(body: Clause): Promise<FoundHits> {
+    const found = readHits(await this.#bytes(body));
+    if (found.timedOut) throw this.#late();
+    return found;
+  }
+
+  async hits(body: Clause): Promise<readonly SearchHit[]> {
+    return (await this.found(body)).hits;
+  }
+
+  async json<Answer>(body: Clause): Promise<Answer> {
+    const bytes = await this.#bytes(body);
+    const answer = JSON.parse(new TextDecoder().decode(bytes)) as Answer & TimedOut;
+    if (answer.timed_out) throw this.#late();
+    return answer;
+  }
+
+  async #bytes(body: Clause): Promise<Uint8Array> {
+    const { signal } = this.options;
+    const leftMs = Math.ceil(this.#endMs - performance.now());
+    if (leftMs <= 0) throw this.#late();
+    const { pattern } = namesWith(this.elasticsearch.settings.prefix);
+    // A part of what there is would be taken for all of it. The answer is not thinned out by
+    // `filter_path` or `_source`: Elasticsearch would write its numbers anew.
+    const path = `/${pattern}/_search?allow_partial_search_results=false`;
+    try {
+      return await this.elasticsearch.bytes("POST", path, {
+        body: { ...body, timeout: `${leftMs}ms` },
+        signal,
+        msMax: leftMs + graceMs,
+      });
+    } catch (error) {
+      if (isLate(error)) throw this.#late();
+      throw error;
+    }
+  }
+
+  #late(): AppError {
+    const { secondsMax } = this.options;
+    return new AppError("TIMEOUT", `the search took longer than ${secondsMax} s`, {
+      hint: "ask for a shorter time or rarer words, or without total",
+    });
+  }
+}
+
+interface TimedOut {
+  readonly timed_out?: boolean;
 }
 
 /** Elasticsearch keeps the time itself, and says so a little later. */
 const graceMs = 1000;
 
-function pageOf({ first, wantsTotal }: SearchQuery, { hits, total }: FoundHits): SearchPage {
-  return {
-    hits: hits.slice(0, first),
-    total: wantsTotal ? total ?? 0 : null,
-    hasMore: hits.length > first,
-  };
-}
-
-function late(secondsMax: number): AppError {
-  return new AppError("TIMEOUT", `the search took longer than ${secondsMax} s`, {
-    hint: "ask for a shorter time or rarer words, or without total",
-  });
+/** Waits for both also where one fails, so that nothing goes on behind the back. */
+async function bothEnded<A, B>(a: Promise<A>, b: Promise<B>): Promise<[A, B]> {
+  await Promise.allSettled([a, b]);
+  return await Promise.all([a, b]);
 }

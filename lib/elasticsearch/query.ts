@@ -1,4 +1,6 @@
-/** A search as Elasticsearch's query: pure, so that its text can be looked at. */
+/** A search as Elasticsearch's queries: pure, so that their text can be looked at. */
+
+// deno-lint-ignore-file camelcase -- the names are Elasticsearch's
 
 import { AppError } from "../errors.ts";
 import type { SearchCondition, SearchField, SearchQuery, Term } from "../search/store.ts";
@@ -7,36 +9,84 @@ import { pageRowsMax, valueAt } from "./documents.ts";
 
 export type Clause = Readonly<Record<string, unknown>>;
 
-/** The body of a search. One hit more than asked for tells whether there are more. */
-export function searchBody(query: SearchQuery, secondsMax: number): Clause {
-  const { first, order, after, wantsTotal } = query;
-  if (first > pageRowsMax) {
-    throw new AppError("BAD_INPUT", `first: ${first} is more than ${pageRowsMax}`, {
-      hint: "ask for fewer, and go on behind the last one by after",
-    });
-  }
+/**
+ * What is asked for a page in the order of time. Elasticsearch finds the first hits by one number alone
+ * without looking at all of them, but not by two fields, nor where it has to count. So it is asked for
+ * the count, for the time at which the page ends, and then for the page, of the hits up to there.
+ */
+export interface TimeBodies {
+  readonly count: Clause;
+  /** Gives times alone; of one hit more than the page has, which tells whether there are more. */
+  readonly times: Clause;
+  page(lastMicros: number): Clause;
+}
+
+export function timeBodies(query: SearchQuery): TimeBodies {
+  refuseLarge(query);
+  const isNewest = query.order !== "oldest";
+  const order = isNewest ? "desc" : "asc";
+  const match = matchOf(query);
+  const behind = behindOf(query, isNewest);
+  const common = { size: query.first + 1, track_total_hits: false };
   return {
-    query: matchOf(query),
-    size: first + 1,
-    sort: SORTS[order],
-    ...after !== null && { search_after: placeOf(after, order) },
-    // Counting all hits costs, and ends the search for the first ones late.
-    track_total_hits: wantsTotal,
-    timeout: `${Math.ceil(secondsMax * 1000)}ms`,
+    count: { query: match, size: 0, track_total_hits: true },
+    times: { ...common, query: bothOf(match, behind), sort: [micros(order)], _source: false },
+    page(last) {
+      const range = { range: { micros: { [isNewest ? "gte" : "lte"]: last } } };
+      const query = bothOf(match, { ...behind, filter: [...behind.filter, range] });
+      return { ...common, query, sort: [micros(order), eventId(order)] };
+    },
   };
 }
 
+/** What is asked for a page in the order of relevance: for that every hit is looked at. */
+export function relevanceBody(query: SearchQuery): Clause {
+  refuseLarge(query);
+  const { first, after, wantsTotal } = query;
+  return {
+    query: matchOf(query),
+    size: first + 1,
+    sort: [{ _score: { order: "desc" } }, micros("desc"), eventId("desc")],
+    ...after !== null && { search_after: placeOf(after, ["number", "number", "string"]) },
+    track_total_hits: wantsTotal,
+  };
+}
+
+function refuseLarge({ first }: SearchQuery): void {
+  if (first <= pageRowsMax) return;
+  throw new AppError("BAD_INPUT", `first: ${first} is more than ${pageRowsMax}`, {
+    hint: "ask for fewer, and go on behind the last one by after",
+  });
+}
+
+// An index without any event of ours has neither field.
 const micros = (order: "asc" | "desc") => ({ micros: { order, unmapped_type: "long" } });
 const eventId = (order: "asc" | "desc") => ({ event_id: { order, unmapped_type: "keyword" } });
 
-const SORTS: Readonly<Record<SearchQuery["order"], readonly Clause[]>> = {
-  newest: [micros("desc"), eventId("desc")],
-  oldest: [micros("asc"), eventId("asc")],
-  relevance: [{ _score: { order: "desc" } }, micros("desc"), eventId("desc")],
-};
+interface Behind {
+  readonly filter: readonly Clause[];
+  readonly must_not: readonly Clause[];
+}
 
-function placeOf(after: readonly (string | number)[], order: SearchQuery["order"]) {
-  const forms = order === "relevance" ? ["number", "number", "string"] : ["number", "string"];
+/** What lies behind a place: not at its moment with an id up to its own, nor beyond its moment. */
+function behindOf({ after }: SearchQuery, isNewest: boolean): Behind {
+  if (after === null) return { filter: [], must_not: [] };
+  const [time, id] = placeOf(after, ["number", "string"]);
+  const seen = { range: { event_id: { [isNewest ? "gte" : "lte"]: id } } };
+  return {
+    filter: [{ range: { micros: { [isNewest ? "lte" : "gte"]: time } } }],
+    must_not: [{ bool: { filter: [{ term: { micros: { value: time } } }, seen] } }],
+  };
+}
+
+function bothOf(match: Clause, { filter, must_not }: Behind): Clause {
+  return { bool: { filter: [match, ...filter], must_not } };
+}
+
+function placeOf(
+  after: readonly (string | number)[],
+  forms: readonly ("number" | "string")[],
+): readonly (string | number)[] {
   const fits = after.length === forms.length &&
     after.every((value, at) => typeof value === forms[at]) &&
     after.every((value, at) => forms[at] !== "number" || Number.isFinite(value));
@@ -51,6 +101,8 @@ function placeOf(after: readonly (string | number)[], order: SearchQuery["order"
 function matchOf({ terms, condition, order }: SearchQuery): Clause {
   const words = terms.map(termOf);
   const filter = condition === null ? [] : [conditionOf(condition)];
+  // All of them are counted without looking at any, if it is said so.
+  if (words.length === 0 && filter.length === 0) return { match_all: {} };
   // What is only asked whether it is there needs no score.
   const bool = order === "relevance" ? { must: words, filter } : { filter: [...words, ...filter] };
   return { bool };

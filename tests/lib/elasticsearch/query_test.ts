@@ -1,34 +1,77 @@
 import { deepStrictEqual as deepEqual, throws } from "node:assert/strict";
-import { searchBody } from "../../../lib/elasticsearch/query.ts";
+import { relevanceBody, timeBodies } from "../../../lib/elasticsearch/query.ts";
 import type { SearchCondition } from "../../../lib/search/store.ts";
 import { searchValueCharsMax } from "../../../lib/search/values.ts";
 import { query } from "../../contracts/search_events.ts";
 
-Deno.test("searchBody() filters newest first, asks for one more, and counts only when asked", () => {
-  deepEqual(searchBody(query("refund", { first: 20, wantsTotal: false }), 5), {
-    query: { bool: { filter: [{ term: { search_text: { value: "refund" } } }] } },
+const refund = { bool: { filter: [{ term: { search_text: { value: "refund" } } }] } };
+
+Deno.test("timeBodies() asks for the times of a page and one more, by time alone and without counting", () => {
+  deepEqual(timeBodies(query("refund", { first: 20 })).times, {
+    query: { bool: { filter: [refund], must_not: [] } },
+    size: 21,
+    sort: [{ micros: { order: "desc", unmapped_type: "long" } }],
+    track_total_hits: false,
+    _source: false,
+  });
+});
+
+Deno.test("timeBodies() asks for the page up to its last time, by time and id", () => {
+  deepEqual(timeBodies(query("refund", { first: 20 })).page(7), {
+    query: { bool: { filter: [refund, { range: { micros: { gte: 7 } } }], must_not: [] } },
     size: 21,
     sort: [
       { micros: { order: "desc", unmapped_type: "long" } },
       { event_id: { order: "desc", unmapped_type: "keyword" } },
     ],
     track_total_hits: false,
-    timeout: "5000ms",
   });
 });
 
-Deno.test("searchBody() scores only where the order is by relevance", () => {
-  const { query: match, sort } = searchBody(query("a b*", { order: "relevance" }), 1);
-  deepEqual(match, {
-    bool: {
-      must: [
-        { term: { search_text: { value: "a" } } },
-        { prefix: { search_text: { value: "b" } } },
-      ],
-      filter: [],
-    },
+Deno.test("timeBodies() counts by itself, whatever the place", () => {
+  const after = [5, "id"];
+  deepEqual(timeBodies(query("refund", { after })).count, {
+    query: refund,
+    size: 0,
+    track_total_hits: true,
   });
-  deepEqual((sort as unknown[])[0], { _score: { order: "desc" } });
+});
+
+Deno.test("timeBodies() goes on behind a place, in either direction", () => {
+  const behind = (order: "newest" | "oldest") =>
+    timeBodies(query("refund", { after: [5, "id"], order })).times["query"];
+  const seen = (range: unknown) => ({
+    bool: { filter: [{ term: { micros: { value: 5 } } }, { range: { event_id: range } }] },
+  });
+  deepEqual(behind("newest"), {
+    bool: { filter: [refund, { range: { micros: { lte: 5 } } }], must_not: [seen({ gte: "id" })] },
+  });
+  deepEqual(behind("oldest"), {
+    bool: { filter: [refund, { range: { micros: { gte: 5 } } }], must_not: [seen({ lte: "id" })] },
+  });
+});
+
+Deno.test("relevanceBody() scores words, and goes on by score, time and id", () => {
+  const after = [1.5, 7, "id"];
+  deepEqual(relevanceBody(query("a b*", { order: "relevance", after, first: 5 })), {
+    query: {
+      bool: {
+        must: [
+          { term: { search_text: { value: "a" } } },
+          { prefix: { search_text: { value: "b" } } },
+        ],
+        filter: [],
+      },
+    },
+    size: 6,
+    sort: [
+      { _score: { order: "desc" } },
+      { micros: { order: "desc", unmapped_type: "long" } },
+      { event_id: { order: "desc", unmapped_type: "keyword" } },
+    ],
+    search_after: after,
+    track_total_hits: true,
+  });
 });
 
 const either = (...clauses: unknown[]) => ({ bool: { should: clauses, minimum_should_match: 1 } });
@@ -66,26 +109,23 @@ const conditions: [condition: SearchCondition, clause: unknown][] = [
 ];
 
 for (const [condition, clause] of conditions) {
-  Deno.test(`searchBody() asks for ${JSON.stringify(condition).slice(0, 70)}`, () => {
-    deepEqual(searchBody(query([], { condition }), 1)["query"], { bool: { filter: [clause] } });
+  Deno.test(`timeBodies() asks for ${JSON.stringify(condition).slice(0, 70)}`, () => {
+    deepEqual(timeBodies(query([], { condition })).count["query"], { bool: { filter: [clause] } });
   });
 }
 
-Deno.test("searchBody() refuses a page of more than 10,000 as BAD_INPUT", () => {
-  searchBody(query([], { first: 10_000 }), 1);
-  throws(() => searchBody(query([], { first: 10_001 }), 1), { code: "BAD_INPUT" });
+Deno.test("timeBodies() and relevanceBody() refuse a page of more than 10,000 as BAD_INPUT", () => {
+  for (const bodies of [timeBodies, relevanceBody]) {
+    bodies(query([], { first: 10_000 }));
+    throws(() => bodies(query([], { first: 10_001 })), { code: "BAD_INPUT" });
+  }
 });
 
-Deno.test("searchBody() takes a place of its own order alone", () => {
-  const after = [1768435200000001, "0190a3c0-0000-7000-8000-000000000001"];
-  deepEqual(searchBody(query([], { after }), 1)["search_after"], after);
-  const order = "relevance";
-  throws(() => searchBody(query([], { after, order }), 1), { code: "BAD_INPUT" });
-  deepEqual(searchBody(query([], { after: [1.5, ...after], order }), 1)["search_after"], [
-    1.5,
-    ...after,
-  ]);
-  for (const odd of [[NaN, "a"], ["1", "a"], [1, 2]]) {
-    throws(() => searchBody(query([], { after: odd }), 1), { code: "BAD_INPUT" });
+Deno.test("timeBodies() and relevanceBody() take a place of their own order alone", () => {
+  for (const after of [[NaN, "a"], ["1", "a"], [1, 2], [1, 2, "a"], []]) {
+    throws(() => timeBodies(query([], { after })), { code: "BAD_INPUT" });
+  }
+  for (const after of [[1, "a"], [1, "2", "a"], [Infinity, 2, "a"]]) {
+    throws(() => relevanceBody(query([], { after })), { code: "BAD_INPUT" });
   }
 });
