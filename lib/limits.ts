@@ -553,7 +553,7 @@ export const LIMITS = {
     value: 60_000,
     min: 100,
     max: 3_600_000,
-    why: "an answer of Elasticsearch, its body included; a bulk of 8 MiB takes it a second or two",
+    why: "an answer of Elasticsearch, its body included; a bulk of 5 MiB takes it a second or two",
   },
   elasticsearchAnswerBytesMax: {
     value: 64 * MiB,
@@ -562,7 +562,7 @@ export const LIMITS = {
     why: "an answer of Elasticsearch lies in memory whole; a page of 1000 events has about a MiB",
   },
   elasticsearchBulkBytesMax: {
-    value: 8 * MiB,
+    value: 5 * MiB,
     min: 64 * KiB,
     max: 90 * MiB,
     why:
