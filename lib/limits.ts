@@ -618,6 +618,12 @@ export const LIMITS = {
     max: 20_000,
     why: "values that the conditions of one search name; Elasticsearch takes 65,536 at once",
   },
+  searchDepthMax: {
+    value: 12,
+    min: 1,
+    max: 14,
+    why: "levels of and, or, not in a search's where; Elasticsearch takes 30, and not needs two",
+  },
   searchHitsMax: {
     value: 10_000,
     min: 1,

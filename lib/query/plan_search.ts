@@ -22,7 +22,10 @@ import { short } from "./scalars.ts";
 
 type Input = Readonly<Record<string, unknown>>;
 
-export type SearchLimits = Pick<Limits, "searchWordsMax" | "searchValuesMax" | "searchHitsMax">;
+export type SearchLimits = Pick<
+  Limits,
+  "searchWordsMax" | "searchValuesMax" | "searchHitsMax" | "searchDepthMax"
+>;
 
 /** What a search takes beside its own arguments. */
 export interface SearchContext {
@@ -73,6 +76,14 @@ function conditionOf(values: Input, { columns, walk, limits }: SearchContext) {
     dataCondition(input, columns, `data[${i}]`, walk.budget)
   );
   const items = [...where ? [fieldCondition(where)] : [], ...data];
+  const depth = Math.max(0, ...items.map(depthOf));
+  if (depth > limits.searchDepthMax) {
+    throw new AppError(
+      "TOO_LARGE",
+      `the conditions are nested ${depth} levels deep, more than ${limits.searchDepthMax}`,
+      { hint: "write and, or and not in fewer levels (limit search_depth_max)" },
+    );
+  }
   const count = items.reduce((sum, item) => sum + valuesIn(item), 0);
   if (count > limits.searchValuesMax) {
     throw new AppError(
@@ -84,6 +95,18 @@ function conditionOf(values: Input, { columns, walk, limits }: SearchContext) {
   const [only, ...more] = items;
   if (!only) return null;
   return more.length === 0 ? only : { kind: "and", items } as const;
+}
+
+function depthOf(condition: SearchCondition): number {
+  switch (condition.kind) {
+    case "and":
+    case "or":
+      return 1 + Math.max(0, ...condition.items.map(depthOf));
+    case "not":
+      return 1 + depthOf(condition.item);
+    default:
+      return 0;
+  }
 }
 
 function valuesIn(condition: SearchCondition): number {

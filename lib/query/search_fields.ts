@@ -7,7 +7,7 @@ import { highlightsOf } from "../search/highlights.ts";
 import type { SearchHit, StoredEvent } from "../search/store.ts";
 import { BIG_INT } from "./aggregates.ts";
 import type { Attribute, BinaryRows } from "./binary_rows.ts";
-import { momentMicros } from "./moments.ts";
+import { microsOf } from "./moments.ts";
 import type { PageSelection, Selection } from "./read_plan.ts";
 import { RECORD_ARRAY_OID, RECORD_OID } from "./schema.ts";
 import { searchCursor } from "./search_cursors.ts";
@@ -232,7 +232,7 @@ function eventPart(selection: Selection): Part<StoredEvent> {
       return part((rows, stored) => writeText(rows, stored[event]));
     case "timestamp":
       return part((rows, { timestamp }) =>
-        rows.int8(BigInt(momentMicros(timestamp, "timestamp")) - epochMicroseconds)
+        rows.int8((microsOf(timestamp) ?? 0n) - epochMicroseconds)
       );
     case "data":
       return part((rows, { data }) => writeText(rows, path ? dataAt(data, path) : data));

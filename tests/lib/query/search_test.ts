@@ -219,6 +219,27 @@ Deno.test("searchEvents refuses an answer of more bytes than a row may have", as
   await rejects(data(query(40)), { name: "AppError", code: "TOO_LARGE", hint: /fewer fields/ });
 });
 
+Deno.test("searchEvents refuses an event of more bytes than a row may have, where hits are rows", async () => {
+  const events = [indexed(1, { text: "x".repeat(100_000) }), indexed(2, { text: "y" })];
+  const { engine } = await searchEngine(events, { rowBytesMax: 64 * 1024 });
+  const rows = (text: string) => {
+    const plan = engine.plan({
+      text: `{ searchEvents(text: "${text}") { edges { node { data } } } }`,
+      hitsAsRows: true,
+    });
+    return Array.fromAsync(engine.rows(plan, { signal: new AbortController().signal }));
+  };
+  equal((await rows("y")).length, 2, "whose turn it is, and its row");
+  await rejects(rows("x*"), { name: "AppError", code: "TOO_LARGE", hint: /row_bytes_max/ });
+});
+
+Deno.test("searchEvents gives moments that a number cannot hold to the microsecond", async () => {
+  const timestamp = "9999-12-31T23:59:59.999999Z";
+  const { data } = await searchEngine([indexed(1, {}, { timestamp })]);
+  const { searchEvents } = await data("{ searchEvents { edges { node { timestamp } } } }");
+  deepEqual(searchEvents.edges, [{ node: { timestamp } }]);
+});
+
 Deno.test("searchEvents says TIMEOUT between parts", async () => {
   const { engine, store } = await searchEngine(
     Array.from({ length: 200 }, (_, n) => indexed(n)),
@@ -381,12 +402,9 @@ const refused: [values: string, code: string, message: RegExp][] = [
     "TOO_LARGE",
     /4 values, more than 3/,
   ],
-  ["where: { or: [{}, {}, {}, {}, {}, {}, {}, {}] }", "TOO_LARGE", /more than 8 conditions/],
-  [
-    'data: { path: ["1", "2", "3", "4", "5", "6", "7", "8", "9"], value: 1 }',
-    "TOO_LARGE",
-    /more than 8 keys/,
-  ],
+  [`where: { or: [${"{} ".repeat(20)}] }`, "TOO_LARGE", /more than 20 conditions/],
+  [`data: { path: [${'"a" '.repeat(20)}], value: 1 }`, "TOO_LARGE", /more than 20 keys/],
+  [`where: ${nested(3)}`, "TOO_LARGE", /nested 3 levels deep, more than 2/],
   ["data: { path: [], value: 1 }", "BAD_INPUT", /the path has no key/],
   ['data: { path: ["a"] }', "BAD_INPUT", /data\[0\].value is null/],
   ['data: { path: ["a"], value: { b: 1 } }', "BAD_INPUT", /is no text, number or boolean/],
@@ -401,11 +419,19 @@ const refused: [values: string, code: string, message: RegExp][] = [
   ],
 ];
 
+/** Two conditions on each level, since a level of one is none. */
+function nested(levels: number): string {
+  const one = '{ entityId: { eq: "1" } }';
+  if (levels === 0) return one;
+  return `{ ${levels % 2 ? "or" : "and"}: [${one}, ${nested(levels - 1)}] }`;
+}
+
 const strict = await searchEngine(EVENTS, {
+  searchDepthMax: 2,
   searchWordsMax: 5,
   searchHitsMax: 50,
   searchValuesMax: 3,
-  filterConditionsMax: 8,
+  filterConditionsMax: 20,
 });
 
 for (const [values, code, message] of refused) {
@@ -421,6 +447,7 @@ Deno.test("searchEvents takes just as much as its limits", () => {
   for (
     const values of [
       'text: "a b c d e"',
+      `where: ${nested(2)}`,
       "first: 50",
       'where: { entityId: { in: ["1", "2"] } }, data: { path: "a", op: in, value: ["4"] }',
     ]
