@@ -65,6 +65,8 @@ function textCondition(
 }
 
 function among(field: SearchField, values: readonly string[], isIn: boolean): SearchCondition {
+  // Null is none of nothing, which is known.
+  if (values.length === 0) return isIn ? never : always;
   const condition = { kind: "in", field, values } as const;
   return isIn ? condition : isThereBut(field, condition);
 }

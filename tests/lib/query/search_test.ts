@@ -296,6 +296,8 @@ const conditions: [values: string, condition: unknown][] = [
   ['where: { not: { userId: { neq: "u" } } }', isIn("userId", "u")],
   ['where: { orgId: { in: ["a", "b"] } }', isIn("orgId", "a", "b")],
   ['where: { orgId: { nin: ["a"] } }', and(present("orgId"), not(isIn("orgId", "a")))],
+  ["where: { orgId: { in: [] } }", or()],
+  ["where: { orgId: { nin: [] } }", and()],
   ["where: { orgId: { isNull: true } }", not(present("orgId"))],
   ["where: { not: { orgId: { isNull: true } } }", present("orgId")],
   ["where: { orgId: { isNull: false } }", present("orgId")],
