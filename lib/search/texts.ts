@@ -1,7 +1,7 @@
 /** What of an event is searched by words. */
 
 import { eachValue } from "./data_values.ts";
-import { wordsOf } from "./words.ts";
+import { joinedWords } from "./words.ts";
 
 /**
  * The words of each text and number in `data`, with a space between; those without a word are left out.
@@ -11,7 +11,7 @@ export function textsOf(data: string): string[] {
   const texts: string[] = [];
   eachValue(data, ({ kind, text }) => {
     if (kind === "boolean") return;
-    const words = wordsOf(text).join(" ");
+    const words = joinedWords(text);
     if (words !== "") texts.push(words);
   });
   return texts;

@@ -9,6 +9,15 @@ export function wordsOf(text: string): string[] {
   return folded.match(WORD)?.map(cutWord) ?? [];
 }
 
+/** The same with a space between; for short texts of ASCII, as most are, in little more than half the time. */
+export function joinedWords(text: string): string {
+  if (text.length > searchWordCharsMax || !ASCII.test(text)) return wordsOf(text).join(" ");
+  return text.toLowerCase().replace(/[^a-z0-9]+/g, " ").trim();
+}
+
+// deno-lint-ignore no-control-regex -- they are of ASCII too
+const ASCII = /^[\x00-\x7f]*$/;
+
 /** A run of letters and digits, in what `foldCase` gives. */
 export const WORD = /[\p{L}\p{N}]+/gu;
 

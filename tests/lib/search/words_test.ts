@@ -1,5 +1,6 @@
 import { deepStrictEqual as deepEqual, strictEqual as equal } from "node:assert/strict";
-import { searchWordCharsMax, wordsOf } from "../../../lib/search/words.ts";
+import { randomOf } from "../random.ts";
+import { joinedWords, searchWordCharsMax, wordsOf } from "../../../lib/search/words.ts";
 
 const texts: [name: string, text: string, words: string[]][] = [
   ["nothing in an empty text", "", []],
@@ -32,4 +33,33 @@ Deno.test("wordsOf() cuts no pair in two", () => {
   const [word = ""] = wordsOf("a" + "𝒳".repeat(searchWordCharsMax));
   equal(word.length, searchWordCharsMax - 1);
   equal(word.isWellFormed(), true);
+});
+
+Deno.test("joinedWords() gives what wordsOf() gives, with a space between", () => {
+  const letters = [
+    "a",
+    "Z",
+    "0",
+    " ",
+    "_",
+    "-",
+    "\n",
+    "\u0000",
+    "\u007f",
+    "\u0080",
+    "é",
+    "İ",
+    "𝒳",
+    "東",
+  ];
+  const random = randomOf(5);
+  for (let n = 0; n < 5000; n++) {
+    const length = Math.floor(random() * 12);
+    const text = Array.from({ length }, () => letters[Math.floor(random() ** 2 * letters.length)])
+      .join("");
+    equal(joinedWords(text), wordsOf(text).join(" "), JSON.stringify(text));
+  }
+  for (const length of [searchWordCharsMax, searchWordCharsMax + 1]) {
+    equal(joinedWords("A".repeat(length)), "a".repeat(searchWordCharsMax));
+  }
 });
