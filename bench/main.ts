@@ -16,6 +16,7 @@ import { benchFlight } from "./flight.ts";
 import { benchHttp } from "./http.ts";
 import { benchMemory } from "./memory.ts";
 import { benchPublisher } from "./publisher.ts";
+import { benchSearch, benchSearchSink } from "./search_part.ts";
 import { benchSize } from "./sizes.ts";
 import { note, openStage, type Stage } from "./stage.ts";
 
@@ -40,6 +41,8 @@ const PARTS: Readonly<Record<string, (stage: Stage) => Promise<Report>>> = {
   publisher: benchPublisher,
   bridge: benchBridge,
   clickhouse: benchClickhouse,
+  search: benchSearch,
+  "search-sink": benchSearchSink,
 };
 
 const usage = `deno task bench [part...] [--rows N] [--rounds N] [--quick] [--json FILE]

@@ -95,7 +95,7 @@ export async function startServer(
 
 /** A task's own command, so that its permissions are measured too. */
 export function taskArguments(
-  task: "serve" | "observe" | "bridge" | "sink:clickhouse",
+  task: "serve" | "observe" | "bridge" | "sink:clickhouse" | "sink:elasticsearch",
 ): string[] {
   const config = fileURLToPath(new URL("../deno.json", import.meta.url));
   const tasks: Record<string, string> = JSON.parse(Deno.readTextFileSync(config)).tasks;
