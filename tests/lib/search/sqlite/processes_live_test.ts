@@ -11,6 +11,7 @@ import { limits } from "../../../../lib/limits.ts";
 import { sqliteIndex } from "../../../../lib/search/sqlite/sqlite_index.ts";
 import { openSqliteSearch } from "../../../../lib/search/sqlite/sqlite_search.ts";
 import { indexed, query } from "../../../contracts/search_events.ts";
+import { residentBytes } from "../../../serve/serve.ts";
 import { randomOf } from "../../random.ts";
 
 const kills = Number(Deno.env.get("FRAISEQL_TEST_KILLS") ?? 6);
@@ -73,6 +74,21 @@ Deno.test("a disk that is full is named, and all is stored once when there is ro
     const writer = program("writer_program.ts", [folder, Number(stored), count, callEvents]);
     equal((await writer.child.status).code, 0, writer.stdout());
     deepEqual(differences(sumsOf(count), await heldIn(folder)), []);
+  }));
+
+Deno.test("writing takes no more memory after a hundred thousand events than after twenty", () =>
+  inFolder(async (folder) => {
+    const writer = program("writer_program.ts", [folder, 0, 1_000_000, 2000]);
+    let [early, most] = [0, 0];
+    const timer = setInterval(() => {
+      most = Math.max(most, residentBytes(writer.child.pid));
+      if (/stored 20000\n/.test(writer.stdout()) && early === 0) early = most;
+    }, 20);
+    await writer.said(/stored 100000\n/);
+    clearInterval(timer);
+    writer.child.kill("SIGKILL");
+    await writer.child.status;
+    ok(early > 0 && most < early + 50 * 1024 * 1024, `${early} bytes at first, ${most} later`);
   }));
 
 async function inFolder(work: (folder: string) => Promise<void>): Promise<void> {
