@@ -101,7 +101,7 @@ function otherVersion(path: string, found: number): AppError {
 const walPages = 4000;
 
 const writeCacheKiB = 16 * 1024;
-const readCacheKiB = 8 * 1024;
+const readCacheKiB = 4 * 1024;
 
 /** Others hold a file for moments: while it is opened or its pages are put in place. */
 const lockedMsMax = 5000;

@@ -17,16 +17,16 @@ export class OpenMonths {
 
   constructor(private readonly folder: string, private readonly tick: () => void) {}
 
-  /** All that there are, oldest first. */
-  async readers(): Promise<MonthReader[]> {
+  /** All that there are, oldest first. Called before each search: what it needs no more is closed. */
+  async months(): Promise<Month[]> {
     const months = await monthsThere(this.folder);
-    const readers = months.flatMap((month) => this.#reader(month) ?? []);
     for (const [name, { reader }] of this.#open) {
-      if (months.some((month) => month.name === name)) continue;
+      const isThere = months.some((month) => month.name === name);
+      if (isThere && this.#open.size <= openMonthsMax) continue;
       reader.close();
       this.#open.delete(name);
     }
-    return readers;
+    return months;
   }
 
   close(): void {
@@ -34,14 +34,17 @@ export class OpenMonths {
     this.#open.clear();
   }
 
-  /** Null where the file is being made, or is removed just now. */
-  #reader(month: Month): MonthReader | null {
+  /** Good for the search under way. Null where the file is being made, or is removed just now. */
+  reader(month: Month): MonthReader | null {
     const path = join(this.folder, monthFile(month));
     const inode = inodeOf(path);
     const kept = this.#open.get(month.name);
-    if (kept && kept.inode === inode) return kept.reader;
-    kept?.reader.close();
     this.#open.delete(month.name);
+    if (kept && kept.inode === inode) {
+      this.#open.set(month.name, kept); // the one used last comes last
+      return kept.reader;
+    }
+    kept?.reader.close();
     if (inode === null) return null;
     try {
       const database = openToRead(path);
@@ -55,6 +58,9 @@ export class OpenMonths {
     }
   }
 }
+
+/** Each holds some MiB; most searches are about the newest. */
+const openMonthsMax = 12;
 
 /** Null where there is no such file. */
 function inodeOf(path: string): number | null {

@@ -6,7 +6,7 @@ import type { SearchHit, SearchPage, SearchQuery } from "../store.ts";
 import { uuidBytes, uuidText } from "./event_ids.ts";
 import { type Match, matchOf } from "./match.ts";
 import type { FoundRow, MonthReader } from "./month_reader.ts";
-import { msOfRow } from "./months.ts";
+import { type Month, msOfRow } from "./months.ts";
 
 /** Where a page ended: the hit's score for the order by relevance, else 0. */
 interface Place {
@@ -22,23 +22,25 @@ interface Found {
   readonly row: FoundRow;
 }
 
-/** Searches the months, which come oldest first. */
+/** Searches the months, which come oldest first; what is read of one stays open until the end. */
 export function searchMonths(
-  readers: readonly MonthReader[],
+  all: readonly Month[],
+  open: (month: Month) => MonthReader | null,
   query: SearchQuery,
   { searchRankedMax, searchPageBytesMax }: SearchLimits,
 ): SearchPage {
   const after = query.after === null ? null : placeOf(query);
   const match = matchOf(query.terms, query.condition);
   const { fromMicros, toMicros } = match;
-  const months = readers.filter(({ month }) =>
-    month.endMs * 1000 > fromMicros && month.startMs * 1000 <= toMicros
+  const months = all.filter(({ startMs, endMs }) =>
+    endMs * 1000 > fromMicros && startMs * 1000 <= toMicros
   );
   const search = new Search(query, match, after, searchRankedMax);
   let total = 0;
-  for (const reader of query.order === "oldest" ? months : months.toReversed()) {
+  for (const month of query.order === "oldest" ? months : months.toReversed()) {
     if (search.isFull && !query.wantsTotal) break;
-    reader.atOnce(() => {
+    const reader = open(month);
+    reader?.atOnce(() => {
       search.look(reader);
       if (query.wantsTotal) total += reader.count(match);
     });

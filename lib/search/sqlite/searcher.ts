@@ -3,6 +3,7 @@
 import { AppError } from "../../errors.ts";
 import type { Limits } from "../../limits.ts";
 import type { SearchPage, SearchQuery } from "../store.ts";
+import type { Month } from "./months.ts";
 import { OpenMonths } from "./open_months.ts";
 import { searchMonths } from "./search_months.ts";
 
@@ -35,7 +36,9 @@ export class Searcher {
     this.#isGivenUp = isGivenUp;
     this.#endMs = performance.now() + secondsMax * 1000;
     try {
-      return searchMonths(await this.#months.readers(), query, this.options.limits);
+      const months = await this.#months.months();
+      const open = (month: Month) => this.#months.reader(month);
+      return searchMonths(months, open, query, this.options.limits);
     } catch (error) {
       // What is wrong with a file may be over when it is opened again.
       if (!(error instanceof AppError) || error.code === "UNAVAILABLE") this.#months.close();

@@ -108,6 +108,23 @@ Deno.test("events of more months than are open at once are stored, in whatever o
     deepEqual(await world.found(), [5, 3, 7, 1, 2, 4, 6, 0]);
   }));
 
+Deno.test("more months than stay open are searched, time after time", () =>
+  World.run(async (world) => {
+    const events = Array.from({ length: 30 }, (_, n) => {
+      const month = `${2020 + Math.floor(n / 12)}-${String(n % 12 + 1).padStart(2, "0")}`;
+      return indexed(n, {}, { timestamp: `${month}-10T00:00:00.000000Z` });
+    });
+    await world.index().write(events, signal);
+    const store = world.store({ searchReadersMax: 1 });
+    for (let i = 0; i < 3; i++) {
+      const { hits, total } = await store.search(query(), options);
+      deepEqual([total, hits.map(({ event }) => Number(event.entityId))], [
+        30,
+        events.map((_, n) => 29 - n),
+      ]);
+    }
+  }));
+
 Deno.test("a column that is configured later holds for what comes then", () =>
   World.run(async (world) => {
     const first = world.index(["total"]);

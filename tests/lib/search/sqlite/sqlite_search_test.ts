@@ -55,10 +55,13 @@ async function searching(
 
 /** Searches for their letters take long, and have no row to look at meanwhile. */
 const many = Array.from(
-  { length: 20_000 },
+  { length: 10_000 },
   (_, n) => indexed(n, { a: `a${n} b${n} c${n} d${n} e${n} f${n} g${n} h${n}`, n }),
 );
-const slow = query("a* b* c* d* e* f* g* h* nothing", { first: 1 });
+const slow = query(
+  [..."abcdefgh"].flatMap((letter) => [`${letter}*`, `${letter}1*`, `${letter}2*`]).join(" "),
+  { first: 1 },
+);
 
 Deno.test("a search that takes too long ends as TIMEOUT, and the next one is answered", () =>
   searching(many, { searchReadersMax: 1 }, async (store) => {
@@ -76,7 +79,7 @@ Deno.test("a search that is given up ends, and those that wait for its reader ar
     const given = store.search(slow, { signal: gone.signal, secondsMax: 60 });
     const waitsInVain = store.search(query("a8"), { signal: gone.signal, secondsMax: 60 });
     const waits = store.search(query("a9"), options);
-    setTimeout(() => gone.abort(), 5);
+    setTimeout(() => gone.abort(), 0); // it is asked by then, and takes far longer
     const wanted = { name: "AppError", code: "CANCELLED" } as const;
     await Promise.all([rejects(given, wanted), rejects(waitsInVain, wanted)]);
     equal((await waits).total, 1);
