@@ -1,6 +1,6 @@
 /** Events for the bench of searches: orders, payments and users of a shop, the same each time. */
 
-import { type SearchColumn } from "../lib/search/columns.ts";
+import type { SearchColumn } from "../lib/search_columns.ts";
 import type { IndexedEvent, SearchCondition } from "../lib/search/store.ts";
 import { BadEvent } from "../lib/events/entity_event.ts";
 import { toIndexed } from "../sinks/indexer.ts";

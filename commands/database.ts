@@ -12,12 +12,12 @@ import { readCatalog } from "../lib/postgres/catalog.ts";
 import { catalogStamp } from "../lib/postgres/catalog_stamp.ts";
 import { connect } from "../lib/postgres/connection.ts";
 import type { Database } from "../lib/query/database.ts";
+import { openEngine } from "../lib/query/open_query.ts";
+import type { QueryEngine } from "../lib/query/query_engine.ts";
 import type { SearchProvider } from "../lib/query/search_read.ts";
 import { searchProviderOf } from "./event_search.ts";
 import { eventStoreOf } from "./event_store.ts";
 import { readSchemaFile } from "./schema_file.ts";
-import { openEngine } from "../lib/query/open_query.ts";
-import type { QueryEngine } from "../lib/query/query_engine.ts";
 import { say } from "./say.ts";
 
 export interface FoundDatabase {

@@ -13,11 +13,11 @@ import { openDatabase, type PostgresDatabase } from "../lib/postgres/database.ts
 import type { RootList } from "../lib/query/query_engine.ts";
 import type { SearchProvider } from "../lib/query/search_read.ts";
 import { engineOf, isFirstStart, loadSample } from "./database.ts";
-import { LateEngine } from "./late_engine.ts";
 import { searchProviderOf } from "./event_search.ts";
 import { Events } from "./events.ts";
 import { exampleQuery } from "./example_query.ts";
 import { flightCommand } from "./flight_command.ts";
+import { LateEngine } from "./late_engine.ts";
 import { configEnvironment } from "./options.ts";
 import { answer, say } from "./say.ts";
 import { readSchemaFile } from "./schema_file.ts";

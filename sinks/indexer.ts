@@ -4,7 +4,8 @@ import { BadEvent, eventLines, parseEvent } from "../lib/events/entity_event.ts"
 import { CONTENT_TYPE, SUBJECT } from "../lib/events/names.ts";
 import type { EventMessage } from "../lib/events/puller.ts";
 import { microsOf } from "../lib/events/timestamp.ts";
-import { numbersOf, type SearchColumn } from "../lib/search/columns.ts";
+import { numbersOf } from "../lib/search/numbers.ts";
+import type { SearchColumn } from "../lib/search_columns.ts";
 import type { IndexedEvent } from "../lib/search/store.ts";
 import { textsOf } from "../lib/search/texts.ts";
 import type { Encoded, Part, RefusedPart } from "./sink.ts";

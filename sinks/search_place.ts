@@ -4,7 +4,7 @@ import { openElasticsearchIndex } from "../lib/elasticsearch/event_index.ts";
 import { openElasticsearchSearch } from "../lib/elasticsearch/event_search.ts";
 import type { ElasticsearchSettings } from "../lib/elasticsearch/url.ts";
 import type { Limits } from "../lib/limits.ts";
-import type { SearchColumn } from "../lib/search/columns.ts";
+import type { SearchColumn } from "../lib/search_columns.ts";
 import type { SearchIndex, SearchStore } from "../lib/search/store.ts";
 import { sqliteIndex } from "../lib/search/sqlite/sqlite_index.ts";
 import { openSqliteSearch } from "../lib/search/sqlite/sqlite_search.ts";

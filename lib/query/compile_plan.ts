@@ -4,10 +4,10 @@ import { AppError } from "../errors.ts";
 import { compileEventGroups } from "./event_groups_sql.ts";
 import { type CompiledEvents, compileEvents } from "./event_sql.ts";
 import type { PlannedRoot } from "./plan.ts";
-import { type CompiledSearch, compileSearch } from "./search_rows.ts";
 import type { Plan, RootField } from "./query_engine.ts";
 import type { Read } from "./read_plan.ts";
 import type { Statement } from "./read_statements.ts";
+import { type CompiledSearch, compileSearch } from "./search_rows.ts";
 import { whyWhole } from "./split.ts";
 import {
   compileAggregate,

@@ -6,8 +6,8 @@ import type { Catalog } from "./catalog.ts";
 import type { Database } from "./database.ts";
 import type { EventStore } from "./event_store.ts";
 import type { ResultCacheOptions } from "./result_cache.ts";
-import type { SearchProvider } from "./search_read.ts";
 import type { SchemaFile } from "./schema_file.ts";
+import type { SearchProvider } from "./search_read.ts";
 
 export interface EngineOptions {
   readonly database: Database;

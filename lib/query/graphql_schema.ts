@@ -44,8 +44,8 @@ import {
 import { AggregateTypes } from "./graphql_aggregates.ts";
 import { ConnectionTypes } from "./graphql_connections.ts";
 import { eventsAggregateField } from "./graphql_events.ts";
-import { searchEventsField } from "./graphql_search.ts";
 import { listOf, ORDER_DIRECTION } from "./graphql_inputs.ts";
+import { searchEventsField } from "./graphql_search.ts";
 import { isWords } from "./operators.ts";
 import { SCALARS } from "./scalars.ts";
 

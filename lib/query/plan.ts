@@ -12,6 +12,7 @@ import {
 } from "graphql";
 import { AppError } from "../errors.ts";
 import type { Limits } from "../limits.ts";
+import type { SearchColumn } from "../search_columns.ts";
 import { aggregateLinks } from "./aggregates.ts";
 import { chooseOperation } from "./choose_operation.ts";
 import { FieldCollector } from "./collect_fields.ts";
@@ -20,17 +21,16 @@ import { toDistinct } from "./distinct_on.ts";
 import { introspect } from "./introspect.ts";
 import { locationOf, tooLarge } from "./parse.ts";
 import { planAggregate } from "./plan_aggregate.ts";
-import { planSearch, type SearchLimits } from "./plan_search.ts";
 import { planConnection } from "./plan_connection.ts";
 import { type EventGroupsRead, planEventGroups } from "./plan_events.ts";
+import { planSearch, type SearchLimits } from "./plan_search.ts";
 import type { FieldWalk } from "./plan_walk.ts";
 import type { QueryRequest } from "./query_engine.ts";
 import type { AggregateRead, Condition, ConnectionRead, Read, Selection } from "./read_plan.ts";
 import { type Root, rootFields } from "./root_fields.ts";
-import type { SearchColumn } from "../search_columns.ts";
-import type { SearchRead } from "./search_read.ts";
 import { parameterText } from "./scalars.ts";
 import type { Column, CompositeType, DataSchema, Relation } from "./schema.ts";
+import type { SearchRead } from "./search_read.ts";
 import { asBadInput, coerceVariables, type Values, type Variables } from "./variables.ts";
 
 type PlanLimits =

@@ -1,9 +1,9 @@
 /** One operation's statements, read each where its rows are, in the order of its root fields. */
 
 import type { RowChunk } from "../arrow/row_chunk.ts";
+import type { SearchStore } from "../search/store.ts";
 import type { Database, ReadOptions, SqlStatement } from "./database.ts";
 import type { EventStatement, EventStore } from "./event_store.ts";
-import type { SearchStore } from "../search/store.ts";
 import { searchRows, type SearchStatement } from "./search_rows.ts";
 
 export type Statement = SqlStatement | EventStatement | SearchStatement;

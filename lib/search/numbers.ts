@@ -3,8 +3,6 @@
 import type { SearchColumn } from "../search_columns.ts";
 import { eachValue } from "./data_values.ts";
 
-export { parseSearchColumns, type SearchColumn } from "../search_columns.ts";
-
 /** The least and the greatest finite number at each column, where there is any. */
 export function numbersOf(
   data: string,

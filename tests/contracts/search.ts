@@ -10,7 +10,7 @@ import {
   strictEqual as equal,
 } from "node:assert/strict";
 import { EventSums } from "../../lib/events/event_sums.ts";
-import type { SearchColumn } from "../../lib/search/columns.ts";
+import type { SearchColumn } from "../../lib/search_columns.ts";
 import type {
   IndexedEvent,
   SearchCondition,

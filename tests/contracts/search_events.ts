@@ -1,6 +1,7 @@
 /** Events for searches, and queries that say only what they are about. */
 
-import { numbersOf, type SearchColumn } from "../../lib/search/columns.ts";
+import { numbersOf } from "../../lib/search/numbers.ts";
+import type { SearchColumn } from "../../lib/search_columns.ts";
 import type { IndexedEvent, SearchQuery, StoredEvent, Term } from "../../lib/search/store.ts";
 import { parseTerms } from "../../lib/search/terms.ts";
 import { textsOf } from "../../lib/search/texts.ts";
