@@ -4,7 +4,7 @@
  * binary then, so what is packed is not run.
  */
 
-import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, match, ok, strictEqual as equal } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { lines } from "../flight/control.ts";
 import { Observed } from "./lib/observer/observed.ts";

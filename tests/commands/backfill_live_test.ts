@@ -1,6 +1,6 @@
 /** `fraiseql capture add --backfill` as a person runs it, ends it and runs it again. */
 
-import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, match, ok, strictEqual as equal } from "node:assert/strict";
 import { testPostgres } from "../services/postgres.ts";
 import { type Environment, run } from "../serve/serve.ts";
 

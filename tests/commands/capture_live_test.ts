@@ -1,6 +1,6 @@
 /** `fraiseql migrate` and `fraiseql capture` as a person runs them. */
 
-import { deepEqual, equal, match } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, match, strictEqual as equal } from "node:assert/strict";
 import { testPostgres } from "../services/postgres.ts";
 import { run } from "../serve/serve.ts";
 

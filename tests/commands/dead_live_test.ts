@@ -1,4 +1,4 @@
-import { deepEqual, equal, match } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, match, strictEqual as equal } from "node:assert/strict";
 import { type Dead, park } from "../../lib/events/dead.ts";
 import { STREAM } from "../../lib/events/names.ts";
 import { migrateNats } from "../../lib/events/streams.ts";

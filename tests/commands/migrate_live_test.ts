@@ -1,6 +1,6 @@
 /** `fraiseql migrate` with a ClickHouse and an Elasticsearch, as a person runs it. */
 
-import { deepEqual, equal, match } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, match, strictEqual as equal } from "node:assert/strict";
 import { connectClickhouse } from "../../lib/clickhouse/client.ts";
 import { readClickhouseUrl } from "../../lib/clickhouse/url.ts";
 import { limits } from "../../lib/limits.ts";

@@ -1,4 +1,4 @@
-import { equal, match } from "node:assert/strict";
+import { match, strictEqual as equal } from "node:assert/strict";
 import { keepNats } from "../../lib/embedded/nats_keep.ts";
 import { storeBytesMax } from "../../lib/events/streams.ts";
 import { migrateNats } from "../../lib/events/streams.ts";

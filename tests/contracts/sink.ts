@@ -5,7 +5,12 @@
  * A sink's test calls `testSink()` before its own tests.
  */
 
-import { deepEqual, equal, ok, rejects } from "node:assert/strict";
+import {
+  deepStrictEqual as deepEqual,
+  ok,
+  rejects,
+  strictEqual as equal,
+} from "node:assert/strict";
 import { acknowledgedFeed } from "../../lib/events/acknowledged_feed.ts";
 import type { Nats } from "../../lib/events/connect.ts";
 import { listDead, type ParkedDead, replayDead } from "../../lib/events/dead.ts";

@@ -1,6 +1,6 @@
 /** The producer and the consumer of docs/events.md, as they stand there, by users with few rights. */
 
-import { deepEqual, equal } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, strictEqual as equal } from "node:assert/strict";
 import { keepNats } from "../../lib/embedded/nats_keep.ts";
 import { STREAM } from "../../lib/events/names.ts";
 import { readNatsUrl } from "../../lib/events/nats_url.ts";

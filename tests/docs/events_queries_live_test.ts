@@ -1,6 +1,6 @@
 /** Every example of docs/events_queries.md answers with rows, and alike on both transports. */
 
-import { deepEqual, equal, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, ok, strictEqual as equal } from "node:assert/strict";
 import { migrateClickhouse } from "../../lib/clickhouse/migrate.ts";
 import { EVENTS_DATA } from "../../lib/clickhouse/tables.ts";
 import { connectClickhouse } from "../../lib/clickhouse/client.ts";

@@ -1,6 +1,6 @@
 /** Every example of docs/queries.md answers on the sample shop, and alike on both transports. */
 
-import { equal, ok } from "node:assert/strict";
+import { ok, strictEqual as equal } from "node:assert/strict";
 import { parse } from "graphql";
 import { compare } from "../clients/both_ways.ts";
 import { post, serve } from "../serve/serve.ts";

@@ -1,6 +1,6 @@
 /** Runs the examples of docs/schema_file.md on the sample shop. */
 
-import { deepEqual, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, ok } from "node:assert/strict";
 import { JsonRows } from "../../lib/json/json_rows.ts";
 import { limits } from "../../lib/limits.ts";
 import { createLog } from "../../lib/log.ts";

@@ -1,6 +1,6 @@
 /** Every example of docs/tickets.md and docs/flight.md, against the sample shop and by pyarrow. */
 
-import { deepEqual, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, ok } from "node:assert/strict";
 import { migrateClickhouse } from "../../lib/clickhouse/migrate.ts";
 import { EVENTS_DATA } from "../../lib/clickhouse/tables.ts";
 import { storedEvent, toArrowStream } from "../lib/clickhouse/arrow_events.ts";

@@ -1,6 +1,6 @@
 /** BatchedQueries on a real server, read by pyarrow. */
 
-import { deepEqual, equal } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, strictEqual as equal } from "node:assert/strict";
 import { testPostgres } from "../services/postgres.ts";
 import { withFlight } from "./real.ts";
 

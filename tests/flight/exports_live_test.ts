@@ -1,6 +1,6 @@
 /** BulkExport on a real server's rows, read by pyarrow and Python's own csv. */
 
-import { deepEqual, equal, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, ok, strictEqual as equal } from "node:assert/strict";
 import { camelCase, plural } from "../../lib/query/names.ts";
 import { readList } from "../lib/query/engine.ts";
 import { testPostgres } from "../services/postgres.ts";

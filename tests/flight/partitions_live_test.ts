@@ -1,6 +1,12 @@
 /** Partitions of a real table: they are one snapshot, whatever happens to the table meanwhile. */
 
-import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
+import {
+  deepStrictEqual as deepEqual,
+  match,
+  ok,
+  rejects,
+  strictEqual as equal,
+} from "node:assert/strict";
 import {
   ACTION,
   CANCEL_FLIGHT_INFO_REQUEST,

@@ -1,6 +1,6 @@
 /** The server as pyarrow.flight sees it, with a scripted engine. Needs Python. */
 
-import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, match, ok, strictEqual as equal } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { AppError } from "../../lib/errors.ts";
 import { preparePython, python } from "../clients/python.ts";

@@ -1,6 +1,6 @@
 /** What ClickHouse's views must say: what PostgreSQL computes from the change log's own rows. */
 
-import { deepEqual } from "node:assert/strict";
+import { deepStrictEqual as deepEqual } from "node:assert/strict";
 import type { Clickhouse } from "../../lib/clickhouse/client.ts";
 
 /** Asks PostgreSQL for rows of texts. */

@@ -5,7 +5,7 @@
  * Others: FRAISEQL_TEST_SEED=7 FRAISEQL_TEST_CASES=100.
  */
 
-import { deepEqual, equal, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, ok, strictEqual as equal } from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Clickhouse } from "../../lib/clickhouse/client.ts";
 import { EVENTS_DATA } from "../../lib/clickhouse/tables.ts";

@@ -1,4 +1,9 @@
-import { deepStrictEqual as equal, match, notEqual, ok } from "node:assert/strict";
+import {
+  deepStrictEqual as equal,
+  match,
+  notStrictEqual as notEqual,
+  ok,
+} from "node:assert/strict";
 import { withClient } from "../services/postgres.ts";
 import { flightGet } from "./flight_calls.ts";
 import {

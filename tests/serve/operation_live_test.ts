@@ -1,4 +1,9 @@
-import { deepStrictEqual as equal, match, notEqual, ok } from "node:assert/strict";
+import {
+  deepStrictEqual as equal,
+  match,
+  notStrictEqual as notEqual,
+  ok,
+} from "node:assert/strict";
 import { buildSchema } from "graphql";
 import { type EmbeddedPostgres, startPostgres } from "../../lib/embedded/postgres.ts";
 import { createLog } from "../../lib/log.ts";

@@ -1,4 +1,4 @@
-import { deepEqual, equal } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, strictEqual as equal } from "node:assert/strict";
 import { migrateNats } from "../../lib/events/streams.ts";
 import { connectTo, testLimits, testNats } from "./nats.ts";
 

@@ -1,4 +1,4 @@
-import { equal } from "node:assert/strict";
+import { strictEqual as equal } from "node:assert/strict";
 import { testPostgres } from "./postgres.ts";
 
 const server = await testPostgres();

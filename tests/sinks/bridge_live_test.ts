@@ -1,4 +1,4 @@
-import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, match, ok, strictEqual as equal } from "node:assert/strict";
 import { EventColumns, positionOf } from "../../lib/arrow/event_columns.ts";
 import { listDead, replayDead } from "../../lib/events/dead.ts";
 import { type EntityEvent, writeEvent } from "../../lib/events/entity_event.ts";

@@ -1,4 +1,4 @@
-import { equal, ok } from "node:assert/strict";
+import { ok, strictEqual as equal } from "node:assert/strict";
 import { lastCheckpoint, publishPage } from "../../lib/events/atomic_publish.ts";
 import type { Nats } from "../../lib/events/connect.ts";
 import { writeEvent } from "../../lib/events/entity_event.ts";

@@ -1,6 +1,6 @@
 /** The bridge behind the publisher itself, from a table to record batches. */
 
-import { deepEqual, equal, match } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, match, strictEqual as equal } from "node:assert/strict";
 import { STREAM } from "../../lib/events/names.ts";
 import { migrateNats } from "../../lib/events/streams.ts";
 import { Observed } from "../lib/observer/observed.ts";

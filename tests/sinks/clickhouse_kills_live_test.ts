@@ -3,7 +3,7 @@
  * FRAISEQL_TEST_SEED=7 FRAISEQL_TEST_KILLS=60.
  */
 
-import { deepEqual, equal } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, strictEqual as equal } from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import { connectClickhouse } from "../../lib/clickhouse/client.ts";
 import { migrateClickhouse } from "../../lib/clickhouse/migrate.ts";

@@ -1,6 +1,6 @@
 /** From NATS through the bridge into ClickHouse, by the sink as it runs. */
 
-import { deepEqual, equal, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, ok, strictEqual as equal } from "node:assert/strict";
 import { type Clickhouse } from "../../lib/clickhouse/client.ts";
 import { listDead } from "../../lib/events/dead.ts";
 import { publishOne } from "../../lib/events/atomic_publish.ts";

@@ -1,6 +1,11 @@
 /** The sink on a real ClickHouse engine: the contract of every sink, and what it alone can do. */
 
-import { deepEqual, equal, ok, rejects } from "node:assert/strict";
+import {
+  deepStrictEqual as deepEqual,
+  ok,
+  rejects,
+  strictEqual as equal,
+} from "node:assert/strict";
 import { EventColumns } from "../../lib/arrow/event_columns.ts";
 import { readEventBatch } from "../../lib/arrow/joined_batches.ts";
 import { type Clickhouse, connectClickhouse } from "../../lib/clickhouse/client.ts";

@@ -1,6 +1,11 @@
 /** `verify` and `replay` over all stages, from PostgreSQL to ClickHouse. */
 
-import { deepEqual, equal, match, rejects } from "node:assert/strict";
+import {
+  deepStrictEqual as deepEqual,
+  match,
+  rejects,
+  strictEqual as equal,
+} from "node:assert/strict";
 import { type Clickhouse, connectClickhouse } from "../../lib/clickhouse/client.ts";
 import { sumEvents } from "../../lib/clickhouse/event_sums.ts";
 import { readClickhouseUrl } from "../../lib/clickhouse/url.ts";

@@ -1,4 +1,10 @@
-import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
+import {
+  deepStrictEqual as deepEqual,
+  match,
+  ok,
+  rejects,
+  strictEqual as equal,
+} from "node:assert/strict";
 import type { Nats } from "../../lib/events/connect.ts";
 import { writeEvent } from "../../lib/events/entity_event.ts";
 import { rangeOf } from "../../lib/events/feed.ts";

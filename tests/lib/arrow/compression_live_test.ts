@@ -1,6 +1,6 @@
 /** Compressed bodies, read by pyarrow. */
 
-import { deepEqual, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, ok } from "node:assert/strict";
 import { COMPRESSIONS } from "../../../lib/arrow/compression.ts";
 import type { ResultField } from "../../../lib/arrow/result_field.ts";
 import { python } from "../../clients/python.ts";

@@ -1,6 +1,6 @@
 /** Both encoders on a real server's bytes, read by pyarrow, beside PostgreSQL's own text. */
 
-import { deepEqual, equal } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, strictEqual as equal } from "node:assert/strict";
 import type { ListField, ResultField } from "../../../lib/arrow/result_field.ts";
 import type { RowChunk } from "../../../lib/arrow/row_chunk.ts";
 import { limits } from "../../../lib/limits.ts";

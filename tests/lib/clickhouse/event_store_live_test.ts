@@ -1,4 +1,4 @@
-import { equal, rejects } from "node:assert/strict";
+import { rejects, strictEqual as equal } from "node:assert/strict";
 import { eventStore } from "../../../lib/clickhouse/event_store.ts";
 import { limits } from "../../../lib/limits.ts";
 import { testClickhouse } from "../../services/clickhouse.ts";

@@ -1,6 +1,13 @@
 // deno-lint-ignore-file camelcase -- the names are ClickHouse's
 
-import { deepEqual, equal, match, notEqual, ok, rejects } from "node:assert/strict";
+import {
+  deepStrictEqual as deepEqual,
+  match,
+  notStrictEqual as notEqual,
+  ok,
+  rejects,
+  strictEqual as equal,
+} from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { connectClickhouse } from "../../../lib/clickhouse/client.ts";
 import { migrateClickhouse } from "../../../lib/clickhouse/migrate.ts";

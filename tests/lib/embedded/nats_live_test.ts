@@ -1,4 +1,11 @@
-import { deepEqual, equal, match, notEqual, ok, rejects } from "node:assert/strict";
+import {
+  deepStrictEqual as deepEqual,
+  match,
+  notStrictEqual as notEqual,
+  ok,
+  rejects,
+  strictEqual as equal,
+} from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { findNatsServer, type Way } from "../../../lib/embedded/nats_binary.ts";

@@ -1,4 +1,10 @@
-import { deepEqual, equal, match, notEqual, rejects } from "node:assert/strict";
+import {
+  deepStrictEqual as deepEqual,
+  match,
+  notStrictEqual as notEqual,
+  rejects,
+  strictEqual as equal,
+} from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { type EmbeddedPostgres, startPostgres } from "../../../lib/embedded/postgres.ts";
 import { runningUrl } from "../../../lib/embedded/services_file.ts";

@@ -1,4 +1,10 @@
-import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
+import {
+  deepStrictEqual as deepEqual,
+  match,
+  ok,
+  rejects,
+  strictEqual as equal,
+} from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { connectNats } from "../../../lib/events/connect.ts";
 import { writeEvent } from "../../../lib/events/entity_event.ts";

@@ -1,4 +1,4 @@
-import { equal, ok, rejects } from "node:assert/strict";
+import { ok, rejects, strictEqual as equal } from "node:assert/strict";
 import { dataBytesMax, publishOne } from "../../../lib/events/atomic_publish.ts";
 import {
   type Dead,

@@ -1,4 +1,9 @@
-import { deepEqual, equal, match, rejects } from "node:assert/strict";
+import {
+  deepStrictEqual as deepEqual,
+  match,
+  rejects,
+  strictEqual as equal,
+} from "node:assert/strict";
 import { STREAM, SUBJECT } from "../../../lib/events/names.ts";
 import { streamState } from "../../../lib/events/stream_state.ts";
 import { checkStream, migrateNats, STREAM_ROWS } from "../../../lib/events/streams.ts";

@@ -3,7 +3,7 @@
  * numbers to others, whose writes a checkpoint must not take for published.
  */
 
-import { deepEqual, equal } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, strictEqual as equal } from "node:assert/strict";
 import { startPostgres } from "../../../lib/embedded/postgres.ts";
 import { readNatsUrl } from "../../../lib/events/nats_url.ts";
 import { migrateNats } from "../../../lib/events/streams.ts";

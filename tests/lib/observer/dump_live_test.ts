@@ -1,6 +1,11 @@
 /** A dump of the database, restored under a stream that has gone on: pg_dump and pg_restore. */
 
-import { deepEqual, equal, match, rejects } from "node:assert/strict";
+import {
+  deepStrictEqual as deepEqual,
+  match,
+  rejects,
+  strictEqual as equal,
+} from "node:assert/strict";
 import { readNatsUrl } from "../../../lib/events/nats_url.ts";
 import { migrateNats } from "../../../lib/events/streams.ts";
 import { createLog } from "../../../lib/log.ts";

@@ -4,7 +4,7 @@
  * Others: FRAISEQL_TEST_SEED=7 FRAISEQL_TEST_KILLS=60.
  */
 
-import { deepEqual, equal, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, ok, strictEqual as equal } from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import { keepNats } from "../../../lib/embedded/nats_keep.ts";
 import { AppError } from "../../../lib/errors.ts";

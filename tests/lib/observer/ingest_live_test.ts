@@ -1,4 +1,10 @@
-import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
+import {
+  deepStrictEqual as deepEqual,
+  match,
+  ok,
+  rejects,
+  strictEqual as equal,
+} from "node:assert/strict";
 import { publishOne } from "../../../lib/events/atomic_publish.ts";
 import { discardDead, listDead, type ParkedDead, replayDead } from "../../../lib/events/dead.ts";
 import { CONTENT_TYPE, STREAM, SUBJECT } from "../../../lib/events/names.ts";

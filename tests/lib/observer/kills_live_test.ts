@@ -3,7 +3,7 @@
  * writers do; once the stream loses its end, and once it is made anew. Another seed and more kills: FRAISEQL_TEST_SEED=7 FRAISEQL_TEST_KILLS=60.
  */
 
-import { deepEqual, equal, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, ok, strictEqual as equal } from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import { keepNats } from "../../../lib/embedded/nats_keep.ts";
 import { lastCheckpoint } from "../../../lib/events/atomic_publish.ts";

@@ -1,6 +1,6 @@
 /** What the publisher tells of the events that lie before it. */
 
-import { deepEqual, equal } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, strictEqual as equal } from "node:assert/strict";
 import { testPostgres } from "../../services/postgres.ts";
 import { Observed } from "./observed.ts";
 

@@ -1,4 +1,10 @@
-import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
+import {
+  deepStrictEqual as deepEqual,
+  match,
+  ok,
+  rejects,
+  strictEqual as equal,
+} from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import { lastCheckpoint, publishOne, publishPage } from "../../../lib/events/atomic_publish.ts";
 import { STREAM, SUBJECT } from "../../../lib/events/names.ts";

@@ -1,4 +1,4 @@
-import { deepEqual, equal, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, ok, strictEqual as equal } from "node:assert/strict";
 import { keepNats } from "../../../lib/embedded/nats_keep.ts";
 import { publishOne } from "../../../lib/events/atomic_publish.ts";
 import { STREAM, type StreamName, SUBJECT } from "../../../lib/events/names.ts";

@@ -1,6 +1,11 @@
 /** Back-ups of PostgreSQL that are restored under a stream which has gone on. */
 
-import { deepEqual, equal, match, rejects } from "node:assert/strict";
+import {
+  deepStrictEqual as deepEqual,
+  match,
+  rejects,
+  strictEqual as equal,
+} from "node:assert/strict";
 import { type EmbeddedPostgres, startPostgres } from "../../../lib/embedded/postgres.ts";
 import { readNatsUrl } from "../../../lib/events/nats_url.ts";
 import { createLog } from "../../../lib/log.ts";

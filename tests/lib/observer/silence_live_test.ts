@@ -1,6 +1,6 @@
 /** A publisher whose network to PostgreSQL goes away without a word. */
 
-import { equal } from "node:assert/strict";
+import { strictEqual as equal } from "node:assert/strict";
 import { parseUrl } from "../../../lib/postgres/url.ts";
 import { testPostgres } from "../../services/postgres.ts";
 import { startSilentProxy } from "../../services/silent_proxy.ts";

@@ -1,4 +1,4 @@
-import { deepEqual, equal, rejects } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, rejects, strictEqual as equal } from "node:assert/strict";
 import { readNatsUrl } from "../../../lib/events/nats_url.ts";
 import { publisherPermissions, startPublisherWorker } from "../../../lib/observer/start_worker.ts";
 import { workerPermissions } from "../../../lib/start_worker.ts";

@@ -1,4 +1,4 @@
-import { deepEqual, equal, match } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, match, strictEqual as equal } from "node:assert/strict";
 import { STREAM } from "../../../lib/events/names.ts";
 import { streamState } from "../../../lib/events/stream_state.ts";
 import { publisherLag } from "../../../lib/observer/lag.ts";

@@ -1,6 +1,6 @@
 /** The confined publisher where PostgreSQL is reached by a file, or its certificate is checked by one. */
 
-import { equal } from "node:assert/strict";
+import { strictEqual as equal } from "node:assert/strict";
 import { readNatsUrl } from "../../../lib/events/nats_url.ts";
 import { migrateNats } from "../../../lib/events/streams.ts";
 import { startPublisherWorker } from "../../../lib/observer/start_worker.ts";

@@ -3,7 +3,7 @@
  * cancel that comes late would end a read of somebody else's.
  */
 
-import { deepEqual } from "node:assert/strict";
+import { deepStrictEqual as deepEqual } from "node:assert/strict";
 import { AppError } from "../../../lib/errors.ts";
 import { openDatabase, type PostgresDatabase } from "../../../lib/postgres/database.ts";
 import { makeCertificates } from "./certificates.ts";

@@ -1,6 +1,6 @@
 /** From a real catalog to rows, compared with SQL that was written without the planner. */
 
-import { deepEqual, match, ok, rejects } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, match, ok, rejects } from "node:assert/strict";
 import { buildSchema } from "graphql";
 import { AppError, CODES } from "../../../lib/errors.ts";
 import { JsonDocument } from "../../../lib/http/to_json.ts";

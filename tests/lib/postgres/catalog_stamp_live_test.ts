@@ -1,6 +1,6 @@
 /** What a look at the catalog sees, and what it does not take for a change. */
 
-import { equal } from "node:assert/strict";
+import { strictEqual as equal } from "node:assert/strict";
 import { limits } from "../../../lib/limits.ts";
 import { createLog } from "../../../lib/log.ts";
 import { catalogStamp } from "../../../lib/postgres/catalog_stamp.ts";

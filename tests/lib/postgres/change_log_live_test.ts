@@ -1,6 +1,6 @@
 /** The change log as its reader sees it. */
 
-import { deepEqual, equal, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, ok, strictEqual as equal } from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import {
   advanceSlot,

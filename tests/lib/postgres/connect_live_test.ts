@@ -1,6 +1,6 @@
 /** Logging in, each way that a server may ask for it. */
 
-import { equal, match, rejects } from "node:assert/strict";
+import { match, rejects, strictEqual as equal } from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { connect } from "../../../lib/postgres/connection.ts";
 import { endPointHash } from "../../../lib/postgres/scram.ts";

@@ -1,6 +1,12 @@
 /** Reading rows from a real PostgreSQL. */
 
-import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
+import {
+  deepStrictEqual as deepEqual,
+  match,
+  ok,
+  rejects,
+  strictEqual as equal,
+} from "node:assert/strict";
 import { LIMITS } from "../../../lib/limits.ts";
 import { createMetrics } from "../../../lib/metrics.ts";
 import { openDatabase, type PostgresDatabase } from "../../../lib/postgres/database.ts";

@@ -1,6 +1,11 @@
 /** Behind a real pgbouncer, in each of its modes. */
 
-import { deepEqual, equal, notDeepEqual, rejects } from "node:assert/strict";
+import {
+  deepStrictEqual as deepEqual,
+  notDeepStrictEqual as notDeepEqual,
+  rejects,
+  strictEqual as equal,
+} from "node:assert/strict";
 import { openDatabase } from "../../../lib/postgres/database.ts";
 import { type PoolMode, startPgBouncer } from "./pgbouncer.ts";
 import { ask, ints, never, sql } from "./rows.ts";

@@ -1,6 +1,6 @@
 /** A PostgreSQL that goes away and comes back. */
 
-import { deepEqual, equal, rejects } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, rejects, strictEqual as equal } from "node:assert/strict";
 import { AppError } from "../../../lib/errors.ts";
 import { openDatabase } from "../../../lib/postgres/database.ts";
 import { makeCertificates } from "./certificates.ts";

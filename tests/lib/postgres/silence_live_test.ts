@@ -1,6 +1,6 @@
 /** Connections whose other side is gone without a word. */
 
-import { equal, ok, rejects } from "node:assert/strict";
+import { ok, rejects, strictEqual as equal } from "node:assert/strict";
 import { limits } from "../../../lib/limits.ts";
 import { createLog } from "../../../lib/log.ts";
 import { connect, type Connection } from "../../../lib/postgres/connection.ts";

@@ -1,4 +1,9 @@
-import { deepEqual, equal, ok, rejects } from "node:assert/strict";
+import {
+  deepStrictEqual as deepEqual,
+  ok,
+  rejects,
+  strictEqual as equal,
+} from "node:assert/strict";
 import { isTimeZone } from "../../../lib/query/time_zones.ts";
 import { readData, withEngine } from "./engine.ts";
 

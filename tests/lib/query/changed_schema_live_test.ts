@@ -1,4 +1,4 @@
-import { deepEqual, rejects } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, rejects } from "node:assert/strict";
 import type { QueryEngine } from "../../../lib/query/query_engine.ts";
 import { readList, withEngine } from "./engine.ts";
 

@@ -1,4 +1,9 @@
-import { deepEqual, equal, notEqual, rejects } from "node:assert/strict";
+import {
+  deepStrictEqual as deepEqual,
+  notStrictEqual as notEqual,
+  rejects,
+  strictEqual as equal,
+} from "node:assert/strict";
 import type { QueryEngine } from "../../../lib/query/query_engine.ts";
 import { readData, withEngine } from "./engine.ts";
 

@@ -1,6 +1,12 @@
 /** Events in ClickHouse against the same rows in PostgreSQL, asked by the same pipeline. */
 
-import { deepEqual, equal, ok, rejects, throws } from "node:assert/strict";
+import {
+  deepStrictEqual as deepEqual,
+  ok,
+  rejects,
+  strictEqual as equal,
+  throws,
+} from "node:assert/strict";
 import { eventStore } from "../../../lib/clickhouse/event_store.ts";
 import { limits } from "../../../lib/limits.ts";
 import { createLog } from "../../../lib/log.ts";

@@ -1,6 +1,11 @@
 /** Columns and keys that PostgreSQL has and few schemas use: asked in every way, on a real server. */
 
-import { deepEqual, equal, rejects, throws } from "node:assert/strict";
+import {
+  deepStrictEqual as deepEqual,
+  rejects,
+  strictEqual as equal,
+  throws,
+} from "node:assert/strict";
 import { readData, readList, withEngine } from "./engine.ts";
 
 Deno.test("a domain over an enum is compared, ordered and grouped as its enum", () =>

@@ -1,4 +1,4 @@
-import { deepEqual, equal, rejects } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, rejects, strictEqual as equal } from "node:assert/strict";
 import { readList, withEngine } from "./engine.ts";
 
 Deno.test("a table that others inherit from: each row once, and no row by a key that is not one", () =>

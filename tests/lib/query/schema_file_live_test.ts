@@ -1,6 +1,12 @@
 /** Schema files on a real PostgreSQL: JSON fields, computed ones, relations, keys. */
 
-import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
+import {
+  deepStrictEqual as deepEqual,
+  match,
+  ok,
+  rejects,
+  strictEqual as equal,
+} from "node:assert/strict";
 import type { QueryEngine } from "../../../lib/query/query_engine.ts";
 import { readData, readList, withEngine } from "./engine.ts";
 

@@ -1,4 +1,10 @@
-import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
+import {
+  deepStrictEqual as deepEqual,
+  match,
+  ok,
+  rejects,
+  strictEqual as equal,
+} from "node:assert/strict";
 import type { BackfillProgress } from "../../../../lib/postgres/change_log/backfill.ts";
 import { removeCapture } from "../../../../lib/postgres/change_log/capture.ts";
 import { dropChangeLog, openRegistry } from "../../../../lib/postgres/change_log/migrate.ts";

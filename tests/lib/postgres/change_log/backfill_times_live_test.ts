@@ -1,4 +1,4 @@
-import { deepEqual, equal, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, ok, strictEqual as equal } from "node:assert/strict";
 import { testPostgres } from "../../../services/postgres.ts";
 import { backfilled } from "./backfilled.ts";
 import { Scene } from "./scene.ts";

@@ -1,6 +1,6 @@
 /** Back-filled events on their way into NATS. */
 
-import { deepEqual, equal, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, ok, strictEqual as equal } from "node:assert/strict";
 import { publisherLag } from "../../../../lib/observer/lag.ts";
 import { verify } from "../../../../lib/observer/verify.ts";
 import type { BackfillProgress } from "../../../../lib/postgres/change_log/backfill.ts";

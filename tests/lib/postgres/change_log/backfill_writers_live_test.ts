@@ -1,6 +1,6 @@
 /** Back-fills while others write: what the events say at the end must be what the tables hold. */
 
-import { deepEqual, equal, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, ok, strictEqual as equal } from "node:assert/strict";
 import { AppError } from "../../../../lib/errors.ts";
 import { FIRST_SNAPSHOT } from "../../../../lib/postgres/change_log.ts";
 import type { BackfillProgress } from "../../../../lib/postgres/change_log/backfill.ts";

@@ -1,6 +1,6 @@
 /** What is captured, statement by statement. */
 
-import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, match, ok, strictEqual as equal } from "node:assert/strict";
 import { connect } from "../../../../lib/postgres/connection.ts";
 import { testPostgres } from "../../../services/postgres.ts";
 import { Scene } from "./scene.ts";

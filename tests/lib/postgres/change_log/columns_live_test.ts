@@ -1,6 +1,11 @@
 /** Which columns are captured, and what tables may be like. */
 
-import { deepEqual, equal, match, rejects } from "node:assert/strict";
+import {
+  deepStrictEqual as deepEqual,
+  match,
+  rejects,
+  strictEqual as equal,
+} from "node:assert/strict";
 import { connect } from "../../../../lib/postgres/connection.ts";
 import { testPostgres } from "../../../services/postgres.ts";
 import { captured } from "./captured.ts";

@@ -2,7 +2,7 @@
 
 // deno-lint-ignore-file camelcase -- the names are columns
 
-import { deepEqual, equal } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, strictEqual as equal } from "node:assert/strict";
 import { FIRST_SNAPSHOT } from "../../../../lib/postgres/change_log.ts";
 import { testPostgres } from "../../../services/postgres.ts";
 import { readEvents } from "./read_events.ts";

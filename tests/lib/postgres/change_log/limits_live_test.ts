@@ -1,6 +1,12 @@
 /** What happens at the limits of the change log: long lines, large rows, TRUNCATE, a full log. */
 
-import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
+import {
+  deepStrictEqual as deepEqual,
+  match,
+  ok,
+  rejects,
+  strictEqual as equal,
+} from "node:assert/strict";
 import { PostgresError } from "../../../../lib/postgres/errors.ts";
 import { AppError } from "../../../../lib/errors.ts";
 import { connect } from "../../../../lib/postgres/connection.ts";

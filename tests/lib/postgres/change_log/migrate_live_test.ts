@@ -1,6 +1,11 @@
 /** Schema `fraiseql` made, upgraded and removed, by roles of few rights. */
 
-import { deepEqual, equal, match, rejects } from "node:assert/strict";
+import {
+  deepStrictEqual as deepEqual,
+  match,
+  rejects,
+  strictEqual as equal,
+} from "node:assert/strict";
 import {
   addCaptures,
   type CaptureRequest,

@@ -1,7 +1,7 @@
 /** Capture and the publisher on PostgreSQL 13, the oldest that is served: the same tests once more. */
 
 import { fileURLToPath } from "node:url";
-import { equal } from "node:assert/strict";
+import { strictEqual as equal } from "node:assert/strict";
 import { testNats } from "../../../services/nats.ts";
 import { startPostgres13 } from "../../../services/other_postgres.ts";
 

@@ -1,6 +1,6 @@
 /** Parts of a captured table that differ from it, and keys that PostgreSQL holds no longer. */
 
-import { deepEqual, equal, match } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, match, strictEqual as equal } from "node:assert/strict";
 import { testPostgres } from "../../../services/postgres.ts";
 import { stoppedAfter } from "./backfilled.ts";
 import { captured } from "./captured.ts";

@@ -3,7 +3,7 @@
  * programs: FRAISEQL_TEST_SEED=7 FRAISEQL_TEST_CASES=2000.
  */
 
-import { equal, ok } from "node:assert/strict";
+import { ok, strictEqual as equal } from "node:assert/strict";
 import { AppError } from "../../../../lib/errors.ts";
 import { currentSnapshot } from "../../../../lib/postgres/change_log.ts";
 import { connect, type Connection } from "../../../../lib/postgres/connection.ts";
