@@ -85,6 +85,9 @@ export function settingsOf({ policy }: Names, { hasPolicies }: Server) {
     "index.auto_expand_replicas": "0-1",
     // Named, so that an index which nobody searched for a while is refreshed all the same.
     "index.refresh_interval": "1s",
+    // The newest come first in nearly every search, which then ends with the first that it finds.
+    "index.sort.field": "micros",
+    "index.sort.order": "desc",
     // One more than a page has tells whether there are more.
     "index.max_result_window": pageRowsMax + 1,
     ...hasPolicies && { "index.lifecycle.name": policy },
