@@ -123,7 +123,7 @@ async function sendRaw(
 ): Promise<number> {
   const { index } = namesWith(elasticsearch.settings.prefix);
   const items = events.map((event, row) => ({ row, event, index: index(event.timestamp) }));
-  const bodies = [...bulkBodies(items, () => limits().elasticsearchBulkBytesMax)];
+  const bodies = [...bulkBodies(items, "elasticsearch", () => limits().elasticsearchBulkBytesMax)];
   const began = performance.now();
   const send = async () => {
     for (let body = bodies.shift(); body; body = bodies.shift()) {

@@ -94,6 +94,24 @@ Deno.test("migrateElasticsearch() adds columns to template and indices", async (
   deepEqual(found.hits.map(({ event }) => event.data), [`{"total":2}`]);
 });
 
+Deno.test("write() makes indices sorted by time, refreshed each second, whose age counts from their month", async () => {
+  await using opened = new Opened({ url: server.url() });
+  await opened.index.ensure(soon());
+  await opened.index.write([indexed(0)], soon());
+  const name = opened.names.index(indexed(0).timestamp);
+  const found = await opened.client.json<Settings>("GET", `/${name}/_settings?flat_settings=true`);
+  const settings = found[name]?.settings ?? {};
+  equal(settings["index.sort.field"], "micros");
+  equal(settings["index.sort.order"], "desc");
+  equal(settings["index.refresh_interval"], "1s");
+  equal(settings["index.lifecycle.name"], opened.names.policy);
+  equal(settings["index.lifecycle.origination_date"], String(Date.UTC(2026, 0)));
+});
+
+interface Settings {
+  readonly [name: string]: { readonly settings: Readonly<Record<string, unknown>> };
+}
+
 Deno.test("migrateElasticsearch() leaves what people changed in policy and template", async () => {
   await using opened = new Opened({ url: server.url() });
   await migrated(opened);
