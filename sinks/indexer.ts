@@ -8,7 +8,7 @@ import { numbersOf } from "../lib/search/numbers.ts";
 import type { SearchColumn } from "../lib/search_columns.ts";
 import type { IndexedEvent } from "../lib/search/store.ts";
 import { textsOf } from "../lib/search/texts.ts";
-import type { Encoded, Part, RefusedPart } from "./sink.ts";
+import type { Encoded, RefusedPart } from "./sink.ts";
 
 /** Every event of the messages, in their order; what is none is refused with its reason. */
 export function indexEvents(
@@ -16,19 +16,22 @@ export function indexEvents(
   columns: readonly SearchColumn[],
 ): Encoded<readonly IndexedEvent[]> {
   const events: IndexedEvent[] = [];
-  const parts: Part[] = [];
+  // Where each row comes from; its part is made when it is asked for, which is seldom.
+  const places: { readonly message: EventMessage; readonly index: number }[] = [];
   const refused: RefusedPart[] = [];
   for (const message of messages) {
     if (message.subject === SUBJECT.checkpoint) continue;
     let index = 0;
     for (const data of eventLines(message.data)) {
-      const part = { message, index: index++, data, contentType: CONTENT_TYPE.json };
       const event = toIndexed(data, columns);
-      if (event instanceof BadEvent) refused.push({ part, reason: event.reason });
-      else {
+      if (event instanceof BadEvent) {
+        const part = { message, index, data, contentType: CONTENT_TYPE.json };
+        refused.push({ part, reason: event.reason });
+      } else {
         events.push(event);
-        parts.push({ ...part, entityType: event.entityType, eventId: event.eventId });
+        places.push({ message, index });
       }
+      index++;
     }
   }
   return {
@@ -36,11 +39,19 @@ export function indexEvents(
     rows: events.length,
     refused,
     part(row) {
-      const part = parts[row];
-      if (!part) throw new Error(`the payload has no row ${row}`);
-      return part;
+      const [event, place] = [events[row], places[row]];
+      if (!event || !place) throw new Error(`the payload has no row ${row}`);
+      const { entityType, eventId } = event;
+      const data = lineAt(place.message.data, place.index);
+      return { ...place, data, contentType: CONTENT_TYPE.json, entityType, eventId };
     },
   };
+}
+
+function lineAt(message: Uint8Array, index: number): Uint8Array {
+  let at = 0;
+  for (const line of eventLines(message)) if (at++ === index) return line;
+  throw new Error(`the message has no line ${index}`);
 }
 
 /** The event in a line, or what is wrong with it. */

@@ -3,6 +3,7 @@
  * FRAISEQL_EVENTS, keys in the order of the interface below, one object a line.
  */
 
+import { readEventLine } from "./event_line.ts";
 import { type JsonMember, jsonMembers, readText } from "./json_members.ts";
 import { toUtcTimestamp } from "./timestamp.ts";
 
@@ -34,7 +35,7 @@ export class BadEvent {
 
 /** Reads an event as our own publisher writes it. */
 export function parseEvent(line: Uint8Array): EntityEvent | BadEvent {
-  return parse(line, false);
+  return readEventLine(line) ?? parse(line, false);
 }
 
 /**
