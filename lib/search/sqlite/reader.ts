@@ -37,9 +37,9 @@ export class Reader {
           clearTimeout(late);
           signal.removeEventListener("abort", giveUp);
           this.#answer = null;
-          if (message instanceof Error) reject(message);
+          if (signal.aborted) reject(abortError(signal)); // also where it was answered just then
+          else if (message instanceof Error) reject(message);
           else if (message.kind === "page") resolve(message.page);
-          else if (signal.aborted) reject(abortError(signal));
           else reject(failure(message));
         },
       };

@@ -19,12 +19,7 @@ export class Searcher {
   #isGivenUp: () => boolean = () => false;
 
   constructor(private readonly options: SqliteSearchOptions) {
-    this.#months = new OpenMonths(options.folder, () => {
-      if (this.#isGivenUp()) throw new AppError("CANCELLED", "the search was given up");
-      if (performance.now() > this.#endMs) {
-        throw new AppError("TIMEOUT", "the search took longer than its deadline");
-      }
-    });
+    this.#months = new OpenMonths(options.folder, () => this.#check());
   }
 
   /** One at a time. `isGivenUp` is asked with each row that is looked at. */
@@ -38,11 +33,20 @@ export class Searcher {
     try {
       const months = await this.#months.months();
       const open = (month: Month) => this.#months.reader(month);
-      return searchMonths(months, open, query, this.options.limits);
+      const page = searchMonths(months, open, query, this.options.limits);
+      this.#check(); // it may have looked at no row
+      return page;
     } catch (error) {
       // What is wrong with a file may be over when it is opened again.
       if (!(error instanceof AppError) || error.code === "UNAVAILABLE") this.#months.close();
       throw error;
+    }
+  }
+
+  #check(): void {
+    if (this.#isGivenUp()) throw new AppError("CANCELLED", "the search was given up");
+    if (performance.now() > this.#endMs) {
+      throw new AppError("TIMEOUT", "the search took longer than its deadline");
     }
   }
 
