@@ -129,6 +129,9 @@ async function* readEvents(
       // ClickHouse that is down is told; NATS that is down is waited for by who follows.
       if (!follow || !isPassing(error) || next !== null) throw error;
       await pause(retryMs, signal);
+      // Neither a pause that was cut short nor NATS that is known to be away takes any time: asked on
+      // and on for a reader who has left, the whole process would do nothing else.
+      if (signal.aborted) throw abortError(signal);
       continue;
     }
     if (!follow) return undefined;

@@ -1,8 +1,13 @@
 /** What may happen to a stream of events while a pyarrow client follows it. */
 
 import { deepStrictEqual as deepEqual, match, ok } from "node:assert/strict";
+import { keepNats } from "../../lib/embedded/nats_keep.ts";
 import type { EntityEvent } from "../../lib/events/entity_event.ts";
 import { STREAM } from "../../lib/events/names.ts";
+import { streamState } from "../../lib/events/stream_state.ts";
+import { migrateNats, storeBytesMax } from "../../lib/events/streams.ts";
+import { limits } from "../../lib/limits.ts";
+import { createLog } from "../../lib/log.ts";
 import {
   ACTION,
   CANCEL_FLIGHT_INFO_REQUEST,
@@ -11,13 +16,13 @@ import {
   FLIGHT_INFO,
 } from "../../flight/protobuf.ts";
 import { event } from "../lib/events/events.ts";
-import { testNats } from "../services/nats.ts";
+import { connectTo, natsPrograms, testLimits, testNats } from "../services/nats.ts";
 import { Bridged } from "../sinks/bridged.ts";
 import { storing } from "../sinks/storing.ts";
 import { command, until } from "./serve.ts";
 import { Follower, withEvents } from "./with_events.ts";
 
-await testNats();
+await testNats(); // which fetches the program, too
 
 const timestamp = `${new Date().toISOString().slice(0, 23)}001Z`;
 const someOf = (from: number, to: number): EntityEvent[] =>
@@ -40,7 +45,72 @@ class Reader {
       return this.seen.length < count;
     });
   }
+
+  /** Reads on meanwhile; `until` throws where a number does not come, or the stream ends before. */
+  reading(url: string, count: number) {
+    let failure: unknown = null;
+    const ended = this.readTo(url, count).catch((error) => failure = error);
+    const reads = (wanted: number) =>
+      until(`${wanted} events are read`, () => {
+        if (failure !== null) throw failure;
+        return this.seen.length >= wanted;
+      });
+    return { ended, until: reads };
+  }
 }
+
+/** Calls with a nats-server of its own that comes back whenever it is killed. */
+async function withKeptNats(
+  work: (nats: { readonly bridged: Bridged; kill(): void }) => Promise<void>,
+): Promise<void> {
+  await using stack = new AsyncDisposableStack();
+  const dataDir = await Deno.makeTempDir({ prefix: "fraiseql-follow-" });
+  stack.defer(() => Deno.remove(dataDir, { recursive: true }));
+  const small = limits({ ...testLimits, bridgeFlushMsMax: 20, retryWaitMsMax: 200 });
+  const nats = await keepNats({
+    dataDir,
+    log: createLog("error", () => {}), // it tells of each kill
+    programs: natsPrograms,
+    storeBytesMax: storeBytesMax(small),
+    messageBytesMax: small.natsMessageBytesMax,
+  });
+  stack.defer(() => nats.stop());
+  const admin = await connectTo(nats.url);
+  stack.defer(() => admin.close());
+  await migrateNats(admin, small);
+  await work({
+    bridged: new Bridged(nats.url, admin, small),
+    kill() {
+      const pid = nats.pid();
+      if (pid === null) throw new Error("nats-server does not run");
+      Deno.kill(pid, "SIGKILL");
+    },
+  });
+}
+
+Deno.test("a follower misses nothing and sees nothing twice while nats-server is killed and started again", () =>
+  withKeptNats(({ bridged, kill }) =>
+    withEvents(async ({ url, clickhouse }) => {
+      await using stack = new AsyncDisposableStack();
+      stack.adopt(bridged.bridge(), (one) => one.stop());
+      stack.adopt(storing(bridged, clickhouse), (one) => one.stop());
+      const all = someOf(0, 1000);
+      const reader = new Reader();
+      const reading = reader.reading(url, all.length);
+      const isBack = () => streamState(bridged.nats, STREAM.events).then(() => true, () => false);
+      for (let n = 0; n < all.length; n += 200) {
+        await until("nats-server answers", isBack);
+        await bridged.publish(all.slice(n, n + 200), { perMessage: 10 });
+        // Every other time within what is being read, and at last while the reader leaves.
+        if (n % 400 !== 0) continue;
+        await reading.until(n + 1);
+        kill();
+      }
+      await reading.until(all.length);
+      await reading.ended;
+      deepEqual(reader.seen, idsOf(all));
+    }, { natsUrl: bridged.url, some: { followIdleMsMax: 100 } })
+  ));
 
 Deno.test("a follower misses nothing when FRAISEQL_BATCHES is deleted and made anew, and positions go on rising", () =>
   Bridged.run((bridged) =>
