@@ -8,6 +8,7 @@ import { streamState } from "../../lib/events/stream_state.ts";
 import { migrateNats, storeBytesMax } from "../../lib/events/streams.ts";
 import { limits } from "../../lib/limits.ts";
 import { createLog } from "../../lib/log.ts";
+import { within } from "../../lib/waiting.ts";
 import {
   ACTION,
   CANCEL_FLIGHT_INFO_REQUEST,
@@ -228,3 +229,48 @@ for (const compression of ["lz4", "zstd"]) {
       }, { natsUrl: bridged.url })
     ));
 }
+
+Deno.test("a follower that reads nothing for a while holds up nobody, is read for no further than it reads, and misses nothing", () =>
+  Bridged.run((bridged) =>
+    withEvents(async ({ url, clickhouse }) => {
+      await using stack = new AsyncDisposableStack();
+      stack.adopt(bridged.bridge(), (one) => one.stop());
+      stack.adopt(storing(bridged, clickhouse), (one) => one.stop());
+      // More than the buffers of gRPC and of the sockets can hold, and less than the streams.
+      const note = "x".repeat(4000);
+      const all = someOf(0, 8000).map((one) => ({ ...one, data: `{"note":"${note}"}` }));
+      const behind = new Reader();
+      await using slow = new Follower(url, "");
+      const readOne = async () => {
+        const next = slow.next();
+        ok(await within(10_000, next), `nothing comes behind ${behind.seen.length}`);
+        const said = await next;
+        if ("ended" in said) throw new Error(said.message);
+        behind.take(said.ids, said.after);
+      };
+      await readOne(); // it is on live batches from here on
+      slow.signal("SIGSTOP");
+      const quick = new Reader();
+      const reading = quick.reading(url, all.length);
+      for (let n = 0; n < all.length; n += 1000) {
+        await bridged.publish(all.slice(n, n + 1000));
+        await reading.until(n + 1000);
+      }
+      await reading.ended;
+      deepEqual(quick.seen, idsOf(all));
+      const stored = async () => {
+        const [row] = await clickhouse.rows<{ count: number }>(
+          `SELECT toInt32(count()) AS count FROM fraiseql_events`,
+        );
+        return row?.count === all.length;
+      };
+      await until("all are stored", stored);
+      // Who stands still is waited for in NATS, and not in this process: no other has any before it.
+      const consumers = bridged.nats.manager.consumers.list(STREAM.batches);
+      const waiting = (await Array.fromAsync(consumers)).map((one) => one.num_pending);
+      ok(Math.max(...waiting) >= 2, `batches before readers: ${waiting.join(", ")}`);
+      slow.signal("SIGCONT");
+      while (behind.seen.length < all.length) await readOne();
+      deepEqual(behind.seen, idsOf(all));
+    }, { natsUrl: bridged.url })
+  ));
