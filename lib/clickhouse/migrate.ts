@@ -10,8 +10,9 @@ import {
   createView,
   EVENT_COLUMNS,
   EVENTS_DATA,
+  isNewData,
   KEPT,
-  NEW_DATA,
+  NEW_DATA_NAMES,
   onCluster,
   PARTITION_KEY,
   SORTING_KEY,
@@ -22,7 +23,7 @@ import {
   VIEW_SETTINGS,
   VIEWS,
 } from "./tables.ts";
-import { upgradeData, type UpgradePlace } from "./upgrade.ts";
+import { isUpgraded, upgradeData, type UpgradePlace } from "./upgrade.ts";
 
 /** One line for each table and view about what was done. */
 export interface MigratedTable {
@@ -60,13 +61,16 @@ export async function migrateClickhouse(
   const done: MigratedTable[] = [];
   if (data) {
     const texts: string[] = [];
-    const place = upgradePlace(data, found.get(NEW_DATA));
-    if (place !== null) {
+    const isThis = isUpgraded(placeOf(found));
+    if (!isThis) {
       const { onProgress = () => {} } = options;
-      const copied = await upgradeData({ clickhouse, wanted, onProgress, ask }, place);
+      const readPlace = async () => placeOf(await readTables(clickhouse, ask));
+      const dropSettings = await readDropSettings(clickhouse, ask);
+      const upgrade = { clickhouse, wanted, readPlace, dropSettings, onProgress, ask };
+      const copied = await upgradeData(upgrade);
       texts.push(`${commentOf(tablesVersion)}, ${copied} events copied`);
     }
-    const now = place === null ? data : (await readTables(clickhouse, ask)).get(EVENTS_DATA);
+    const now = isThis ? data : (await readTables(clickhouse, ask)).get(EVENTS_DATA);
     const changes = now ? changesOf(now, wanted) : [];
     for (const { sql } of changes) await clickhouse.command(sql, ask);
     texts.push(...changes.map(({ what }) => what));
@@ -93,10 +97,11 @@ export async function migrateClickhouse(
   return done;
 }
 
-/** Where the upgrade of the table is; null: it needs none. */
-function upgradePlace(data: FoundTable, beside: FoundTable | undefined): UpgradePlace | null {
-  if (versionOf(data) === tablesVersion) return beside ? "changed names" : null;
-  return beside ? "copying" : "nothing done";
+function placeOf(found: ReadonlyMap<string, FoundTable>): UpgradePlace {
+  const data = found.get(EVENTS_DATA);
+  // A comment of nobody with the right key is made right after.
+  const version = data && versionOf(data) || tablesVersion;
+  return { version, beside: [...found.keys()].filter(isNewData) };
 }
 
 /** Removes the views and the table with all events; says what was there. */
@@ -107,12 +112,15 @@ export async function dropClickhouse(
   const ask: AskOptions = signal ? { signal } : {};
   const on = onCluster({ retentionDays: 0, cluster: clickhouse.settings.cluster });
   const found = await readTables(clickhouse, ask);
+  const settings = await readDropSettings(clickhouse, ask);
   const done: MigratedTable[] = [];
-  for (const table of [...VIEWS.map(({ name }) => name).reverse(), EVENTS_DATA, NEW_DATA]) {
+  const beside = [...found.keys()].filter(isNewData);
+  for (const table of [...VIEWS.map(({ name }) => name).reverse(), EVENTS_DATA, ...beside]) {
     const there = found.get(table);
     if (!there) continue;
     const kind = there.engine === "View" ? "VIEW" : "TABLE";
-    await clickhouse.command(`DROP ${kind} IF EXISTS ${quoted(table)}${on} SYNC`, ask);
+    const sql = `DROP ${kind} IF EXISTS ${quoted(table)}${on} SYNC`;
+    await clickhouse.command(sql, { ...ask, settings });
     done.push({ table, done: "removed", changes: [] });
   }
   return done;
@@ -165,7 +173,7 @@ async function readTables(
   const rows = await clickhouse.rows<FoundTable>(
     `SELECT name, engine, comment, sorting_key AS sortingKey, partition_key AS partitionKey,
        create_table_query AS create
-     FROM system.tables WHERE database = {database:String} AND name IN (${ours})`,
+     FROM system.tables WHERE database = {database:String} AND (${areOurs("name")})`,
     { ...ask, inDatabase: false, params: { database: clickhouse.settings.database } },
   );
   return new Map(rows.map((row) => [row.name, row]));
@@ -177,15 +185,29 @@ async function readColumns(
 ): Promise<Map<string, Column[]>> {
   const rows = await clickhouse.rows<Column & { readonly table: string }>(
     `SELECT table, name, type FROM system.columns
-     WHERE database = {database:String} AND table IN (${ours}) ORDER BY table, position`,
+     WHERE database = {database:String} AND (${areOurs("table")})
+     ORDER BY table, position`,
     { ...ask, inDatabase: false, params: { database: clickhouse.settings.database } },
   );
   return Map.groupBy(rows, ({ table }) => table);
 }
 
-/** Of the settings that our views name, those that the server knows. */
-async function readSettings(clickhouse: Clickhouse, ask: AskOptions): Promise<string[]> {
-  const names = VIEW_SETTINGS.map((name) => `'${name}'`).join(", ");
+/** By default a table of more than 50 GB cannot be dropped; earlier servers let no statement say so. */
+async function readDropSettings(
+  clickhouse: Clickhouse,
+  ask: AskOptions,
+): Promise<Record<string, number>> {
+  const known = await readSettings(clickhouse, ask, ["max_table_size_to_drop"]);
+  return Object.fromEntries(known.map((name) => [name, 0]));
+}
+
+/** Of the settings that our statements name, those that the server knows. */
+async function readSettings(
+  clickhouse: Clickhouse,
+  ask: AskOptions,
+  wanted: readonly string[] = VIEW_SETTINGS,
+): Promise<string[]> {
+  const names = wanted.map((name) => `'${name}'`).join(", ");
   const rows = await clickhouse.rows<{ readonly name: string }>(
     `SELECT name FROM system.settings WHERE name IN (${names})`,
     { ...ask, inDatabase: false },
@@ -193,8 +215,9 @@ async function readSettings(clickhouse: Clickhouse, ask: AskOptions): Promise<st
   return rows.map(({ name }) => name);
 }
 
-const ours = [EVENTS_DATA, NEW_DATA, ...VIEWS.map(({ name }) => name)].map((name) => `'${name}'`)
-  .join(", ");
+const areOurs = (column: string) =>
+  `${column} IN (${ours}) OR match(${column}, '${NEW_DATA_NAMES.source}')`;
+const ours = [EVENTS_DATA, ...VIEWS.map(({ name }) => name)].map((name) => `'${name}'`).join(", ");
 
 /** 0: of nobody, or of somebody else. */
 const versionOf = ({ comment }: FoundTable) =>
@@ -211,10 +234,10 @@ function faultsOf(
   if (version > tablesVersion) {
     return [`${name} is of version ${version}, made by a later fraiseql`];
   }
-  if (name !== EVENTS_DATA && name !== NEW_DATA) {
+  if (name !== EVENTS_DATA && !isNewData(name)) {
     return engine === "View" ? [] : [`${name} is a table of engine ${engine}, not a view of ours`];
   }
-  if (name === NEW_DATA && version === 0) {
+  if (isNewData(name) && version === 0) {
     return [`${name} is no table of ours, and has the name of one that is filled in an upgrade`];
   }
   const isEarlier = version > 0 && version < tablesVersion;

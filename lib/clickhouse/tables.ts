@@ -37,6 +37,10 @@ export const EVENT_COLUMNS: readonly Column[] = [
 /** The table that takes the place of one of an earlier version, while it is filled. */
 export const NEW_DATA = "fraiseql_events_data_new";
 
+/** With what is behind it while names are changed. */
+export const isNewData = (name: string) => NEW_DATA_NAMES.test(name);
+export const NEW_DATA_NAMES = new RegExp(`^${NEW_DATA}(_[0-9a-f]{8})?$`);
+
 /**
  * What the data table is sorted and divided by, as ClickHouse writes it. Organisations are in sixteen
  * groups: who asks for one reads a sixteenth, and within a group rows are in order of time, so that
@@ -93,7 +97,7 @@ export function createDatabase(database: string, options: TableOptions): string 
   return `CREATE DATABASE IF NOT EXISTS ${quoted(database)}${onCluster(options)}`;
 }
 
-/** The statement that makes the table of events. */
+/** The statement that makes the table of events, where no other `migrate` made it just now. */
 export function createData(options: TableOptions, table = EVENTS_DATA): string {
   const columns = EVENT_COLUMNS.map(({ name, type, codec }) =>
     `  ${quoted(name)} ${type}${codec === undefined ? "" : ` CODEC(${codec})`}`
@@ -106,7 +110,7 @@ export function createData(options: TableOptions, table = EVENTS_DATA): string {
   const settings = Object.entries(tokenSettings(options)).map(([name, value]) =>
     `${name} = ${value}`
   );
-  return `CREATE TABLE ${quoted(table)}${onCluster(options)} (
+  return `CREATE TABLE IF NOT EXISTS ${quoted(table)}${onCluster(options)} (
 ${columns.join(",\n")},
   INDEX by_entity_id entity_id TYPE bloom_filter GRANULARITY 1,
   INDEX by_position position TYPE minmax GRANULARITY 1

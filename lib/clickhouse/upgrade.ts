@@ -3,40 +3,96 @@
  * table of this version is filled beside it, the two change names at once, and what was written
  * meanwhile is copied after. It can be killed and repeated at any moment: what is there already is
  * known by sums, and an event that was copied twice is seen once.
+ *
+ * Several can do it at once. A change of names asks for no condition, and done by two it would bring
+ * the earlier table back: so the filled table gets a name first that one of them alone knows, and who
+ * finds a table gone looks anew.
  */
 
 import { AppError } from "../errors.ts";
+import { pause } from "../waiting.ts";
 import { type AskOptions, type Clickhouse, quoted } from "./client.ts";
-import { createData, EVENT_COLUMNS, EVENTS_DATA, NEW_DATA, type TableOptions } from "./tables.ts";
+import {
+  createData,
+  EVENT_COLUMNS,
+  EVENTS_DATA,
+  NEW_DATA,
+  type TableOptions,
+  tablesVersion,
+} from "./tables.ts";
 
 export interface UpgradeOptions {
   readonly clickhouse: Clickhouse;
   readonly wanted: TableOptions;
+  /** What is there at that moment. */
+  readonly readPlace: () => Promise<UpgradePlace>;
+  /** For what drops a table with all events; such is refused by default. */
+  readonly dropSettings: Readonly<Record<string, number>>;
   /** In events. */
   readonly onProgress: (done: number, total: number) => void;
   readonly ask: AskOptions;
 }
 
 /** Where an upgrade is. */
-export type UpgradePlace = "nothing done" | "copying" | "changed names";
+export interface UpgradePlace {
+  /** Of the table under its name. */
+  readonly version: number;
+  /** The names of tables beside it, which are filled, or were the earlier ones. */
+  readonly beside: readonly string[];
+}
+
+export const isUpgraded = ({ version, beside }: UpgradePlace) =>
+  version === tablesVersion && beside.length === 0;
 
 /** Ends with the table of this version under its name and nothing else; gives what was copied. */
-export async function upgradeData(options: UpgradeOptions, place: UpgradePlace): Promise<number> {
-  const { clickhouse, wanted, ask } = options;
+export async function upgradeData(options: UpgradeOptions): Promise<number> {
   let copied = 0;
-  if (place === "nothing done") await clickhouse.command(createData(wanted, NEW_DATA), ask);
-  if (place !== "changed names") {
-    copied += await copyMissing(options, EVENTS_DATA, NEW_DATA);
-    await clickhouse.command(
-      `EXCHANGE TABLES ${quoted(EVENTS_DATA)} AND ${quoted(NEW_DATA)}`,
-      ask,
-    );
+  const onCopied = (events: number) => copied += events;
+  for (let gone = 0;;) {
+    const place = await options.readPlace();
+    if (isUpgraded(place)) return copied;
+    try {
+      await (place.version === tablesVersion ? clear : replace)(options, place, onCopied);
+    } catch (error) {
+      if (!(error instanceof AppError) || error.code !== "NOT_FOUND" || ++gone > goneMax) {
+        throw error;
+      }
+      await pause(goneWaitMs, options.ask.signal); // another one is further
+    }
   }
-  // Writers of an earlier program may have come in between.
-  copied += await copyMissing(options, NEW_DATA, EVENTS_DATA);
-  await clickhouse.command(`DROP TABLE ${quoted(NEW_DATA)} SYNC`, ask);
-  return copied;
 }
+
+type Step = (
+  options: UpgradeOptions,
+  place: UpgradePlace,
+  onCopied: (events: number) => void,
+) => Promise<void>;
+
+/** Fills a table beside the earlier one, and changes their names. */
+const replace: Step = async (options, { beside }, onCopied) => {
+  const { clickhouse, wanted, readPlace, ask } = options;
+  const filled = beside[0] ?? NEW_DATA;
+  if (beside.length === 0) await clickhouse.command(createData(wanted, filled), ask);
+  onCopied(await copyMissing(options, EVENTS_DATA, filled));
+  const own = `${NEW_DATA}_${crypto.randomUUID().slice(0, 8)}`;
+  await clickhouse.command(`RENAME TABLE ${quoted(filled)} TO ${quoted(own)}`, ask);
+  if ((await readPlace()).version === tablesVersion) return;
+  // Never twice: whoever takes the table over gives it another name.
+  await clickhouse.command(`EXCHANGE TABLES ${quoted(EVENTS_DATA)} AND ${quoted(own)}`, ask);
+};
+
+/** Writers of an earlier program may have come in between. */
+const clear: Step = async (options, { beside }, onCopied) => {
+  const { clickhouse, dropSettings: settings, ask } = options;
+  for (const table of beside) {
+    onCopied(await copyMissing(options, table, EVENTS_DATA));
+    await clickhouse.command(`DROP TABLE ${quoted(table)} SYNC`, { ...ask, settings });
+  }
+};
+
+/** Each time another one has done a step. */
+const goneMax = 20;
+const goneWaitMs = 200;
 
 /** Copies the days of which the two tables do not have the same events; throws where that fails. */
 async function copyMissing(

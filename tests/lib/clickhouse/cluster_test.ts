@@ -89,7 +89,7 @@ const briefly = (sql: string) => /^(.*?)(?: \(|\n| AS\n| SYNC|$)/.exec(sql)?.[1]
 
 const migrations: [name: string, tables: readonly Table[], statements: readonly string[]][] = [
   ["an empty one", [], [
-    "CREATE TABLE `fraiseql_events_data` ON CLUSTER `all`",
+    "CREATE TABLE IF NOT EXISTS `fraiseql_events_data` ON CLUSTER `all`",
     ...VIEWS.map(({ name }) => `CREATE OR REPLACE VIEW \`${name}\` ON CLUSTER \`all\``),
   ]],
   ["one that has all", [data(), ...views], []],

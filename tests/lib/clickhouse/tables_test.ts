@@ -12,7 +12,7 @@ const clustered = { retentionDays: 90, cluster: "all" };
 
 Deno.test("createData() makes a replacing table, by month, with tokens and the retention", () => {
   const sql = createData(single);
-  match(sql, /^CREATE TABLE `fraiseql_events_data` \(/);
+  match(sql, /^CREATE TABLE IF NOT EXISTS `fraiseql_events_data` \(/);
   match(sql, /ENGINE = ReplacingMergeTree\(kept\)\nPARTITION BY toYYYYMM\(timestamp\)/);
   match(
     sql,
@@ -24,7 +24,7 @@ Deno.test("createData() makes a replacing table, by month, with tokens and the r
 
 Deno.test("createData() makes replicas on a cluster, whose tokens are kept there too", () => {
   const sql = createData(clustered);
-  match(sql, /^CREATE TABLE `fraiseql_events_data` ON CLUSTER `all` \(/);
+  match(sql, /^CREATE TABLE IF NOT EXISTS `fraiseql_events_data` ON CLUSTER `all` \(/);
   match(
     sql,
     /ReplicatedReplacingMergeTree\('\/clickhouse\/tables\/\{database\}\/\{table\}', '\{replica\}', kept\)/,

@@ -2,7 +2,11 @@
 
 import { deepStrictEqual as deepEqual, rejects, strictEqual as equal } from "node:assert/strict";
 import type { Clickhouse } from "../../../lib/clickhouse/client.ts";
-import { checkClickhouse, migrateClickhouse } from "../../../lib/clickhouse/migrate.ts";
+import {
+  checkClickhouse,
+  dropClickhouse,
+  migrateClickhouse,
+} from "../../../lib/clickhouse/migrate.ts";
 import {
   createData,
   EVENT_COLUMNS,
@@ -10,6 +14,7 @@ import {
   NEW_DATA,
   ttlOf,
 } from "../../../lib/clickhouse/tables.ts";
+import { pause } from "../../../lib/waiting.ts";
 import { testClickhouse } from "../../services/clickhouse.ts";
 
 const server = await testClickhouse();
@@ -135,6 +140,58 @@ Deno.test("migrateClickhouse() goes on behind the change of names, with what was
   const now = await seen(clickhouse);
   deepEqual(now.events.slice(0, -1), events);
   deepEqual([now.events.length, now.tables], [2011, [EVENTS_DATA]]);
+});
+
+Deno.test("migrateClickhouse() by several at once makes one table of this version with all events", async () => {
+  for (const apartMs of [0, 20, 40, 80]) {
+    const clickhouse = await server.createDatabase();
+    await clickhouse.command(earlier(2));
+    await insert(clickhouse, { count: 30 });
+    const before = await seen(clickhouse);
+    await Promise.all([0, 1, 2].map(async (n) => {
+      await pause(n * apartMs);
+      await migrateClickhouse(clickhouse, keep);
+    }));
+    deepEqual(await seen(clickhouse), before);
+    await checkClickhouse(clickhouse, keep);
+    const [again] = await migrateClickhouse(clickhouse, keep);
+    equal(again?.done, "nothing");
+  }
+});
+
+Deno.test("migrateClickhouse() by several at once makes the tables where there are none", async () => {
+  const clickhouse = await server.createDatabase();
+  await Promise.all([0, 1, 2].map(() => migrateClickhouse(clickhouse, keep)));
+  await checkClickhouse(clickhouse, keep);
+});
+
+Deno.test("migrateClickhouse() goes on with a filled table that another one was about to exchange", async () => {
+  const clickhouse = await server.createDatabase();
+  await clickhouse.command(earlier(2));
+  await insert(clickhouse, { count: 30 });
+  const before = await seen(clickhouse);
+  await clickhouse.command(createData(options, `${NEW_DATA}_0123abcd`));
+  await migrateClickhouse(clickhouse, keep);
+  deepEqual(await seen(clickhouse), before);
+});
+
+Deno.test("migrateClickhouse() and dropClickhouse() drop tables larger than may be dropped by default", async () => {
+  const clickhouse = await server.createDatabase();
+  await clickhouse.command(earlier(2));
+  await insert(clickhouse, { count: 30 });
+  const careful: Clickhouse = {
+    ...clickhouse,
+    command: (sql, ask = {}) =>
+      clickhouse.command(sql, {
+        ...ask,
+        settings: { max_table_size_to_drop: 1, ...ask.settings },
+      }),
+  };
+  await rejects(careful.command(`DROP TABLE ${EVENTS_DATA}`), /MAX_DROP_SIZE/);
+  await migrateClickhouse(careful, keep);
+  deepEqual(await tablesOf(clickhouse), [EVENTS_DATA]);
+  await dropClickhouse(careful);
+  deepEqual(await tablesOf(clickhouse), []);
 });
 
 Deno.test("migrateClickhouse() takes what a sink stores while it copies", async () => {
