@@ -242,6 +242,9 @@ function faultsOf(
   }
   const isEarlier = version > 0 && version < tablesVersion;
   if (isEarlier && cluster !== null) return [clusterUpgrade(name, version)];
+  if (isEarlier && engine.startsWith("Replicated")) {
+    return [`${name} is replicated, and the URL names no cluster (?cluster=)`];
+  }
   const faults: string[] = [];
   if (!isEarlier) {
     const wanted = cluster === null ? "ReplacingMergeTree" : "ReplicatedReplacingMergeTree";

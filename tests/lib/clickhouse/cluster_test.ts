@@ -28,7 +28,7 @@ class Cluster {
   readonly statements: string[] = [];
   readonly client: Clickhouse;
 
-  constructor(private readonly tables: readonly Table[]) {
+  constructor(private readonly tables: readonly Table[], name: string | null = "all") {
     const never = () => {
       throw new Error("nobody asks for this");
     };
@@ -38,7 +38,7 @@ class Cluster {
         user: "",
         password: "",
         database: "events",
-        cluster: "all",
+        cluster: name,
       },
       ping: never,
       version: never,
@@ -151,6 +151,15 @@ Deno.test("migrateClickhouse() refuses a table of a cluster that is none", async
     code: "BAD_INPUT",
     message: /has engine ReplacingMergeTree instead of ReplicatedReplacingMergeTree/,
   });
+});
+
+Deno.test("migrateClickhouse() makes no table of one server of an earlier replicated one, where no cluster is named", async () => {
+  const server = new Cluster([data({ comment: "fraiseql, version 2" })], null);
+  await rejects(migrateClickhouse(server.client, { retentionDays: 90 }), {
+    code: "BAD_INPUT",
+    message: /fraiseql_events_data is replicated, and the URL names no cluster/,
+  });
+  deepEqual(server.statements, ["CREATE DATABASE IF NOT EXISTS `events`"]);
 });
 
 Deno.test("dropClickhouse() removes views and table on all servers of a cluster", async () => {
