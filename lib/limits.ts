@@ -587,6 +587,13 @@ export const LIMITS = {
     max: 3_600_000,
     why: "an insert or a change of tables takes seconds; silent for so long, ClickHouse is down",
   },
+  searchPullBytesMax: {
+    value: 2.5 * MiB,
+    min: 64 * KiB,
+    max: 256 * MiB,
+    why: "events that the sink of searched events takes at once: as documents they are twice as " +
+      "large, a bulk body; each MiB costs it some 20 of memory",
+  },
   searchRankedMax: {
     value: 10_000,
     min: 1,

@@ -52,7 +52,7 @@ async function store(
   { search, limits, log, signal }: ElasticsearchOptions,
   teller: Teller<ElasticsearchState>,
 ): Promise<void> {
-  const max = { messages: limits.pullMessagesMax, bytes: limits.pullBytesMax };
+  const max = { messages: limits.pullMessagesMax, bytes: limits.searchPullBytesMax };
   const events = acknowledgedFeed({
     nats,
     stream: STREAM.events,

@@ -1,6 +1,6 @@
 /** From NATS into the store of searched events, by the sink as it runs. */
 
-import { deepStrictEqual as deepEqual, strictEqual as equal } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, ok, strictEqual as equal } from "node:assert/strict";
 import { listDead, replayDead } from "../../lib/events/dead.ts";
 import { writeEvent } from "../../lib/events/entity_event.ts";
 import { eventHash } from "../../lib/events/event_sums.ts";
@@ -53,6 +53,20 @@ for (const [name, make] of Object.entries(SEARCH_PLACES)) {
     deepEqual([lag?.messages, lag?.seconds], [0, 0]);
     await bridged.publish(events(20_000, 20_300));
     equal((await elasticsearchLag(bridged.nats))?.messages, 3);
+  });
+
+  test("takes no more at once than searchPullBytesMax", async (bridged, place) => {
+    const all = events(0, 2000);
+    await bridged.publish(all);
+    const bytes = all.reduce((sum, event) => sum + writeEvent(event).length, 0);
+    const searchPullBytesMax = 64 * 1024;
+    const small = { url: bridged.url, limits: { ...bridged.limits, searchPullBytesMax } };
+    const run = searching(small, place.settings);
+    await run.until(() => run.states.at(-1)?.events === all.length);
+    await run.stop();
+    const stored = new Set(run.states.map(({ events }) => events).filter((count) => count > 0));
+    ok(bytes > 3 * searchPullBytesMax);
+    ok(stored.size >= bytes / searchPullBytesMax, `${[...stored]}`);
   });
 
   test("stores from a worker that may reach NATS and the store alone", async (bridged, place) => {
