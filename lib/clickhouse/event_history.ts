@@ -20,7 +20,7 @@ import {
   type StepLimits,
   type Taken,
 } from "./event_steps.ts";
-import { EVENTS_DATA } from "./tables.ts";
+import { EVENTS_DATA, ORG_GROUP } from "./tables.ts";
 
 export interface HistoryOptions {
   readonly clickhouse: Clickhouse;
@@ -180,11 +180,13 @@ async function readStep(
     },
   };
   // Repeats have the same key, so the rows of the keys that the index by position finds are all that
-  // FINAL has to look at. The conditions stand in a select of their own, so that names mean the
-  // table's columns.
+  // FINAL has to look at. The keys are told as the table is sorted, its group between type and time:
+  // without it every group of a type is looked into for the times of all others. The conditions
+  // stand in a select of their own, so that names mean the table's columns.
+  const keys = `entity_type, ${ORG_GROUP}, timestamp`;
   const sql = `SELECT ${COLUMNS} FROM (
-  SELECT * FROM ${EVENTS_DATA} FINAL WHERE ${where} AND (entity_type, timestamp) IN (
-    SELECT entity_type, timestamp FROM ${EVENTS_DATA} WHERE ${where}
+  SELECT * FROM ${EVENTS_DATA} FINAL WHERE ${where} AND (${keys}) IN (
+    SELECT ${keys} FROM ${EVENTS_DATA} WHERE ${where}
   )
 ) ORDER BY position`;
   const parts: EventRows[] = [];

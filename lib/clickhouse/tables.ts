@@ -41,12 +41,15 @@ export const NEW_DATA = "fraiseql_events_data_new";
 export const isNewData = (name: string) => NEW_DATA_NAMES.test(name);
 export const NEW_DATA_NAMES = new RegExp(`^${NEW_DATA}(_[0-9a-f]{8})?$`);
 
+/** The group of an event's organisation. */
+export const ORG_GROUP = "sipHash64(ifNull(org_id, '')) % 16";
+
 /**
  * What the data table is sorted and divided by, as ClickHouse writes it. Organisations are in sixteen
  * groups: who asks for one reads a sixteenth, and within a group rows are in order of time, so that
  * times and positions still choose what is read (docs/clickhouse.md has the figures).
  */
-export const SORTING_KEY = "entity_type, sipHash64(ifNull(org_id, '')) % 16, timestamp, event_id";
+export const SORTING_KEY = `entity_type, ${ORG_GROUP}, timestamp, event_id`;
 export const PARTITION_KEY = "toYYYYMM(timestamp)";
 
 /**
