@@ -13,7 +13,7 @@ const CODES: readonly [code: ErrorCode, numbers: readonly number[], hint?: strin
   ["UNAUTHENTICATED", [192, 193, 194, 516], "see user and password of FRAISEQL_CLICKHOUSE_URL"],
   ["FORBIDDEN", [164, 291, 452, 497], "grant the ClickHouse user what it needs: docs/clickhouse.md"],
   ["NOT_FOUND", [60, 81], "run fraiseql migrate"],
-  ["TOO_LARGE", [12, 158, 307, 396], "ask for less at once"],
+  ["TOO_LARGE", [12, 158, 167, 168, 306, 307, 396], "ask for less at once"],
   ["UNSUPPORTED", [48, 344]],
   ["BAD_INPUT", [6, 8, 10, 16, 20, 26, 27, 32, 33, 36, 38, 41, 42, 43, 44, 46, 47, 50, 53, 57, 62, 69, 70, 72, 80, 115, 117, 122, 130, 131, 321, 349, 376, 386, 441, 469]],
 ];

@@ -11,6 +11,7 @@ export class ClickhouseFault extends Error {
 
 export const accessDenied = (text: string) => new ClickhouseFault(497, "ACCESS_DENIED", text);
 export const syntaxError = (text: string) => new ClickhouseFault(62, "SYNTAX_ERROR", text);
+export const tooBig = (text: string) => new ClickhouseFault(168, "TOO_BIG_AST", text);
 
 /** The number in the engine's own text; 1001, which is any other exception, where there is none. */
 export function codeOf(text: string): number {

@@ -8,7 +8,7 @@
  * stand, as arguments of higher functions too.
  */
 
-import { accessDenied, syntaxError } from "./clickhouse_fault.ts";
+import { accessDenied, syntaxError, tooBig } from "./clickhouse_fault.ts";
 import { type Token, tokensOf } from "./clickhouse_tokens.ts";
 
 export interface Statement {
@@ -39,7 +39,7 @@ export function readStatement(sql: string): Statement {
     if (before) refuseFunction(before, token);
     if (tokens[0] && isWord(tokens[0], "CREATE")) refuseEngine(tokens, token);
     tokens.push(token);
-    if (tokens.length > tokensMax) throw syntaxError(`more than ${tokensMax} words`);
+    if (tokens.length > tokensMax) throw tooBig(`more than ${tokensMax} words`);
     if (token.kind === "word") kind ??= kindOf(token.text);
     if (token.text === "(" && token.kind === "mark") depth++;
     if (token.text === ")" && token.kind === "mark") depth--;

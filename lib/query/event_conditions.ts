@@ -217,8 +217,11 @@ export function pathKeys(path: readonly string[], place: string): readonly strin
   return path.map((key) => parameterText({ kind: "text" }, key, place));
 }
 
-/** Each doubles the length of the statement. */
-const indexesMax = 4;
+/**
+ * Each doubles the statement, twice where a text is looked for: a key of digits is an index or a name.
+ * Nothing to set: a statement that is much longer ClickHouse refuses.
+ */
+export const indexesMax = 4;
 
 /** `gt` and its like hold between two numbers, two texts or two booleans. */
 function ordered(at: JsonPlace, symbol: string, value: unknown, place: string): string {
@@ -273,8 +276,12 @@ class OperandBudget {
   }
 }
 
-/** ClickHouse takes about 50,000 words in one statement; a value becomes up to a hundred. */
-const valuesMax = 200;
+/**
+ * A text becomes some 160 words of the statement, a number, compared to its last digit, up to a
+ * thousand; so this keeps what one operand becomes below a megabyte or so. Nothing to set: what
+ * ClickHouse takes in one statement it bounds itself, and says so as `TOO_LARGE`.
+ */
+export const valuesMax = 200;
 
 /** The same JSON, whatever the order of keys; never null. */
 function equals(at: JsonPlace, value: unknown, budget: OperandBudget): string {

@@ -281,6 +281,12 @@ Deno.test("clickhouseError() tells too many months in one insert from too many p
   equal(clickhouseError("Code: 252. DB::Exception: Too many parts").code, "UNAVAILABLE");
 });
 
+Deno.test("clickhouseError() is TOO_LARGE for a statement that is too long or too deep", () => {
+  for (const number of [167, 168, 306]) {
+    equal(clickhouseError(`Code: ${number}. DB::Exception: AST is too big.`).code, "TOO_LARGE");
+  }
+});
+
 Deno.test("rows() refuses a result that is no small one", async () => {
   const line = bytes(`${"x".repeat(1024 * 1024 - 1)}\n`);
   await answered(
