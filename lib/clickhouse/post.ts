@@ -4,8 +4,8 @@
  */
 
 import { Agent, type IncomingMessage, request as requestHttp } from "node:http";
-import { Agent as SecureAgent, request as requestHttps } from "node:https";
 import { Readable } from "node:stream";
+import { joined } from "./body.ts";
 
 export interface Post {
   readonly headers: Readonly<Record<string, string>>;
@@ -14,14 +14,22 @@ export interface Post {
 }
 
 /** The answer once its status is there; throws where none came, the signal's reason if that did it. */
-export function post(url: URL, { headers, pieces, signal }: Post): Promise<Response> {
+export function post(url: URL, given: Post): Promise<Response> {
+  return url.protocol === "https:" ? postSecurely(url, given) : postPlainly(url, given);
+}
+
+/** By `fetch` all the same: nothing else goes by the authorities of `DENO_CERT` and `--cert`. */
+function postSecurely(url: URL, { headers, pieces, signal }: Post): Promise<Response> {
+  return fetch(url, { method: "POST", headers, body: joined(pieces), redirect: "error", signal });
+}
+
+function postPlainly(url: URL, { headers, pieces, signal }: Post): Promise<Response> {
   const { promise, resolve, reject } = Promise.withResolvers<Response>();
-  const isSecure = url.protocol === "https:";
   const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
-  const request = (isSecure ? requestHttps : requestHttp)(url, {
+  const request = requestHttp(url, {
     method: "POST",
     headers: { ...headers, "content-length": length },
-    agent: isSecure ? agents.secure : agents.plain,
+    agent,
   });
   const stop = () => request.destroy(new Error("stopped"));
   request.on("error", (error) => reject(signal.aborted ? signal.reason : error));
@@ -42,10 +50,7 @@ export function post(url: URL, { headers, pieces, signal }: Post): Promise<Respo
 }
 
 /** One connection after the other is used again; a server closes those that rest for long. */
-const agents = {
-  plain: new Agent({ keepAlive: true }),
-  secure: new SecureAgent({ keepAlive: true }),
-};
+const agent = new Agent({ keepAlive: true });
 
 function toResponse(answer: IncomingMessage): Response {
   const status = answer.statusCode ?? 0;

@@ -1,5 +1,7 @@
 import { deepStrictEqual as deepEqual, rejects, strictEqual as equal } from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import { post } from "../../../lib/clickhouse/post.ts";
+import { makeCertificates } from "../postgres/certificates.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 
@@ -100,4 +102,34 @@ Deno.test("post() takes another connection where the server has closed the one t
   }
   listener.close();
   await serving;
+});
+
+Deno.test("post() trusts the authorities that DENO_CERT names, as fetch does, and no others", async () => {
+  const certificates = await makeCertificates();
+  const [cert, key] = await Promise.all([
+    Deno.readTextFile(certificates.server.cert),
+    Deno.readTextFile(certificates.server.key),
+  ]);
+  const server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen: () => {}, cert, key },
+    async (request) => {
+      const body = await request.bytes();
+      return new Response(`${body.length} ${body.at(-1)}`);
+    },
+  );
+  const child = fileURLToPath(new URL("post_child.ts", import.meta.url));
+  const posted = async (env: Record<string, string>) => {
+    const { success, stdout } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "--quiet", "--allow-net", child, `https://localhost:${server.addr.port}/`],
+      env,
+    }).output();
+    return [success, new TextDecoder().decode(stdout).trim()];
+  };
+  try {
+    deepEqual(await posted({ DENO_CERT: certificates.ca }), [true, "3000000 98"]);
+    deepEqual(await posted({ DENO_CERT: certificates.otherCa }), [false, ""]);
+  } finally {
+    await server.shutdown();
+    await certificates.remove();
+  }
 });
