@@ -79,7 +79,7 @@ async function lackingHours(
   sequence: number,
   { from, to, entityType, ...options }: Options,
 ): Promise<Difference[]> {
-  const since = new Date(Math.floor(from.getTime() / hourMs) * hourMs);
+  const since = new Date(floorHour(from));
   const log = await sumLog(connection, checkpoint, since);
   const { differences } = await verifyClickhouse({
     ...options,
@@ -124,18 +124,28 @@ function nobodyKnows({ from }: Options, reason: string, { hint }: { readonly hin
   );
 }
 
-/** An hour at an end of the time is counted whole. */
 function gone({ from, to }: Options, lost: number, hours: readonly Difference[]): AppError {
   const named = hours.slice(0, namedMax).map(({ entityType, hour, logged, stored }) =>
     `${hour}:00Z ${entityType}: ${stored} of ${logged} in ClickHouse`
   );
   const more = hours.length - named.length;
-  const isCut = from.getTime() % hourMs !== 0 || to.getTime() % hourMs !== 0;
+  const names = `${named.join("; ")}${more > 0 ? `; and ${more} more hours` : ""}`;
+  const [wholeFrom, wholeTo] = [floorHour(from), floorHour(new Date(to.getTime() + hourMs - 1))];
+  const isCut = wholeFrom < from.getTime() || wholeTo > to.getTime();
+  if (isCut && hours.every(({ hour }) => isCutHour(hour, from, to))) {
+    // Counts are of whole hours: what lacks may be of the rest, which was not looked for.
+    const [first, end] = [wholeFrom, wholeTo].map((ms) => new Date(ms).toISOString());
+    return new AppError(
+      "NOT_FOUND",
+      `whether all of that time is there is not known: ${lost} events of hours that it has only ` +
+        `a part of are not in ClickHouse: ${names}`,
+      { hint: `repeat this with whole hours: --from ${first} --to ${end}` },
+    );
+  }
   return new AppError(
     "NOT_FOUND",
     `${isCut ? "up to " : ""}${lost} events of that time are nowhere any more, neither in ` +
-      `${STREAM.batches} and ${STREAM.events} nor in the change log: ${named.join("; ")}` +
-      `${more > 0 ? `; and ${more} more hours` : ""}`,
+      `${STREAM.batches} and ${STREAM.events} nor in the change log: ${names}`,
     {
       hint:
         "bring ClickHouse's table back from a backup, and repeat this; event_stream_keep_hours " +
@@ -143,5 +153,13 @@ function gone({ from, to }: Options, lost: number, hours: readonly Difference[])
     },
   );
 }
+
+/** Whether a part of the hour (`2026-01-01T00`) is outside of the time. */
+function isCutHour(hour: string, from: Date, to: Date): boolean {
+  const startMs = Date.parse(`${hour}:00:00Z`);
+  return startMs < from.getTime() || startMs + hourMs > to.getTime();
+}
+
+const floorHour = (at: Date) => Math.floor(at.getTime() / hourMs) * hourMs;
 
 const namedMax = 10;

@@ -332,3 +332,29 @@ Deno.test("replay says which hours nobody holds any more, once what is held was 
     equal(await rowsStored(clickhouse), 2900);
   });
 });
+
+Deno.test("replay of a part of an hour says that whole hours can be told, and calls nothing lost that lies beside", async () => {
+  // All of it within one hour.
+  while (Date.now() % 3_600_000 > 3_570_000) await pause();
+  await Line.run(async (line) => {
+    await line.write(1, 200);
+    await pause();
+    const from = new Date().toISOString();
+    await pause();
+    await line.write(201, 300);
+    const before = await line.stored();
+    await line.purge(STREAM.batches);
+    await line.purge(STREAM.events);
+    await line.lose("toInt32(entity_id) <= 200");
+    const part = await line.replay(["--from", from]);
+    equal(part.code, 1);
+    match(
+      part.stderr,
+      /that time is there is not known: \d+ events of hours that it has only a part of/,
+    );
+    const [, whole = "", to = ""] = /hint: .*--from (\S+) --to (\S+)/.exec(part.stderr) ?? [];
+    const all = await line.replay(["--from", whole, "--to", to]);
+    equal(all.code, 0, all.stderr);
+    deepEqual(await line.stored(), before);
+  });
+});
