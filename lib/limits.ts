@@ -588,7 +588,7 @@ export const LIMITS = {
     why: "an insert or a change of tables takes seconds; silent for so long, ClickHouse is down",
   },
   searchPullBytesMax: {
-    value: 2.5 * MiB,
+    value: 2 * MiB,
     min: 64 * KiB,
     max: 256 * MiB,
     why: "events that the sink of searched events takes at once: as documents they are twice as " +
