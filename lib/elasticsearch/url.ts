@@ -35,11 +35,26 @@ export function elasticsearchUrlFault(text: string): string | null {
     return "has a prefix that is not small letters, digits, - and _, beginning with a letter, up to 50";
   }
   if (url.username === "" && url.password !== "") return "has a password and no user";
+  if (!isDecodable(url.username) || !isDecodable(url.password)) {
+    return "has a % in its user or password that no two hex digits follow: write it as %25";
+  }
   return null;
+}
+
+function isDecodable(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false; // it throws for this alone, and its error says no more
+  }
 }
 
 /** What Elasticsearch takes as the beginning of an index's name, and needs no escape in a path. */
 const prefixForm = /^([a-z][a-z0-9_-]{0,49})?$/;
+
+/** `fetch` refuses others in a header, and shows the header in its error. */
+const headerForm = /^[!-~]+$/;
 
 /** What is wrong with keys that do not go together; null where nothing is. */
 function elasticsearchKeysFault(
@@ -47,6 +62,9 @@ function elasticsearchKeysFault(
   url: string,
 ): string | null {
   const given = (value: string | null | undefined) => value !== null && value !== undefined;
+  if (typeof apiKey === "string" && !headerForm.test(apiKey)) {
+    return "elasticsearch_api_key: has signs that no API key has, such as a space or a line's end";
+  }
   if (given(apiKey) && given(user)) {
     return "elasticsearch_api_key and elasticsearch_user: only one can be meant";
   }

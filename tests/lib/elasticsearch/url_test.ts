@@ -55,6 +55,9 @@ const faults: [url: string, extras: ElasticsearchUrlExtras, message: RegExp][] =
   ["https://es", { user: "u" }, /without elasticsearch_password/],
   ["https://es", { password: "secret" }, /without elasticsearch_user/],
   ["http://es", { ca: "PEM" }, /without https/],
+  ["https://a:p%ss@es", {}, /a % in its user or password/],
+  ["https://es", { apiKey: "secret\nkey" }, /elasticsearch_api_key: has signs/],
+  ["https://es", { apiKey: "secret…" }, /elasticsearch_api_key: has signs/],
 ];
 
 for (const [url, extras, message] of faults) {
