@@ -86,7 +86,10 @@ export class MonthWriter {
   /** False where the event is there already. */
   #insert(n: number, { id, event }: PlacedEvent): boolean {
     const { eventType, entityType, entityId, userId, orgId, micros, numbers } = event;
-    const values = this.columns.flatMap((name) => numbers[name] ?? [null, null]);
+    // What an object has by itself, like `constructor`, is no number of the event.
+    const values = this.columns.flatMap((name) =>
+      (Object.hasOwn(numbers, name) ? numbers[name] : null) ?? [null, null]
+    );
     const fields = [micros, eventType, entityType, entityId, userId, orgId];
     const { changes } = this.#event.run(n, id, ...fields, ...values);
     if (changes === 0) return false;

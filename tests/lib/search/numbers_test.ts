@@ -16,6 +16,13 @@ const documents: [name: string, data: string, numbers: Record<string, readonly n
   ["no number that a double cannot hold", `{"total":1e999}`, {}],
 ];
 
+for (const name of ["constructor", "__proto__", "toString"]) {
+  Deno.test(`numbersOf() takes a column that is called ${name}`, () => {
+    const numbers = numbersOf(`{"${name}":5}`, [{ name, path: [name] }]);
+    deepEqual(Object.entries(numbers), [[name, [5, 5]]]);
+  });
+}
+
 for (const [name, data, numbers] of documents) {
   Deno.test(`numbersOf() takes ${name}`, () => deepEqual(numbersOf(data, columns), numbers));
 }

@@ -139,6 +139,12 @@ Deno.test("a column that is configured later holds for what comes then", () =>
     deepEqual(await above("unknown"), []);
   }));
 
+Deno.test("events are stored that have no number at a column whose name every object has", () =>
+  World.run(async (world) => {
+    deepEqual(await world.index(["constructor"]).write([indexed(1)], signal), []);
+    deepEqual(await world.found(), [1]);
+  }));
+
 Deno.test("columns that differ in capitals alone are two", () =>
   World.run(async (world) => {
     const numbers = { total: [1, 1], Total: [2, 2] } as const;
