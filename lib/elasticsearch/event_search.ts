@@ -2,7 +2,7 @@
 
 // deno-lint-ignore-file camelcase -- the names are Elasticsearch's
 
-import { AppError } from "../errors.ts";
+import { abortError, AppError } from "../errors.ts";
 import type {
   SearchHit,
   SearchOptions,
@@ -10,8 +10,9 @@ import type {
   SearchQuery,
   SearchStore,
 } from "../search/store.ts";
+import { pause } from "../waiting.ts";
 import { type ClientLimits, connectElasticsearch, type Elasticsearch } from "./client.ts";
-import { isLate } from "./errors.ts";
+import { answerFault, isLate } from "./errors.ts";
 import { type FoundHits, readHits } from "./hits.ts";
 import { namesWith } from "./names.ts";
 import { type Clause, relevanceBody, timeBodies } from "./query.ts";
@@ -93,6 +94,8 @@ async function byRelevance(asker: Asker, query: SearchQuery): Promise<Found> {
 /** Asks for one search, in several steps, within the time that it has. */
 class Asker {
   readonly #endMs: number;
+  /** Until then it is asked again where a part of an index cannot be asked. */
+  readonly #shardsMs = performance.now() + shardsWaitMs;
 
   constructor(
     private readonly elasticsearch: Elasticsearch,
@@ -134,8 +137,11 @@ class Asker {
       });
     } catch (error) {
       if (isLate(error)) throw this.#late();
-      throw error;
+      if (!isOfShards(error) || performance.now() > this.#shardsMs) throw error;
     }
+    await pause(againMs, signal);
+    if (signal.aborted) throw abortError(signal);
+    return await this.#bytes(body);
   }
 
   #late(): AppError {
@@ -152,6 +158,15 @@ interface TimedOut {
 
 /** Elasticsearch keeps the time itself, and says so a little later. */
 const graceMs = 1000;
+
+/** A month's index is there a moment before it can be asked, and so after a node has gone. */
+const shardsWaitMs = 3000;
+const againMs = 50;
+
+function isOfShards(error: unknown): boolean {
+  return error instanceof AppError && error.code === "UNAVAILABLE" &&
+    answerFault(error).type === "search_phase_execution_exception";
+}
 
 /** Waits for both also where one fails, so that nothing goes on behind the back. */
 async function bothEnded<A, B>(a: Promise<A>, b: Promise<B>): Promise<[A, B]> {
