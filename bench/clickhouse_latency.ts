@@ -37,7 +37,8 @@ export async function measureVisible(
   }
 }
 
-async function capturedDatabase(stage: Stage): Promise<string> {
+/** A new database with the table `captured`; its URL. */
+export async function capturedDatabase(stage: Stage): Promise<string> {
   const first = await connect({ url: stage.url });
   await first.query("drop database if exists line with (force)");
   await first.query("create database line");

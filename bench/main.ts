@@ -17,6 +17,7 @@ import { benchHttp } from "./http.ts";
 import { benchMemory } from "./memory.ts";
 import { benchPublisher } from "./publisher.ts";
 import { benchSearch, benchSearchSink } from "./search_part.ts";
+import { benchSearchVisible } from "./search_visible.ts";
 import { benchSize } from "./sizes.ts";
 import { note, openStage, type Stage } from "./stage.ts";
 
@@ -43,6 +44,7 @@ const PARTS: Readonly<Record<string, (stage: Stage) => Promise<Report>>> = {
   clickhouse: benchClickhouse,
   search: benchSearch,
   "search-sink": benchSearchSink,
+  "search-visible": benchSearchVisible,
 };
 
 const usage = `deno task bench [part...] [--rows N] [--rounds N] [--quick] [--json FILE]

@@ -20,7 +20,7 @@ export class SearchStage {
     readonly elasticsearchUrl: string,
     /** Gone with the stage. */
     readonly folder: string,
-    private readonly natsUrl: string,
+    readonly natsUrl: string,
     private readonly nats: Nats,
     readonly stop: () => Promise<void>,
   ) {}
