@@ -119,8 +119,7 @@ class Writer {
       const [year = 0, month = 0] = index.slice(-"2026.01".length).split(".").map(Number);
       const settings = {
         ...settingsOf(names, server),
-        ...server.hasPolicies &&
-          { "index.lifecycle.origination_date": startOfMonth(year, month).getTime() },
+        ...server.hasPolicies && originOf(year, month),
       };
       const body = { settings, mappings: mappingsOf(server.kind, this.options) };
       try {
@@ -215,6 +214,12 @@ class Writer {
     this.#inFlight--;
     this.#waiting.shift()?.();
   }
+}
+
+/** Elasticsearch takes no moment before 1970: the age of such a month counts from its making. */
+function originOf(year: number, month: number) {
+  const ms = startOfMonth(year, month).getTime();
+  return ms < 0 ? {} : { "index.lifecycle.origination_date": ms };
 }
 
 /** One is made and sent while the other is worked on; more gain nothing. */

@@ -270,6 +270,14 @@ Deno.test("write() makes an index with all of its fields, also where the templat
   deepEqual(page.hits.map(({ event }) => event.data), [paid.data]);
 });
 
+Deno.test("write() stores an event of a time before 1970, where Elasticsearch's own clock begins", async () => {
+  await using opened = new Opened({ url: server.url() });
+  await opened.index.ensure(soon());
+  const old = indexed(0, {}, { timestamp: "1969-12-31T23:59:59.999999Z" });
+  deepEqual(await opened.index.write([old], soon()), []);
+  equal(await opened.count(), 1);
+});
+
 Deno.test("write() stores all of more than a node has room for at once", async () => {
   const folder = await Deno.makeTempDir();
   const settings = { "indexing_pressure.memory.limit": "400kb" };
