@@ -3,6 +3,7 @@
 import { AppError } from "../errors.ts";
 import type { SearchColumn } from "../search_columns.ts";
 import type { SearchCondition, SearchField } from "../search/store.ts";
+import { searchPrefixCharsMax } from "../search/values.ts";
 import { type ConditionBudget, given } from "./conditions.ts";
 import { momentMicros } from "./moments.ts";
 import type { Condition } from "./read_plan.ts";
@@ -57,11 +58,23 @@ function textCondition(
       return among(field, (value as unknown[]).map(read), (operator === "in") === isTrue);
     case "startsWith": {
       const begins = { kind: "startsWith", field, value: read(value) } as const;
+      refuseLong(begins.value, place);
       return isTrue ? begins : isThereBut(field, begins);
     }
     default:
       throw new Error(`validation let ${operator} pass`);
   }
+}
+
+function refuseLong({ length }: string, place: string): void {
+  if (length <= searchPrefixCharsMax) return;
+  throw new AppError(
+    "TOO_LARGE",
+    `${place}: ${length} letters are more than ${searchPrefixCharsMax}`,
+    {
+      hint: "startsWith takes a beginning; eq takes a whole value",
+    },
+  );
 }
 
 function among(field: SearchField, values: readonly string[], isIn: boolean): SearchCondition {

@@ -7,6 +7,9 @@
  */
 export const searchValueCharsMax = 1024;
 
+/** UTF-16 units of the beginning that `startsWith` asks for: Elasticsearch takes no more (`index.max_regex_length`). */
+export const searchPrefixCharsMax = 1000;
+
 /** Whether `eq` and `pathPresent` find it. */
 export function isFound(text: string): boolean {
   return text.length <= searchValueCharsMax;

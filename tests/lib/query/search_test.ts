@@ -395,6 +395,11 @@ const refused: [values: string, code: string, message: RegExp][] = [
   ],
   ["orderBy: { relevance: DESC }", "BAD_INPUT", /no text that events could fit/],
   ['text: "a", orderBy: { relevance: ASC }', "BAD_INPUT", /the best come first/],
+  [
+    `where: { not: { entityId: { startsWith: "${"z".repeat(1001)}" } } }`,
+    "TOO_LARGE",
+    /1001 letters are more than 1000/,
+  ],
   ["where: { userId: null }", "BAD_INPUT", /where.userId is null/],
   ['where: { timestamp: { gt: "2026-02-30T00:00:00Z" } }', "BAD_INPUT", /is no moment/],
   ['where: { entityId: { contains: "x" } }', "VALIDATION_ERROR", /contains/],
