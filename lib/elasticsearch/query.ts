@@ -89,7 +89,8 @@ function placeOf(
 ): readonly (string | number)[] {
   const fits = after.length === forms.length &&
     after.every((value, at) => typeof value === forms[at]) &&
-    after.every((value, at) => forms[at] !== "number" || Number.isFinite(value));
+    after.every((value, at) => forms[at] !== "number" || Number.isFinite(value)) &&
+    Number.isSafeInteger(after.at(-2)); // microseconds, and behind them the id
   if (!fits) {
     throw new AppError("BAD_INPUT", "after: is no place of this search", {
       hint: "take the cursor of a hit of the same search, in the same order",
@@ -141,16 +142,19 @@ function conditionOf(condition: SearchCondition): Clause {
         range: { micros: { ...from !== null && { gte: from }, ...to !== null && { lte: to } } },
       };
     }
-    case "path":
-      return either(
-        condition.values.filter(isFound).flatMap((value) => [
-          { term: { [fieldOf(condition.path)]: { value } } },
-          { term: { data_values: { value: valueAt(condition.path, value) } } },
-        ]),
-      );
+    case "path": {
+      const { path } = condition;
+      const values = condition.values.filter(isFound);
+      if (values.length === 0) return either([]);
+      // Not a clause for each: of those Elasticsearch takes some thousands, by its memory.
+      return either([
+        { terms: { [fieldOf(path)]: values } },
+        { terms: { data_values: values.map((value) => valueAt(path, value)) } },
+      ]);
+    }
     case "pathPresent":
       return either([
-        { exists: { field: fieldOf(condition.path) } },
+        presentAt(fieldOf(condition.path)),
         { term: { data_paths: { value: condition.path.join(".") } } },
       ]);
     case "number": {
@@ -160,6 +164,11 @@ function conditionOf(condition: SearchCondition): Clause {
     default:
       return condition satisfies never;
   }
+}
+
+/** `exists` takes a star for a pattern of names, of which those within `data` are none. */
+function presentAt(field: string): Clause {
+  return field.includes("*") ? { prefix: { [field]: { value: "" } } } : { exists: { field } };
 }
 
 function either(clauses: readonly Clause[]): Clause {

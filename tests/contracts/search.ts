@@ -19,7 +19,8 @@ import type {
   SearchQuery,
   SearchStore,
 } from "../../lib/search/store.ts";
-import { searchValueCharsMax } from "../../lib/search/values.ts";
+import { LIMITS } from "../../lib/limits.ts";
+import { searchPrefixCharsMax, searchValueCharsMax } from "../../lib/search/values.ts";
 import { searchWordCharsMax } from "../../lib/search/words.ts";
 import { randomOf } from "../lib/random.ts";
 import { BEGIN, COLUMNS, eventId, indexed, query, timestampOf } from "./search_events.ts";
@@ -101,6 +102,31 @@ export function testSearch(name: string, { make }: SearchContract): void {
       query([], { condition }),
       found,
     ]));
+  });
+
+  test("finds what is at a key with a star in it, and no other", async (world) => {
+    await world.store([indexed(0, { "a*": 1 }), indexed(1, { ab: 1 }), indexed(2, { "*": 1 })]);
+    const present = (key: string) => query([], { condition: { kind: "pathPresent", path: [key] } });
+    await world.findsEach([
+      ["a*", present("a*"), [0]],
+      ["*", present("*"), [2]],
+      ["a* and 1", query([], { condition: path(["a*"], "1") }), [0]],
+    ]);
+  });
+
+  test("finds a field that begins with as many letters as may be asked for", async (world) => {
+    const start = "東".repeat(searchPrefixCharsMax);
+    await world.store([indexed(0, {}, { entityId: `${start}a` }), indexed(1)]);
+    const condition = { kind: "startsWith", field: "entityId", value: start } as const;
+    await world.findsEach([["all of it", query([], { condition }), [0]]]);
+  });
+
+  test("finds one of as many values at a path as a search may name", async (world) => {
+    await world.store([indexed(0, { a: "7" }), indexed(1, { a: "x" })]);
+    const values = Array.from({ length: LIMITS.searchValuesMax.max }, (_, i) => String(i));
+    await world.findsEach([
+      ["one of them", query([], { condition: path(["a"], ...values) }), [0]],
+    ]);
   });
 
   test("finds no value at a path that is longer than the limit, but its words", async (world) => {
@@ -241,7 +267,7 @@ export function testSearch(name: string, { make }: SearchContract): void {
 
   test("refuses a place that it did not give as BAD_INPUT", async (world) => {
     await world.store([indexed(1, ["a"])]);
-    for (const after of [[], ["x"], ["x", "y"], [1, 2, 3, 4, 5]]) {
+    for (const after of [[], ["x"], ["x", "y"], [1, 2, 3, 4, 5], [1.5, eventId(1)]]) {
       for (const order of ["newest", "relevance"] as const) {
         await rejects(
           world.search(query("a", { after, order })),

@@ -101,8 +101,8 @@ interface Place {
 }
 
 function placeOf([micros, eventId, ...more]: readonly (string | number)[]): Place {
-  if (typeof micros === "number" && typeof eventId === "string" && more.length === 0) {
-    return { micros, eventId };
+  if (Number.isSafeInteger(micros) && typeof eventId === "string" && more.length === 0) {
+    return { micros: Number(micros), eventId };
   }
   throw new AppError("BAD_INPUT", "after is no place of this store");
 }

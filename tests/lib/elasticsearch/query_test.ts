@@ -86,7 +86,7 @@ const conditions: [condition: SearchCondition, clause: unknown][] = [
   [{ kind: "micros", from: null, to: 2 }, { range: { micros: { lte: 2 } } }],
   [
     { kind: "path", path: ["a", "b"], values: ["x"] },
-    either({ term: { "data.a.b": { value: "x" } } }, { term: { data_values: { value: "a.b=x" } } }),
+    either({ terms: { "data.a.b": ["x"] } }, { terms: { data_values: ["a.b=x"] } }),
   ],
   [
     { kind: "path", path: ["a"], values: ["x".repeat(searchValueCharsMax + 1)] },
