@@ -84,7 +84,7 @@ export interface BulkAnswer {
 }
 
 interface ItemAnswer {
-  readonly status: number;
+  readonly status?: number;
   readonly error?: ElasticsearchFault;
 }
 
@@ -101,7 +101,11 @@ export function readBulk(items: readonly Item[], answer: BulkAnswer): BulkResult
   const refused: { row: number; reason: string }[] = [];
   if (answer.errors === false) return { again, refused };
   for (const [at, item] of items.entries()) {
-    const { status, error } = answers[at]?.["create"] ?? { status: 0 };
+    const { status, error } = answers[at]?.["create"] ?? {};
+    // It says nothing of the event, which must not be parked for that.
+    if (status === undefined) {
+      throw new AppError("UNAVAILABLE", `Elasticsearch did not say what became of an event`);
+    }
     if (status >= 200 && status < 300 || status === 409) continue;
     const reason = error ? faultText(error) : `status ${status} without a reason`;
     const type = error?.type ?? "";

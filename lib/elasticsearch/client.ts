@@ -72,15 +72,7 @@ export function connectElasticsearch(
   };
 
   const json = async <Answer>(method: Method, path: string, options?: AskOptions) => {
-    const answer = await bytes(method, path, options);
-    try {
-      return JSON.parse(new TextDecoder().decode(answer)) as Answer;
-    } catch (cause) {
-      throw new AppError("UNAVAILABLE", `what answers at ${base} is no Elasticsearch`, {
-        hint: "see FRAISEQL_ELASTICSEARCH_URL: it must lead to Elasticsearch's HTTP port",
-        cause,
-      });
-    }
+    return readAnswer<Answer>(base, await bytes(method, path, options));
   };
 
   return {
@@ -100,6 +92,23 @@ export function connectElasticsearch(
       client.close();
     },
   };
+}
+
+/** The object that an answer is; throws `UNAVAILABLE` for what Elasticsearch never says. */
+export function readAnswer<Answer>(base: string, bytes: Uint8Array): Answer {
+  const notOurs = (cause?: unknown) =>
+    new AppError("UNAVAILABLE", `what answers at ${base} is no Elasticsearch`, {
+      hint: "see FRAISEQL_ELASTICSEARCH_URL: it must lead to Elasticsearch's HTTP port",
+      cause,
+    });
+  let answer: unknown;
+  try {
+    answer = JSON.parse(new TextDecoder().decode(bytes));
+  } catch (cause) {
+    throw notOurs(cause);
+  }
+  if (typeof answer !== "object" || answer === null) throw notOurs();
+  return answer as Answer;
 }
 
 const isBytes = (body: unknown): body is Uint8Array<ArrayBuffer> => body instanceof Uint8Array;

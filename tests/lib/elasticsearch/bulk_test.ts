@@ -117,3 +117,10 @@ Deno.test("readBulk() throws UNAVAILABLE where the answer is not of all events",
     },
   );
 });
+
+for (const one of [null, {}, { index: { status: 400 } }, { create: {} }]) {
+  Deno.test(`readBulk() throws UNAVAILABLE where an event's answer is ${JSON.stringify(one)}`, () => {
+    const answer = { errors: true, items: [one] } as unknown as BulkAnswer;
+    throws(() => readBulk([item(1)], answer), { name: "AppError", code: "UNAVAILABLE" });
+  });
+}
