@@ -9,11 +9,13 @@ export interface ElasticsearchFault {
   readonly type?: string;
   readonly reason?: string;
   readonly caused_by?: ElasticsearchFault;
+  /** Of a search, whose own reason is that all shards failed. */
+  readonly root_cause?: readonly ElasticsearchFault[];
 }
 
 /** The type and reason, and the cause below all others, which most often is the one that helps. */
 export function faultText(fault: ElasticsearchFault): string {
-  let cause = fault.caused_by;
+  let cause = fault.caused_by ?? fault.root_cause?.find(({ reason }) => reason !== fault.reason);
   while (cause?.caused_by) cause = cause.caused_by;
   const below = cause?.reason ? ` (${cause.reason})` : "";
   return `${fault.type ?? "error"}: ${fault.reason ?? "no reason given"}${below}`

@@ -2,7 +2,7 @@
 
 // deno-lint-ignore-file camelcase -- the names are Elasticsearch's
 
-import { abortError, AppError } from "../errors.ts";
+import { abortError, AppError, type ErrorCode } from "../errors.ts";
 import type {
   SearchHit,
   SearchOptions,
@@ -11,7 +11,12 @@ import type {
   SearchStore,
 } from "../search/store.ts";
 import { pause } from "../waiting.ts";
-import { type ClientLimits, connectElasticsearch, type Elasticsearch } from "./client.ts";
+import {
+  type ClientLimits,
+  connectElasticsearch,
+  type Elasticsearch,
+  readAnswer,
+} from "./client.ts";
 import { answerFault, isLate } from "./errors.ts";
 import { type FoundHits, readHits } from "./hits.ts";
 import { namesWith } from "./names.ts";
@@ -32,9 +37,13 @@ export function openElasticsearchSearch({ settings, limits }: SearchStoreOptions
     async search(query, options) {
       const asker = new Asker(elasticsearch, options);
       const isByTime = query.order !== "relevance";
-      const { shards, page } = await (isByTime ? byTime(asker, query) : byRelevance(asker, query));
-      if (shards === 0) await refuseMissing(elasticsearch, template, options.signal);
-      return page;
+      try {
+        const found = await (isByTime ? byTime(asker, query) : byRelevance(asker, query));
+        if (found.shards === 0) await refuseMissing(elasticsearch, template, options.signal);
+        return found.page;
+      } catch (error) {
+        throw asSearched(error);
+      }
     },
     close() {
       elasticsearch.close();
@@ -42,6 +51,22 @@ export function openElasticsearchSearch({ settings, limits }: SearchStoreOptions
     },
   };
 }
+
+/**
+ * Who searches is not who is refused: that is this program. Nor are they told which user it is, which
+ * stands in Elasticsearch's reason; the sink's log has it.
+ */
+function asSearched(error: unknown): unknown {
+  if (!(error instanceof AppError) || !ofOurs.includes(error.code)) return error;
+  const { status } = answerFault(error);
+  const { hint } = error;
+  return new AppError("UNAVAILABLE", `Elasticsearch answered a search with ${status}`, {
+    ...hint !== undefined && { hint },
+    cause: error,
+  });
+}
+
+const ofOurs: readonly ErrorCode[] = ["UNAUTHENTICATED", "FORBIDDEN", "NOT_FOUND"];
 
 /** A page, and how many parts of indices were looked at. */
 interface Found {
@@ -115,8 +140,8 @@ class Asker {
   }
 
   async json<Answer>(body: Clause): Promise<Answer> {
-    const bytes = await this.#bytes(body);
-    const answer = JSON.parse(new TextDecoder().decode(bytes)) as Answer & TimedOut;
+    const { base } = this.elasticsearch.settings;
+    const answer = readAnswer<Answer & TimedOut>(base, await this.#bytes(body));
     if (answer.timed_out) throw this.#late();
     return answer;
   }

@@ -58,6 +58,12 @@ const refusals: [status: number, body: string, code: string, message: RegExp][] 
     "BAD_INPUT",
     /a: b \(below\)/,
   ],
+  [
+    400,
+    '{"error":{"type":"a","reason":"all failed","root_cause":[{"type":"c","reason":"too long"}]}}',
+    "BAD_INPUT",
+    /a: all failed \(too long\)/,
+  ],
   [400, '{"error":"no handler found for uri"}', "BAD_INPUT", /no handler found/],
   [400, '{"error":{"type":"index_closed_exception","reason":"closed"}}', "UNAVAILABLE", /closed/],
   [401, '{"error":{"type":"security_exception","reason":"who"}}', "UNAUTHENTICATED", /who/],
@@ -89,15 +95,17 @@ Deno.test("find() gives null for what is not there, and throws all else", async 
   );
 });
 
-Deno.test("json() says where another server answers", async () => {
-  await answered(() => new Response("<html>"), async (elasticsearch) => {
-    await rejects(elasticsearch.json("GET", "/"), {
-      code: "UNAVAILABLE",
-      message: /is no Elasticsearch/,
-      hint: /FRAISEQL_ELASTICSEARCH_URL/,
+for (const body of ["<html>", "null", '"fine"', '{"items":[']) {
+  Deno.test(`json() says where another server answers ${body}`, async () => {
+    await answered(() => new Response(body), async (elasticsearch) => {
+      await rejects(elasticsearch.json("GET", "/"), {
+        code: "UNAVAILABLE",
+        message: /is no Elasticsearch/,
+        hint: /FRAISEQL_ELASTICSEARCH_URL/,
+      });
     });
   });
-});
+}
 
 Deno.test("bytes() takes an answer of elasticsearchAnswerBytesMax, and none of one more", async () => {
   const some = { elasticsearchAnswerBytesMax: 65_536 };
