@@ -96,19 +96,22 @@ export function connectElasticsearch(
 
 /** The object that an answer is; throws `UNAVAILABLE` for what Elasticsearch never says. */
 export function readAnswer<Answer>(base: string, bytes: Uint8Array): Answer {
-  const notOurs = (cause?: unknown) =>
-    new AppError("UNAVAILABLE", `what answers at ${base} is no Elasticsearch`, {
-      hint: "see FRAISEQL_ELASTICSEARCH_URL: it must lead to Elasticsearch's HTTP port",
-      cause,
-    });
   let answer: unknown;
   try {
     answer = JSON.parse(new TextDecoder().decode(bytes));
   } catch (cause) {
-    throw notOurs(cause);
+    throw noElasticsearch(base, cause);
   }
-  if (typeof answer !== "object" || answer === null) throw notOurs();
+  if (typeof answer !== "object" || answer === null) throw noElasticsearch(base);
   return answer as Answer;
+}
+
+/** Something else answers at its address. */
+export function noElasticsearch(base: string, cause?: unknown): AppError {
+  return new AppError("UNAVAILABLE", `what answers at ${base} is no Elasticsearch`, {
+    hint: "see FRAISEQL_ELASTICSEARCH_URL: it must lead to Elasticsearch's HTTP port",
+    cause,
+  });
 }
 
 const isBytes = (body: unknown): body is Uint8Array<ArrayBuffer> => body instanceof Uint8Array;

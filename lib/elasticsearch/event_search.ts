@@ -15,6 +15,7 @@ import {
   type ClientLimits,
   connectElasticsearch,
   type Elasticsearch,
+  noElasticsearch,
   readAnswer,
 } from "./client.ts";
 import { answerFault, isLate } from "./errors.ts";
@@ -143,6 +144,7 @@ class Asker {
     const { base } = this.elasticsearch.settings;
     const answer = readAnswer<Answer & TimedOut>(base, await this.#bytes(body));
     if (answer.timed_out) throw this.#late();
+    if (!("hits" in answer)) throw noElasticsearch(base);
     return answer;
   }
 
@@ -171,9 +173,13 @@ class Asker {
 
   #late(): AppError {
     const { secondsMax } = this.options;
-    return new AppError("TIMEOUT", `the search took longer than ${secondsMax} s`, {
-      hint: "ask for a shorter time or rarer words, or without total",
-    });
+    return new AppError(
+      "TIMEOUT",
+      `the search took longer than ${Number(secondsMax.toFixed(1))} s`,
+      {
+        hint: "ask for a shorter time or rarer words, or without total",
+      },
+    );
   }
 }
 
