@@ -71,9 +71,13 @@ export interface ConstantField {
 
 const flat = new WeakMap<readonly ResultField[], readonly ResultField[]>();
 
-/** The columns of a record batch: the fields, those of inline objects in their objects' places. */
+/**
+ * The columns of a record batch: the fields, those of inline objects in their objects' places; each of
+ * a name of its own, since two lists of the same hits become columns beside each other.
+ */
 export function flatFields(fields: readonly ResultField[]): readonly ResultField[] {
-  if (!fields.some(isInline)) return fields;
+  const names = new Set(fields.map(({ name }) => name));
+  if (names.size === fields.length && !fields.some(isInline)) return fields;
   const known = flat.get(fields);
   if (known) return known;
   const taken = new Set<string>();
