@@ -1,6 +1,7 @@
 /** `FRAISEQL_CLICKHOUSE_URL` and what it names. */
 
 import { AppError } from "../errors.ts";
+import { loginFault } from "../percent_escapes.ts";
 
 export interface ClickhouseSettings {
   /** Scheme, host and port. */
@@ -36,7 +37,7 @@ export function clickhouseUrlFault(text: string): string | null {
     return `names the databases ${path} and ${database}`;
   }
   if (!NAME.test(url.searchParams.get("cluster") ?? "x")) return "has a cluster that is no name";
-  return null;
+  return loginFault(url);
 }
 
 const PARAMETERS = ["cluster", "database"];

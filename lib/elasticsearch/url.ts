@@ -1,6 +1,7 @@
 /** `FRAISEQL_ELASTICSEARCH_URL`, what it names, and how one proves who one is. */
 
 import { AppError } from "../errors.ts";
+import { loginFault } from "../percent_escapes.ts";
 
 export interface ElasticsearchSettings {
   /** Scheme, host, port and path, without a slash at the end. */
@@ -35,19 +36,7 @@ export function elasticsearchUrlFault(text: string): string | null {
     return "has a prefix that is not small letters, digits, - and _, beginning with a letter, up to 50";
   }
   if (url.username === "" && url.password !== "") return "has a password and no user";
-  if (!isDecodable(url.username) || !isDecodable(url.password)) {
-    return "has a % in its user or password that no two hex digits follow: write it as %25";
-  }
-  return null;
-}
-
-function isDecodable(text: string): boolean {
-  try {
-    decodeURIComponent(text);
-    return true;
-  } catch {
-    return false; // it throws for this alone, and its error says no more
-  }
+  return loginFault(url);
 }
 
 /** What Elasticsearch takes as the beginning of an index's name, and needs no escape in a path. */

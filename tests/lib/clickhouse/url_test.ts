@@ -37,6 +37,14 @@ Deno.test("readClickhouseUrl() takes the database as ClickHouse's own parameter,
   equal(readClickhouseUrl("http://ch:8123/events?database=events").database, "events");
 });
 
+Deno.test("readClickhouseUrl() refuses an escape that is none, and does not show the password", () => {
+  throws(() => readClickhouseUrl("http://me:p%ss@ch:8123"), {
+    code: "BAD_INPUT",
+    message: "the ClickHouse URL has a % in its user or password that no two hex digits follow: " +
+      "write it as %25",
+  });
+});
+
 Deno.test("httpInterfaceUrl() gives what ClickHouse's HTTP interface takes, and means the same", () => {
   const url = httpInterfaceUrl("http://me:p%40ss@ch:8123/events");
   equal(url, "http://me:p%40ss@ch:8123/?database=events");
