@@ -165,7 +165,7 @@ const misused: [words: string[], told: RegExp][] = [
   [["url"], /service/],
   [
     ["url", "nats.nobody"],
-    /"nats.nobody"\nhint: known: postgres, nats, clickhouse, nats.publisher/,
+    /"nats.nobody"\nhint: known: postgres, nats, clickhouse, search, nats.publisher/,
   ],
   [["url", "x"], /known: postgres/],
 ];
