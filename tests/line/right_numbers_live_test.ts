@@ -97,19 +97,21 @@ Deno.test("fraiseql_events' views, and GraphQL's fields of them over HTTP and Fl
     }
     const early = await until(async () => await progress(nats) !== null).then(() => progress(nats));
     for (let n = 0; n < 2; n++) {
+      const before = await epochOf(clickhouse);
       await bridged.makeAnew(STREAM.events);
-      await delay(1000); // some writes
+      await until(async () => await epochOf(clickhouse) > before);
     }
+    await until(async () => {
+      const { taken = 0, repeated = 0 } = await readIngestProgress(connection) ?? {};
+      return taken > 100 && repeated > 100;
+    });
     stopping.abort();
     await Promise.all([...working, producing]);
     await until(allSeen);
     const { taken = 0, repeated = 0, refused = 0 } = await readIngestProgress(connection) ?? {};
     ok(taken > 100 && repeated > 100, `${taken} events of others, ${repeated} repeats`);
     equal(refused, 0);
-    const [epoch] = await clickhouse.rows<{ epoch: string }>(
-      `SELECT bitShiftRight(max(position), 54) AS epoch FROM ${EVENTS_DATA}`,
-    );
-    ok(Number(epoch?.epoch) >= 3, "both streams were noticed");
+    ok(await epochOf(clickhouse) >= 3, "both streams were noticed");
     await checkNumbers(clickhouse, ask, program);
 
     // The sink begins again with an earlier record, and then with a stream that it does not know.
@@ -135,6 +137,14 @@ Deno.test("fraiseql_events' views, and GraphQL's fields of them over HTTP and Fl
     await clickhouse.command(`DROP DATABASE ${clickhouse.settings.database} SYNC`);
   });
 });
+
+/** It rises with each stream that was made anew; told by what is stored. */
+async function epochOf(clickhouse: Clickhouse): Promise<number> {
+  const [row] = await clickhouse.rows<{ epoch: string }>(
+    `SELECT bitShiftRight(max(position), 54) AS epoch FROM ${EVENTS_DATA}`,
+  );
+  return Number(row?.epoch);
+}
 
 /** Random transactions on both tables, until it is told to stop. */
 async function write(url: string, pick: Pick, signal: AbortSignal): Promise<void> {
