@@ -84,7 +84,10 @@ Deno.test(`observe loses no event and none comes twice, through ${kills} kills`,
         await Deno.rename(`${dir}/earlier`, store);
       });
     }
-    if (n === Math.floor(kills * 4 / 5)) await makeStreamAnew(admin);
+    if (n === Math.floor(kills * 4 / 5)) {
+      await untilNoticed(admin);
+      await makeStreamAnew(admin);
+    }
     const what = (["observer", "nats", "postgres"] as const)[Math.floor(random() * 3)] ?? "nats";
     killed[what]++;
     if (what === "observer") {
@@ -151,6 +154,16 @@ Deno.test(`observe loses no event and none comes twice, through ${kills} kills`,
 
 async function copy(from: string, to: string): Promise<void> {
   equal((await new Deno.Command("cp", { args: ["-a", from, to] }).output()).code, 0);
+}
+
+/** That the stream has lost its end; the last check tells where it never is. */
+async function untilNoticed(admin: Nats): Promise<void> {
+  for (const endMs = performance.now() + 60_000; performance.now() < endMs;) {
+    // NATS may be on its way back.
+    const checkpoint = await lastCheckpoint(admin).catch(() => null);
+    if (checkpoint && decodeCheckpoint(checkpoint.data).epoch >= 2) return;
+    await delay(100);
+  }
 }
 
 /** NATS may be on its way back. */
